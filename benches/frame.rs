@@ -1,0 +1,5 @@
+//! Bench of frame.
+
+fn main() {
+    divan::main();
+}

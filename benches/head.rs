@@ -1,0 +1,5 @@
+//! Bench of head.
+
+fn main() {
+    divan::main();
+}

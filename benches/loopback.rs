@@ -1,0 +1,5 @@
+//! Bench of loopback.
+
+fn main() {
+    divan::main();
+}

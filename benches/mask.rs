@@ -1,0 +1,5 @@
+//! Bench of mask.
+
+fn main() {
+    divan::main();
+}

@@ -1,0 +1,5 @@
+//! Bench of utf8.
+
+fn main() {
+    divan::main();
+}

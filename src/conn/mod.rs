@@ -1,0 +1,1 @@
+//! Floor 1: one connection as a machine without I/O.

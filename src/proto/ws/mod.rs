@@ -1,0 +1,9 @@
+//! The WebSocket protocol (RFC 6455).
+
+pub mod close;
+pub mod frame;
+pub mod handshake;
+pub mod mask;
+pub mod message;
+pub mod session;
+pub mod utf8;
