@@ -1,0 +1,254 @@
+//! The rules can be broken: houses made up for the purpose, and what is found in them.
+
+use super::House;
+
+fn faults(sources: &[(&str, &str)]) -> Vec<String> {
+    House::new(sources.iter().copied()).faults()
+}
+
+/// One fault, which says everything that is listed.
+fn assert_fault(sources: &[(&str, &str)], parts: &[&str]) {
+    let faults = faults(sources);
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    for part in parts {
+        assert!(
+            faults[0].contains(part),
+            "{:?} does not say {part:?}",
+            faults[0]
+        );
+    }
+}
+
+fn assert_fine(sources: &[(&str, &str)]) {
+    assert_eq!(faults(sources), Vec::<String>::new());
+}
+
+const FRAME: (&str, &str) = ("proto/ws/frame.rs", "pub struct OpCode;");
+const HEAD: (&str, &str) = ("proto/http/head.rs", "");
+const BUFFER: (&str, &str) = ("conn/buffer.rs", "");
+
+#[test]
+fn downwards_is_fine() {
+    assert_fine(&[
+        ("lib.rs", "pub mod proto; pub mod conn;"),
+        (
+            "main.rs",
+            "use bellwire::conn; fn main() { bellwire::proto::ws::frame::OpCode; }",
+        ),
+        FRAME,
+        HEAD,
+        ("proto/ws/mod.rs", "pub mod frame; pub use frame::OpCode;"),
+        (
+            "proto/ws/handshake.rs",
+            "use super::{frame, super::http::head::Field}; use crate::proto::http::head;",
+        ),
+        (
+            "conn/mod.rs",
+            "mod buffer; use crate::proto::ws::{self, frame::OpCode}; use self::buffer::Buffer;",
+        ),
+        BUFFER,
+    ]);
+}
+
+#[test]
+fn a_floor_may_not_import_upwards() {
+    assert_fault(
+        &[
+            FRAME,
+            (
+                "conn/phase.rs",
+                "\nuse crate::engine::{\n    token::Token,\n};",
+            ),
+            ("engine/token.rs", ""),
+        ],
+        &[
+            "conn/phase.rs:3: ",
+            "engine::token::Token",
+            "conn stands below engine",
+        ],
+    );
+}
+
+#[test]
+fn every_way_of_writing_an_import_is_seen() {
+    for source in [
+        "use crate::conn::buffer::Buffer;",
+        "use crate::{conn::buffer as b};",
+        "use crate::{self as root, conn::{self, buffer::*}};",
+        "use super::super::conn::buffer;",
+        "use bellwire::conn::buffer::Buffer;",
+        "pub(crate) use crate::conn::buffer::Buffer;",
+        "fn f(b: &crate::conn::buffer::Buffer) {}",
+        "fn f() { let x = <u8 as crate::conn::buffer::Take>::take(); }",
+        "mod inner { use super::super::super::conn::buffer; }",
+        "macro_rules! m { () => { $crate::conn::buffer::take() } }",
+        "const QUOTE: char = '\"'; use crate::conn::buffer; const OTHER: char = '\"';",
+        "fn f<'a>(x: &'a str) { crate::conn::buffer::take(x) }",
+        "#[cfg(not(test))] use crate::conn::buffer;",
+        "#[cfg(any(test, fuzzing))] use crate::conn::buffer;",
+        "#[cfg(test)] use std::{fs, io}; use crate::conn::buffer;",
+    ] {
+        let found = faults(&[("proto/ws.rs", source), BUFFER]);
+        assert!(
+            found
+                .iter()
+                .any(|fault| fault.contains("proto stands below conn")),
+            "{source}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_only_looks_like_an_import_is_not_one() {
+    for source in [
+        "// use crate::conn::buffer;",
+        "/* /* nested */ use crate::conn::buffer; */",
+        "/// See [`crate::conn::buffer`].\npub struct X;",
+        r#"const X: &str = "use crate::conn::buffer; \" crate::conn::buffer::x";"#,
+        r###"const X: &str = r##"" use crate::conn::buffer; "# "##;"###,
+        "#[cfg(test)] mod tests { use crate::conn::buffer; }",
+        "#[cfg(test)] #[allow(dead_code)] pub(crate) fn f(x: crate::conn::buffer::X) -> u8 { 1 }",
+        "#[cfg(all(test, unix))] const X: [u8; 2] = { crate::conn::buffer::X };",
+        "struct X { #[cfg(test)] seen: crate::conn::buffer::X, other: u8 }",
+        "#![cfg(test)] use crate::conn::buffer;",
+        "#[cfg(test)] mod helper; pub fn f() {}",
+    ] {
+        assert_fine(&[
+            ("proto/ws/frame.rs", source),
+            BUFFER,
+            ("proto/ws/frame/helper.rs", "fn helper() {}"),
+        ]);
+    }
+}
+
+#[test]
+fn files_for_tests_alone_are_not_read() {
+    let test = "use crate::conn::buffer;";
+    assert_fine(&[
+        ("proto/ws/frame.rs", "#[cfg(test)] mod cases;"),
+        ("proto/ws/frame/cases.rs", test),
+        BUFFER,
+    ]);
+    assert_fine(&[FRAME, ("proto/ws/frame/tests.rs", test), BUFFER]);
+}
+
+#[test]
+fn leaves_stand_side_by_side() {
+    assert_fault(
+        &[
+            ("config/mod.rs", "use crate::auth::users;"),
+            ("auth/users.rs", ""),
+        ],
+        &[
+            "config/mod.rs:1: auth::users",
+            "config and auth stand side by side",
+        ],
+    );
+}
+
+#[test]
+fn a_folder_has_an_order() {
+    assert_fault(
+        &[FRAME, ("proto/ws/utf8.rs", "use super::frame::OpCode;")],
+        &["proto/ws/utf8.rs:1: ", "proto/ws: utf8 stands below frame"],
+    );
+    assert_fault(
+        &[
+            ("proto/ws/mod.rs", "pub struct Error;"),
+            ("proto/ws/frame.rs", "use super::Error;"),
+        ],
+        &["frame stands below mod"],
+    );
+    assert_fault(
+        &[("lib.rs", ""), ("proto/ws/frame.rs", "use crate::Error;")],
+        &["src: proto stands below mod"],
+    );
+}
+
+#[test]
+fn a_file_that_no_order_names_is_a_fault() {
+    assert_fault(
+        &[("conn/helpers.rs", "")],
+        &["conn/helpers.rs", "\"helpers\"", "add it to ORDER"],
+    );
+    assert_fault(
+        &[("util/mod.rs", "")],
+        &["\"util\" is not in the order of src"],
+    );
+}
+
+#[test]
+fn ws_knows_little_of_http() {
+    let body = ("proto/http/body.rs", "");
+    assert_fault(
+        &[
+            body,
+            (
+                "proto/ws/handshake.rs",
+                "use crate::proto::http::body::BodyLength;",
+            ),
+        ],
+        &["proto/ws imports of proto/http only head, response, date"],
+    );
+    assert_fault(
+        &[
+            FRAME,
+            ("proto/http/head.rs", "use crate::proto::ws::frame;"),
+        ],
+        &["http stands below ws"],
+    );
+}
+
+#[test]
+fn circles_are_faults_where_no_order_is_given() {
+    let raw = ("config/raw.rs", "use super::Fault;");
+    assert_fault(
+        &[
+            (
+                "config/mod.rs",
+                "mod raw;\nuse raw::Raw;\npub struct Fault;",
+            ),
+            raw,
+        ],
+        &["circle: src/config/mod.rs:2 -> src/config/raw.rs:1 -> src/config/mod.rs"],
+    );
+    assert_fault(
+        &[
+            ("cli/run.rs", "use super::check::check;"),
+            ("cli/check.rs", "use crate::cli::verbs;"),
+            ("cli/verbs.rs", "\nuse super::run;"),
+        ],
+        &["circle", "src/cli/verbs.rs:2 -> "],
+    );
+    assert_fine(&[
+        (
+            "config/mod.rs",
+            "mod raw; use raw::Raw; use Kind::A; mod name { pub struct B; } use name::B;",
+        ),
+        ("config/raw.rs", ""),
+    ]);
+}
+
+#[test]
+fn the_core_does_without_io() {
+    for (source, name) in [
+        ("use std::io;", "std::io"),
+        ("use std::{fmt, time::{Duration, Instant}};", "std::time"),
+        ("fn f() { std::fs::read(\"x\"); }", "std::fs"),
+        ("fn f() { log::warn!(\"x\"); }", "log"),
+        ("fn f() { ::libc::getpid(); }", "libc"),
+        ("use mio;", "mio"),
+    ] {
+        let found = faults(&[("proto/ws/frame.rs", source)]);
+        assert!(
+            found
+                .iter()
+                .any(|fault| fault.ends_with(&format!("proto does without {name}"))),
+            "{source}: {found:?}"
+        );
+    }
+    assert_fine(&[(
+        "proto/ws/frame.rs",
+        "use core::net::IpAddr; use std::iter; fn f() { crate::proto::ws::frame::log::x() }",
+    )]);
+}
