@@ -188,7 +188,7 @@ fn ws_knows_little_of_http() {
                 "use crate::proto::http::body::BodyLength;",
             ),
         ],
-        &["proto/ws imports of proto/http only head, response, date"],
+        &["proto/ws imports of proto/http only head response date"],
     );
     assert_fault(
         &[
