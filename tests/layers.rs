@@ -27,11 +27,15 @@ const ORDER: &[(&str, &str)] = &[
     ("proto", "http < ws < monitor_wire < mod"),
     (
         "proto/http",
-        "date < target < head < body < response < origin < credentials < conditional < range < mod",
+        "error < date < authority < line < field < head < body < response < origin < credentials < conditional < range < mod",
     ),
     (
         "proto/ws",
         "mask < utf8 < frame < close < deflate < message < handshake < session < mod",
+    ),
+    (
+        "config",
+        "fault < value < raw < id < address < origin < limits < http < daemon < server < mod",
     ),
     ("conn", "buffer < deadline < event < tls < phase < mod"),
     ("auth", "users < throttle < mod"),
