@@ -5,16 +5,22 @@
 //! compares the two by the tables here. Nothing is compiled: macros are read as they are written, and a name that
 //! reaches a file by way of a re-export counts as an import of the file that re-exports it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 
-use scan::{Import, Scan};
+use house::{House, Rules};
 
 #[path = "layers/checks.rs"]
 mod checks;
+#[path = "layers/house.rs"]
+mod house;
 #[path = "layers/scan.rs"]
 mod scan;
+
+const RULES: Rules<'_> = Rules {
+    order: ORDER,
+    narrows: NARROWS,
+    absent: ABSENT,
+};
 
 /// Folders and what is in them: an entry imports only from entries that stand left of it. Those without a `<` between
 /// them stand side by side and never import each other. `mod` is the folder's own file, and `""` is `src`.
@@ -65,273 +71,11 @@ const ABSENT: &[(&str, &str)] = &[
 #[test]
 fn floors_import_downwards() {
     let house = House::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
-    let faults = house.faults();
+    let faults = house.faults(&RULES);
     assert!(
         faults.is_empty(),
         "{} faults:\n{}",
         faults.len(),
         faults.join("\n")
     );
-}
-
-/// The files by the path of their module: `conn/mod.rs` and `conn.rs` are `conn`, `lib.rs` is the empty path.
-struct House {
-    files: BTreeMap<Vec<String>, File>,
-}
-
-struct File {
-    /// As messages give it.
-    name: String,
-    imports: Vec<Import>,
-}
-
-impl House {
-    fn read(src: &Path) -> House {
-        let mut sources = Vec::new();
-        collect(src, src, &mut sources);
-        House::new(
-            sources
-                .iter()
-                .map(|(name, text)| (name.as_str(), text.as_str())),
-        )
-    }
-
-    fn new<'s>(sources: impl Iterator<Item = (&'s str, &'s str)>) -> House {
-        let scanned: Vec<_> = sources
-            .map(|(name, text)| (name, module(name), Scan::new(text)))
-            .collect();
-        let tests: BTreeSet<Vec<String>> = scanned
-            .iter()
-            .flat_map(|(_, module, scan)| {
-                scan.test_modules
-                    .iter()
-                    .map(move |name| joined(module, name))
-            })
-            .collect();
-        let is_test = |module: &[String]| {
-            module.iter().any(|part| part == "tests")
-                || (1..=module.len()).any(|n| tests.contains(&module[..n]))
-        };
-        let files = scanned
-            .into_iter()
-            .filter(|(_, module, _)| !is_test(module))
-            .map(|(name, module, scan)| {
-                let imports = scan.imports(&module);
-                (
-                    module,
-                    File {
-                        name: format!("src/{name}"),
-                        imports,
-                    },
-                )
-            })
-            .collect();
-        House { files }
-    }
-
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut edges: BTreeMap<&[String], BTreeMap<&[String], usize>> = BTreeMap::new();
-        for (from, file) in &self.files {
-            faults.extend(
-                self.unlisted(from)
-                    .map(|rule| format!("{}: {rule}", file.name)),
-            );
-            for import in &file.imports {
-                let broken = if import.local {
-                    let to = self.file_of(&import.path);
-                    edges
-                        .entry(from)
-                        .or_default()
-                        .entry(to)
-                        .or_insert(import.line);
-                    (to != from.as_slice())
-                        .then(|| self.judge(from, to))
-                        .flatten()
-                } else {
-                    absent(from, &import.path)
-                };
-                let path = import.path.join("::");
-                faults.extend(
-                    broken.map(|rule| format!("{}:{}: {path}: {rule}", file.name, import.line)),
-                );
-            }
-        }
-        faults.extend(self.circles(&edges));
-        faults
-    }
-
-    /// The file that a path means: the longest beginning of it that is a module, or the crate's root.
-    fn file_of<'p>(&self, path: &'p [String]) -> &'p [String] {
-        (0..=path.len())
-            .rev()
-            .map(|n| &path[..n])
-            .find(|module| self.files.contains_key(*module))
-            .unwrap_or(&[])
-    }
-
-    /// A file that has files below it is the `mod` of their folder.
-    fn place(&self, module: &[String]) -> Vec<String> {
-        let is_folder = self
-            .files
-            .keys()
-            .any(|other| other.len() > module.len() && other.starts_with(module));
-        if is_folder {
-            joined(module, "mod")
-        } else {
-            module.to_vec()
-        }
-    }
-
-    fn unlisted(&self, module: &[String]) -> Option<String> {
-        let place = self.place(module);
-        (0..place.len()).find_map(|n| {
-            let folder = place[..n].join("/");
-            let order = order_of(&folder)?;
-            let here = if n == 0 { "src" } else { &folder };
-            rank(order, &place[n]).is_none().then(|| {
-                format!(
-                    "{:?} is not in the order of {here}: add it to ORDER in tests/layers.rs",
-                    place[n]
-                )
-            })
-        })
-    }
-
-    /// The rule that an import breaks, if it does.
-    fn judge(&self, from: &[String], to: &[String]) -> Option<String> {
-        let (from, to) = (self.place(from), self.place(to));
-        let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-        let folder = from[..shared].join("/");
-        let (importer, imported) = (from.get(shared)?, to.get(shared)?);
-        let order = order_of(&folder)?;
-        let (above, below) = (rank(order, importer)?, rank(order, imported)?);
-        let here = if shared == 0 { "src" } else { &folder };
-        if below > above {
-            return Some(format!(
-                "{here}: {importer} stands below {imported} and may not import it"
-            ));
-        }
-        if below == above {
-            return Some(format!(
-                "{here}: {importer} and {imported} stand side by side and never import each other"
-            ));
-        }
-        NARROWS.iter().find_map(|(a, b, allowed)| {
-            let file = within(&to, b)?.first()?;
-            (within(&from, a).is_some() && !allowed.split(' ').any(|name| name == file))
-                .then(|| format!("{a} imports of {b} only {allowed}"))
-        })
-    }
-
-    /// One message for every import that closes a circle.
-    fn circles(&self, edges: &BTreeMap<&[String], BTreeMap<&[String], usize>>) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut done = BTreeSet::new();
-        for &start in edges.keys() {
-            follow(start, edges, &mut Vec::new(), &mut done, &mut |circle| {
-                let mut message = String::from("files import each other in a circle:");
-                for (at, &from) in circle.iter().enumerate() {
-                    let to = circle[(at + 1) % circle.len()];
-                    let _ = write!(message, " {}:{} ->", self.files[from].name, edges[from][to]);
-                }
-                let _ = write!(message, " {}", self.files[circle[0]].name);
-                faults.push(message);
-            });
-        }
-        faults
-    }
-}
-
-/// Depth first; a file that stands on the way already closes a circle.
-fn follow<'h>(
-    at: &'h [String],
-    edges: &BTreeMap<&'h [String], BTreeMap<&'h [String], usize>>,
-    way: &mut Vec<&'h [String]>,
-    done: &mut BTreeSet<&'h [String]>,
-    report: &mut impl FnMut(&[&'h [String]]),
-) {
-    if let Some(first) = way.iter().position(|step| *step == at) {
-        return report(&way[first..]);
-    }
-    if done.contains(at) {
-        return;
-    }
-    way.push(at);
-    for &next in edges
-        .get(at)
-        .into_iter()
-        .flat_map(BTreeMap::keys)
-        .filter(|next| **next != at)
-    {
-        follow(next, edges, way, done, report);
-    }
-    way.pop();
-    done.insert(at);
-}
-
-fn collect(src: &Path, folder: &Path, sources: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(folder).expect("src is readable") {
-        let path = entry.expect("src is readable").path();
-        if path.is_dir() {
-            collect(src, &path, sources);
-        } else if path.extension().is_some_and(|ext| ext == "rs") {
-            let name = path
-                .strip_prefix(src)
-                .expect("it was found there")
-                .display()
-                .to_string();
-            sources.push((
-                name,
-                std::fs::read_to_string(&path).expect("source is UTF-8"),
-            ));
-        }
-    }
-}
-
-/// `a/b.rs` and `a/b/mod.rs` are `[a, b]`.
-fn module(name: &str) -> Vec<String> {
-    let mut parts: Vec<String> = name
-        .trim_end_matches(".rs")
-        .split('/')
-        .map(str::to_owned)
-        .collect();
-    parts.pop_if(|last| last == "mod" || last == "lib");
-    parts
-}
-
-fn joined(module: &[String], name: &str) -> Vec<String> {
-    module.iter().cloned().chain([name.to_owned()]).collect()
-}
-
-fn order_of(folder: &str) -> Option<&'static str> {
-    ORDER
-        .iter()
-        .find(|(name, _)| *name == folder)
-        .map(|(_, order)| *order)
-}
-
-fn rank(order: &str, name: &str) -> Option<usize> {
-    order
-        .split(" < ")
-        .position(|side_by_side| side_by_side.split(' ').any(|entry| entry == name))
-}
-
-/// What is left of a module's path below a folder.
-fn within<'m>(module: &'m [String], folder: &str) -> Option<&'m [String]> {
-    let parts: Vec<_> = folder.split('/').collect();
-    (module.len() >= parts.len() && module.iter().zip(&parts).all(|(a, b)| a == b))
-        .then(|| &module[parts.len()..])
-}
-
-fn absent(from: &[String], path: &[String]) -> Option<String> {
-    ABSENT
-        .iter()
-        .filter(|(folder, _)| within(from, folder).is_some())
-        .find_map(|(folder, names)| {
-            let name = names
-                .split(' ')
-                .find(|name| within(path, &name.replace("::", "/")).is_some())?;
-            Some(format!("{folder} does without {name}"))
-        })
 }

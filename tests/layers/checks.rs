@@ -1,9 +1,24 @@
 //! The rules can be broken: houses made up for the purpose, and what is found in them.
 
-use super::House;
+use super::house::{House, Rules};
+
+/// Rules of their own, so that a change to the real ones does not reach here.
+const RULES: Rules<'_> = Rules {
+    order: &[
+        (
+            "",
+            "proto < conn < config auth < engine < manager < mod < main",
+        ),
+        ("proto", "http < ws < mod"),
+        ("proto/ws", "utf8 < frame < handshake < mod"),
+        ("conn", "buffer < phase < mod"),
+    ],
+    narrows: &[("proto/ws", "proto/http", "head date")],
+    absent: &[("proto", "std::fs std::io std::time mio libc log")],
+};
 
 fn faults(sources: &[(&str, &str)]) -> Vec<String> {
-    House::new(sources.iter().copied()).faults()
+    House::new(sources.iter().copied()).faults(&RULES)
 }
 
 /// One fault, which says everything that is listed.
@@ -188,7 +203,7 @@ fn ws_knows_little_of_http() {
                 "use crate::proto::http::body::BodyLength;",
             ),
         ],
-        &["proto/ws imports of proto/http only head response date"],
+        &["proto/ws imports of proto/http only head date"],
     );
     assert_fault(
         &[
@@ -214,11 +229,11 @@ fn circles_are_faults_where_no_order_is_given() {
     );
     assert_fault(
         &[
-            ("cli/run.rs", "use super::check::check;"),
-            ("cli/check.rs", "use crate::cli::verbs;"),
-            ("cli/verbs.rs", "\nuse super::run;"),
+            ("manager/run.rs", "use super::check::check;"),
+            ("manager/check.rs", "use crate::manager::verbs;"),
+            ("manager/verbs.rs", "\nuse super::run;"),
         ],
-        &["circle", "src/cli/verbs.rs:2 -> "],
+        &["circle", "src/manager/verbs.rs:2 -> "],
     );
     assert_fine(&[
         (
