@@ -50,6 +50,10 @@ const ORDER: &[(&str, &str)] = &[
         "engine",
         "token < wheel < socket < listener < slow_lane < slot < outbound < monitor < child < mod",
     ),
+    (
+        "cli",
+        "exit < identity < logging < output < source < args < check < daemon < mod",
+    ),
 ];
 
 /// What the first folder may import of the second: these of its files and no others.
