@@ -1,6 +1,21 @@
-//! HTTP/1.1 messages (RFC 9110, RFC 9112).
+//! HTTP/1.1 messages (RFC 9110, RFC 9112), and 1.0 as far as RFC 9112 carries it along.
+//!
+//! What is read is read strictly: whatever two readers could understand differently is an
+//! [`Error`], not a guess. What is written cannot be split by a value that somebody else chose.
+//! There is no connection here, no clock and no policy: bytes become values, and values bytes.
+//!
+//! Order: error, date, authority, line, field, head, body, response, origin. A file imports only
+//! what stands left of it.
+
+mod authority;
+mod error;
+mod field;
+mod line;
 
 pub mod body;
 pub mod date;
 pub mod head;
+pub mod origin;
 pub mod response;
+
+pub use error::Error;

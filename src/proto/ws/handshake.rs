@@ -1,1 +1,322 @@
-//! handshake
+//! The opening handshake (RFC 6455 §4) of both roles, on HTTP heads that have been read already.
+//!
+//! No extension is offered or accepted. Whether an Origin is welcome, and who may enter, is decided
+//! by others; [`Request`] and [`Offer`] only carry what was sent.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use sha1::{Digest, Sha1};
+
+use crate::proto::http::head::{BodyLength, Method, RequestHead, ResponseHead, Version};
+use crate::proto::http::response::{ResponseWriter, is_token, put_field};
+
+/// RFC 6455 §1.3
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Some clients fill a key with random letters, so that the bits behind its 16 bytes are not zero.
+const KEY: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
+/// Whether a request asks for WebSocket, rightly or not; then [`read_request`] tells which. A
+/// request in HTTP/1.0 cannot ask (RFC 9110 §7.8).
+pub fn wants_upgrade(head: &RequestHead<'_>) -> bool {
+    head.version() >= Version::Http11
+        && head.contains_token("Upgrade", "websocket")
+        && head.contains_token("Connection", "upgrade")
+}
+
+/// A client's opening handshake that can be accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer<'a> {
+    head: RequestHead<'a>,
+    key: &'a [u8],
+}
+
+impl<'a> Offer<'a> {
+    /// The value of Sec-WebSocket-Key, as it was sent.
+    pub fn key(&self) -> &'a [u8] {
+        self.key
+    }
+
+    /// The subprotocols that the client can speak, the most preferred first. What is no token is
+    /// left out, for it could not be answered.
+    pub fn protocols(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.head
+            .list("Sec-WebSocket-Protocol")
+            .filter(|name| is_token(name))
+            .filter_map(|name| str::from_utf8(name).ok())
+    }
+}
+
+/// Why a request cannot be accepted as an opening handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The method is not GET.
+    Method,
+    /// The version of HTTP is 1.0.
+    HttpVersion,
+    /// Upgrade has no `websocket`.
+    Upgrade,
+    /// Connection has no `upgrade`.
+    Connection,
+    /// Sec-WebSocket-Version is not 13, or not there.
+    Version,
+    /// Sec-WebSocket-Key is not there, or there twice, or not 16 bytes in base64.
+    Key,
+    /// The request has a body.
+    Body,
+}
+
+impl Refused {
+    /// The status code that answers it.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Method => 405,
+            Self::Version => 426,
+            _ => 400,
+        }
+    }
+
+    /// The fields that this status must be sent with.
+    pub fn fields(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            // RFC 9110 §15.5.6
+            Self::Method => &[("Allow", "GET")],
+            // RFC 6455 §4.4, RFC 9110 §15.5.22
+            Self::Version => &[
+                ("Sec-WebSocket-Version", "13"),
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+            ],
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Method => "the method of an opening handshake is not GET",
+            Self::HttpVersion => "an opening handshake in HTTP/1.0",
+            Self::Upgrade => "Upgrade is not websocket",
+            Self::Connection => "Connection has no upgrade",
+            Self::Version => "Sec-WebSocket-Version is not 13",
+            Self::Key => "Sec-WebSocket-Key is not one value of 16 bytes in base64",
+            Self::Body => "an opening handshake with a body",
+        })
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Reads a client's opening handshake (RFC 6455 §4.2.1).
+///
+/// # Errors
+/// Why it cannot be accepted.
+pub fn read_request<'a>(head: &RequestHead<'a>) -> Result<Offer<'a>, Refused> {
+    if head.method() != Method::Get {
+        return Err(Refused::Method);
+    }
+    if head.version() < Version::Http11 {
+        return Err(Refused::HttpVersion);
+    }
+    if !head.contains_token("Upgrade", "websocket") {
+        return Err(Refused::Upgrade);
+    }
+    if !head.contains_token("Connection", "upgrade") {
+        return Err(Refused::Connection);
+    }
+    // §4.4 comes before the key: another version may have another kind of key.
+    if only(head.field_lines("Sec-WebSocket-Version")) != Some(b"13") {
+        return Err(Refused::Version);
+    }
+    let key = only(head.field_lines("Sec-WebSocket-Key")).ok_or(Refused::Key)?;
+    if KEY.decode_slice(key, &mut [0; 18]) != Ok(16) {
+        return Err(Refused::Key);
+    }
+    if head.body_length() != BodyLength::Empty {
+        return Err(Refused::Body);
+    }
+    Ok(Offer { head: *head, key })
+}
+
+/// The one item, if there is exactly one.
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    items.next().filter(|_| items.next().is_none())
+}
+
+/// The Sec-WebSocket-Accept of a Sec-WebSocket-Key, as it was sent (RFC 6455 §4.2.2 /5.4).
+pub fn accept_value(key: &[u8]) -> [u8; 28] {
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut out = [0; 28];
+    // 20 bytes are 28 in base64: it cannot fail.
+    let _ = STANDARD.encode_slice(digest, &mut out);
+    out
+}
+
+/// Writes the server's opening handshake, which accepts the offer (RFC 6455 §4.2.2). The protocol
+/// must be one of [`Offer::protocols`].
+pub fn write_response(
+    out: &mut Vec<u8>,
+    offer: &Offer<'_>,
+    protocol: Option<&str>,
+    date: &[u8; 29],
+) {
+    let mut head = ResponseWriter::start(out, 101);
+    head.date(date)
+        .field("Upgrade", b"websocket")
+        .field("Connection", b"Upgrade")
+        .field("Sec-WebSocket-Accept", &accept_value(offer.key));
+    if let Some(protocol) = protocol {
+        head.field("Sec-WebSocket-Protocol", protocol.as_bytes());
+    }
+    head.end();
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The value of Host.
+    pub host: &'a str,
+    /// Path and query. What may not stand in a target is percent-encoded.
+    pub target: &'a str,
+    /// The subprotocols offered, the most preferred first.
+    pub protocols: &'a [&'a str],
+    /// More fields, written as [`ResponseWriter::field`] does.
+    pub fields: &'a [(&'a str, &'a [u8])],
+}
+
+/// Writes a client's opening handshake (RFC 6455 §4.1). The nonce is 16 bytes that nobody can guess,
+/// new for each connection.
+pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, nonce: [u8; 16]) {
+    out.extend_from_slice(b"GET ");
+    put_target(out, request.target);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    put_field(out, "Host", request.host.as_bytes());
+    put_field(out, "Upgrade", b"websocket");
+    put_field(out, "Connection", b"Upgrade");
+    put_field(out, "Sec-WebSocket-Key", &encode_key(nonce));
+    put_field(out, "Sec-WebSocket-Version", b"13");
+    if !request.protocols.is_empty() {
+        put_field(
+            out,
+            "Sec-WebSocket-Protocol",
+            request.protocols.join(", ").as_bytes(),
+        );
+    }
+    for (name, value) in request.fields {
+        put_field(out, name, value);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn put_target(out: &mut Vec<u8>, target: &str) {
+    if !target.starts_with('/') {
+        out.push(b'/');
+    }
+    for byte in target.bytes() {
+        if byte.is_ascii_graphic() && byte != b'#' {
+            out.push(byte);
+        } else {
+            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}
+
+fn encode_key(nonce: [u8; 16]) -> [u8; 24] {
+    let mut out = [0; 24];
+    // 16 bytes are 24 in base64: it cannot fail.
+    let _ = STANDARD.encode_slice(nonce, &mut out);
+    out
+}
+
+/// What the server agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted<'a> {
+    /// The subprotocol in use: one of those offered.
+    pub protocol: Option<&'a str>,
+}
+
+/// Why a server's response does not establish a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Error {
+    /// The status is not 101.
+    Status(u16),
+    /// The version of HTTP is 1.0.
+    HttpVersion,
+    /// Upgrade is not `websocket`.
+    Upgrade,
+    /// Connection has no `upgrade`.
+    Connection,
+    /// Sec-WebSocket-Accept is not there, or there twice, or not what the key demands.
+    Accept,
+    /// There is an extension that was not offered.
+    Extension,
+    /// There is a subprotocol that was not offered, or more than one.
+    Protocol,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Status(status) => return write!(f, "the server answered with status {status}"),
+            Self::HttpVersion => "the server answered in HTTP/1.0",
+            Self::Upgrade => "Upgrade is not websocket",
+            Self::Connection => "Connection has no upgrade",
+            Self::Accept => "Sec-WebSocket-Accept is wrong",
+            Self::Extension => "the server uses an extension that was not offered",
+            Self::Protocol => "the server chose a subprotocol that was not offered",
+        })
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Reads the server's opening handshake, the answer to one with this nonce and these subprotocols
+/// (RFC 6455 §4.1, "the client MUST validate the server's response").
+///
+/// # Errors
+/// Why the connection is not established.
+pub fn read_response<'a>(
+    head: &ResponseHead<'a>,
+    nonce: [u8; 16],
+    offered: &[&str],
+) -> Result<Accepted<'a>, Error> {
+    if head.status() != 101 {
+        return Err(Error::Status(head.status()));
+    }
+    if head.version() < Version::Http11 {
+        return Err(Error::HttpVersion);
+    }
+    if !only(head.list("Upgrade")).is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")) {
+        return Err(Error::Upgrade);
+    }
+    if !head.contains_token("Connection", "upgrade") {
+        return Err(Error::Connection);
+    }
+    let accept = accept_value(&encode_key(nonce));
+    if only(head.field_lines("Sec-WebSocket-Accept")) != Some(accept.as_slice()) {
+        return Err(Error::Accept);
+    }
+    if head.list("Sec-WebSocket-Extensions").next().is_some() {
+        return Err(Error::Extension);
+    }
+    let mut lines = head.field_lines("Sec-WebSocket-Protocol");
+    let protocol = match (lines.next(), lines.next()) {
+        (None, _) => None,
+        (Some(name), None) => {
+            let name = str::from_utf8(name)
+                .ok()
+                .filter(|name| offered.contains(name));
+            Some(name.ok_or(Error::Protocol)?)
+        }
+        (Some(_), Some(_)) => return Err(Error::Protocol),
+    };
+    Ok(Accepted { protocol })
+}
