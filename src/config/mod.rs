@@ -1,1 +1,193 @@
 //! Floor 2: the configuration file.
+//!
+//! Text in, checked values out: a [`Config`] that exists is valid, and what it cannot express is refused with its
+//! place. Every fault is found in one reading. Keys whose features are not built are refused, never ignored; those that
+//! ask for nothing are accepted. Which users and groups the system has is not asked here, nor is anything bound.
+//!
+//! Left to right, each file imports from those before it:
+//! fault, value, raw (the file as written), id, address, origin, limits, http, daemon, server.
+
+mod address;
+mod daemon;
+mod fault;
+mod http;
+mod id;
+mod limits;
+mod origin;
+mod raw;
+mod server;
+mod value;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+pub use address::{Address, Network};
+pub use daemon::{Daemon, LogLevel};
+pub use fault::{Fault, Place, Placed};
+pub use http::{Http, Page, Serve};
+pub use id::Id;
+pub use limits::{Limits, SlowPeer};
+pub use origin::Origins;
+pub use server::{Bind, Messages, Server};
+
+use fault::Faults;
+use raw::Table;
+
+/// A configuration without faults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file it was read from; absent for the built-in default.
+    pub file: Option<PathBuf>,
+    /// What is of the whole daemon.
+    pub daemon: Daemon,
+    /// The servers in file order.
+    pub servers: Vec<Server>,
+    /// What works, but hardly as it was meant.
+    pub warnings: Vec<Fault>,
+}
+
+impl Config {
+    /// A fault that shows only when the system is asked, such as an address that cannot be bound.
+    pub fn fault(&self, place: Option<Place>, what: impl Into<String>) -> Fault {
+        let file = self.file.clone();
+        Fault {
+            file: file.unwrap_or_else(|| PathBuf::from("built-in default")),
+            place,
+            what: what.into(),
+        }
+    }
+}
+
+/// Reads a configuration file, and the documents that it names.
+pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
+    let fault = |place, what| {
+        let file = path.to_owned();
+        vec![Fault { file, place, what }]
+    };
+    let bytes = std::fs::read(path).map_err(|error| fault(None, error.to_string()))?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text, path),
+        Err(error) => {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let valid = String::from_utf8_lossy(valid);
+            let place = Faults::new(path, &valid).place(valid.len());
+            Err(fault(
+                Some(place),
+                "a byte that is not UTF-8; allowed: text in UTF-8".to_owned(),
+            ))
+        }
+    }
+}
+
+/// Reads the text of a configuration file. `file` gives faults their name, and relative paths their folder.
+pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
+    let mut faults = Faults::new(file, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let place = faults.place(error.span().map_or(0, |span| span.start));
+        faults.syntax(place, error.message().replace('\n', " "));
+    }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut top = Table::top(document.get_ref());
+    let daemon = Daemon::read(
+        top.table("daemon", "[daemon]", &mut faults),
+        folder,
+        &mut faults,
+    );
+    let servers = read_servers(&mut top, folder, &mut faults);
+    check_collisions(&daemon, &servers, &mut faults);
+    top.later("client", "clients are", &mut faults);
+    top.later("trigger", "triggers are", &mut faults);
+    top.finish(&mut faults);
+    Ok(Config {
+        file: Some(file.to_owned()),
+        daemon,
+        servers,
+        warnings: faults.finish()?,
+    })
+}
+
+/// What runs when there is no configuration file at all: an echo server on this machine, and a page to try it.
+pub fn built_in() -> Config {
+    let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
+    let mut server = Server::with_defaults(
+        Id::of_server(1),
+        vec![Bind {
+            address,
+            place: None,
+        }],
+    );
+    server.messages = Messages::Echo;
+    server.http.serve = Serve::Page(Page {
+        content: include_bytes!("built_in.html").as_slice().into(),
+        content_type: "text/html; charset=utf-8".to_owned(),
+    });
+    Config {
+        file: None,
+        daemon: Daemon::default(),
+        servers: vec![server],
+        warnings: Vec::new(),
+    }
+}
+
+fn read_servers(top: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Vec<Server> {
+    let at = top.place();
+    let mut servers: Vec<Placed<Server>> = Vec::new();
+    for (index, table) in top
+        .tables("server", "[[server]]", faults)
+        .into_iter()
+        .enumerate()
+    {
+        let server = Server::read(table, index + 1, folder, faults);
+        if let Some(first) = servers
+            .iter()
+            .find(|known| known.value.id == server.value.id)
+        {
+            faults.refuse(
+                server.place,
+                format!(
+                    "id: {} is the server of line {} already; allowed: ids that differ in more than case",
+                    server.value.id, first.place.line
+                ),
+            );
+        }
+        servers.push(server);
+    }
+    if servers.is_empty() {
+        faults.warn(at, "there is no [[server]], so the daemon would do nothing");
+    }
+    servers.into_iter().map(|server| server.value).collect()
+}
+
+/// Refuses a second listener on one address; it would fail at start, with less of a hint.
+fn check_collisions(daemon: &Daemon, servers: &[Server], faults: &mut Faults<'_>) {
+    let mut seen: Vec<&Bind> = Vec::new();
+    for bind in servers.iter().flat_map(|server| &server.bind) {
+        let Some(place) = bind.place else { continue };
+        if let Some(first) = seen
+            .iter()
+            .find(|first| first.address.collides(&bind.address))
+        {
+            let line = first.place.map_or(0, |place| place.line);
+            faults.refuse(
+                place,
+                format!(
+                    "bind: {} collides with {} of line {line}; allowed: each address once",
+                    bind.address, first.address
+                ),
+            );
+        } else if matches!(&bind.address, Address::Unix(path) if daemon.socket.as_ref() == Some(path))
+        {
+            faults.refuse(
+                place,
+                format!(
+                    "bind: {} is the socket of [daemon]; allowed: another path",
+                    bind.address
+                ),
+            );
+        }
+        seen.push(bind);
+    }
+}

@@ -1,0 +1,179 @@
+//! What is wrong with a configuration file, and where.
+//!
+//! Everything that reads the file adds to one [`Faults`] and goes on, so that a person sees all faults in one run.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A place in the file. Lines and columns begin at 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The line.
+    pub line: u32,
+    /// The character within the line.
+    pub column: u32,
+}
+
+/// A value and the place it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// One fault, or one warning, as it is shown: `file:line:column: what is wrong, and what is allowed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// Absent when it is the file itself that cannot be read.
+    pub place: Option<Place>,
+    /// What is wrong, and what is allowed; one line.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match self.place {
+            Some(Place { line, column }) => write!(f, "{file}:{line}:{column}: {}", self.what),
+            None => write!(f, "{file}: {}", self.what),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The faults and warnings found so far in one file.
+pub(super) struct Faults<'t> {
+    file: &'t Path,
+    text: &'t str,
+    line_starts: Vec<usize>,
+    /// Lines that are no TOML: what stands there was guessed by the parser, and is not worth a second fault.
+    broken_lines: Vec<u32>,
+    refused: Vec<(Place, String)>,
+    warned: Vec<(Place, String)>,
+}
+
+impl<'t> Faults<'t> {
+    pub(super) fn new(file: &'t Path, text: &'t str) -> Self {
+        let line_starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
+        Faults {
+            file,
+            text,
+            line_starts,
+            broken_lines: Vec::new(),
+            refused: Vec::new(),
+            warned: Vec::new(),
+        }
+    }
+
+    /// The place of a byte offset into the text; one past the end is the end.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = line
+            .checked_sub(1)
+            .and_then(|at| self.line_starts.get(at))
+            .copied()
+            .unwrap_or(0);
+        let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
+        // Every byte but the continuation bytes 10xxxxxx begins a character.
+        let characters = before.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+        Place {
+            line: saturate(line.max(1)),
+            column: saturate(characters + 1),
+        }
+    }
+
+    /// The text is no TOML here.
+    pub(super) fn syntax(&mut self, place: Place, what: impl Into<String>) {
+        self.broken_lines.push(place.line);
+        self.refused.push((place, what.into()));
+    }
+
+    /// A value is refused.
+    pub(super) fn refuse(&mut self, place: Place, what: impl Into<String>) {
+        if !self.broken_lines.contains(&place.line) {
+            self.refused.push((place, what.into()));
+        }
+    }
+
+    /// Something required is absent. In a text that is no TOML throughout it may stand where the parser could not read.
+    pub(super) fn missing(&mut self, place: Place, what: impl Into<String>) {
+        if self.broken_lines.is_empty() {
+            self.refused.push((place, what.into()));
+        }
+    }
+
+    /// Something works, but hardly as it was meant.
+    pub(super) fn warn(&mut self, place: Place, what: impl Into<String>) {
+        self.warned.push((place, what.into()));
+    }
+
+    /// The warnings, or every fault, in the order of their places.
+    pub(super) fn finish(self) -> Result<Vec<Fault>, Vec<Fault>> {
+        let Faults {
+            file,
+            mut refused,
+            mut warned,
+            ..
+        } = self;
+        let sorted = |list: &mut Vec<(Place, String)>| {
+            list.sort_by_key(|(place, _)| *place);
+            list.drain(..)
+                .map(|(place, what)| Fault {
+                    file: file.to_owned(),
+                    place: Some(place),
+                    what,
+                })
+                .collect()
+        };
+        if refused.is_empty() {
+            Ok(sorted(&mut warned))
+        } else {
+            Err(sorted(&mut refused))
+        }
+    }
+}
+
+fn saturate(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters() {
+        let faults = Faults::new(Path::new("f"), "ab\r\nÄé=1\n");
+        let at = |offset| {
+            let place = faults.place(offset);
+            (place.line, place.column)
+        };
+        assert_eq!(at(0), (1, 1));
+        assert_eq!(at(1), (1, 2));
+        assert_eq!(at(4), (2, 1));
+        assert_eq!(at(8), (2, 3));
+        assert_eq!(at(11), (3, 1));
+        assert_eq!(at(99), (3, 1));
+    }
+
+    #[test]
+    fn faults_come_in_the_order_of_their_places() {
+        let mut faults = Faults::new(Path::new("f"), "a\nb\n");
+        faults.refuse(faults.place(2), "second");
+        faults.refuse(faults.place(0), "first");
+        let shown: Vec<String> = faults
+            .finish()
+            .expect_err("two faults")
+            .iter()
+            .map(Fault::to_string)
+            .collect();
+        assert_eq!(shown, ["f:1:1: first", "f:2:1: second"]);
+    }
+}

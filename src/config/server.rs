@@ -1,0 +1,234 @@
+//! `[[server]]`: a set of bindings with one behaviour.
+
+use std::path::Path;
+
+use crate::config::address::{Address, BIND_FORMS};
+use crate::config::fault::{Faults, Place, Placed};
+use crate::config::http::Http;
+use crate::config::id::Id;
+use crate::config::limits::Limits;
+use crate::config::origin::{ORIGIN_FORMS, Origins, parse_origin};
+use crate::config::raw::Table;
+use crate::config::value::is_token;
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Unique without regard to case.
+    pub id: Id,
+    /// For people; the id when the file gives none.
+    pub name: String,
+    /// Whether it starts with the daemon.
+    pub active: bool,
+    /// Where it listens; never empty.
+    pub bind: Vec<Bind>,
+    /// What it does with a message by itself.
+    pub messages: Messages,
+    /// The subprotocols it speaks (RFC 6455 §1.9), unique.
+    pub subprotocols: Vec<String>,
+    /// Whose pages may connect.
+    pub origins: Origins,
+    /// What a plain request gets.
+    pub http: Http,
+    /// How much a peer may take.
+    pub limits: Limits,
+}
+
+/// One address to listen on, and where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// The address.
+    pub address: Address,
+    /// For the fault when it cannot be bound; absent when no file says so.
+    pub place: Option<Place>,
+}
+
+/// What a server does with a message by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// Nothing.
+    None,
+    /// Sends it back.
+    Echo,
+    /// Sends it to all other connections of the server.
+    Broadcast,
+}
+
+impl Server {
+    /// A server with the default of every key.
+    pub(super) fn with_defaults(id: Id, bind: Vec<Bind>) -> Server {
+        Server {
+            name: id.to_string(),
+            id,
+            active: true,
+            bind,
+            messages: Messages::None,
+            subprotocols: Vec::new(),
+            origins: Origins::Own,
+            http: Http::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Reads the `ordinal`th server of the file, counted from 1. Beside it, where its id is written.
+    pub(super) fn read(
+        mut table: Table<'_>,
+        ordinal: usize,
+        folder: &Path,
+        faults: &mut Faults<'_>,
+    ) -> Placed<Server> {
+        let (id, place) = read_id(&mut table, ordinal, faults);
+        let name = read_name(&mut table, faults);
+        let active = table.flag("active", faults).is_none_or(|flag| flag.value);
+        let mut server = Server::with_defaults(id, read_bind(&mut table, folder, faults));
+        server.name = name.unwrap_or(server.name);
+        server.active = active;
+        let behaviours = [
+            ("none", Messages::None),
+            ("echo", Messages::Echo),
+            ("broadcast", Messages::Broadcast),
+        ];
+        server.messages = table.choice("messages", server.messages, &behaviours, faults);
+        server.subprotocols = read_subprotocols(&mut table, faults);
+        server.origins = read_origins(&mut table, faults);
+        table.later("tls", "TLS is", faults);
+        server.http = Http::read(table.table("http", "[server.http]", faults), folder, faults);
+        read_auth(table.table("auth", "[server.auth]", faults), faults);
+        table.later("users", "authentication is", faults);
+        server.limits = Limits::read(table.table("limits", "[server.limits]", faults), faults);
+        table.finish(faults);
+        Placed {
+            value: server,
+            place,
+        }
+    }
+}
+
+fn read_id(table: &mut Table<'_>, ordinal: usize, faults: &mut Faults<'_>) -> (Id, Place) {
+    let default = Id::of_server(ordinal);
+    let Some(Placed { value, place }) = table.text("id", faults) else {
+        return (default, table.place());
+    };
+    let id = Id::new(value).unwrap_or_else(|| {
+        faults.refuse(
+            place,
+            format!(
+                "invalid WS server ID {value:?}; allowed: letters, digits and underscores, beginning with a letter or an underscore"
+            ),
+        );
+        default
+    });
+    (id, place)
+}
+
+fn read_name(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    let Placed { value, place } = table.text("name", faults)?;
+    if value.trim().is_empty() || value.chars().any(char::is_control) {
+        faults.refuse(place, format!("name: {value:?}; allowed: one line of text"));
+    }
+    Some(value.to_owned())
+}
+
+fn read_bind(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Vec<Bind> {
+    const EXAMPLE: &str = "[\"127.0.0.1:8080\", \"[::1]:8080\", \"unix:/run/front.sock\"]";
+    let allowed = format!("allowed: a list of addresses, such as {EXAMPLE}");
+    let at = table.place();
+    if !table.has("bind") {
+        faults.missing(at, format!("bind is missing in [[server]]; {allowed}"));
+    }
+    let Some(texts) = table.texts("bind", EXAMPLE, faults) else {
+        return Vec::new();
+    };
+    if texts.value.is_empty() {
+        faults.refuse(texts.place, format!("bind: an empty list; {allowed}"));
+    }
+    let mut bind = Vec::with_capacity(texts.value.len());
+    for text in texts.value {
+        match Address::parse(text.value, folder) {
+            Ok(address) => bind.push(Bind {
+                address,
+                place: Some(text.place),
+            }),
+            Err(what) => faults.refuse(text.place, format!("bind: {what}; allowed: {BIND_FORMS}")),
+        }
+    }
+    bind
+}
+
+fn read_subprotocols(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
+    let texts = table.texts("subprotocols", "[\"chat.v1\"]", faults);
+    let mut subprotocols: Vec<String> = Vec::new();
+    for Placed { value, place } in texts.into_iter().flat_map(|texts| texts.value) {
+        // RFC 6455 §4.1: unique strings, each a token.
+        if !is_token(value) {
+            faults.refuse(
+                place,
+                format!("subprotocols: {value:?} is no token; allowed: letters, digits and !#$%&'*+-.^_`|~"),
+            );
+        } else if subprotocols.iter().any(|known| known == value) {
+            faults.refuse(
+                place,
+                format!("subprotocols: {value:?} is there already; allowed: each once"),
+            );
+        } else {
+            subprotocols.push(value.to_owned());
+        }
+    }
+    subprotocols
+}
+
+fn read_origins(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Origins {
+    let texts = table.text_or_texts("origins", "[\"https://example.org\"]", faults);
+    let mut origins = Vec::new();
+    let mut any = false;
+    for Placed { value, place } in texts.into_iter().flat_map(|texts| texts.value) {
+        match parse_origin(value) {
+            Some(origin) => origins.push(origin),
+            None if value == "*" => any = true,
+            None => faults.refuse(
+                place,
+                format!("origins: {value:?} is no origin; allowed: {ORIGIN_FORMS}"),
+            ),
+        }
+    }
+    match (any, origins.is_empty()) {
+        (true, _) => Origins::Any,
+        (false, true) => Origins::Own,
+        (false, false) => Origins::Listed(origins),
+    }
+}
+
+/// `[server.auth]` is read for its faults: so far every server is anonymous.
+fn read_auth(mut table: Table<'_>, faults: &mut Faults<'_>) {
+    let anonymous = table.flag("anonymous", faults);
+    let mut authenticates = false;
+    for key in ["basic", "url"] {
+        if let Some(Placed { value: true, place }) = table.flag(key, faults) {
+            authenticates = true;
+            faults.refuse(
+                place,
+                format!("{key}: authentication is not available yet; allowed: false"),
+            );
+        }
+    }
+    match anonymous {
+        Some(Placed { value: true, place }) if authenticates => faults.refuse(
+            place,
+            "anonymous: true beside basic or url; allowed: true alone, or false with basic, url or both",
+        ),
+        Some(Placed { value: false, place }) if !authenticates => faults.refuse(
+            place,
+            "anonymous: false, and basic and url too, so that nobody could enter; allowed: true, or basic, url or both",
+        ),
+        _ => {}
+    }
+    if let Some(Placed { value, place }) = table.text("realm", faults)
+        && value.chars().any(char::is_control)
+    {
+        faults.refuse(
+            place,
+            format!("realm: {value:?}; allowed: one line of text"),
+        );
+    }
+    table.finish(faults);
+}

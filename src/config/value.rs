@@ -1,0 +1,206 @@
+//! Sizes, durations and names as people write them: `"1MiB"`, `"500ms"`, a token of RFC 9110.
+
+use std::time::Duration;
+
+/// The units of sizes, the largest first.
+const SIZE_UNITS: [(&str, u64); 7] = [
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("kB", 1_000),
+    ("B", 1),
+];
+
+/// The units of durations in milliseconds, the largest first.
+const DURATION_UNITS: [(&str, u64); 4] =
+    [("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Bytes from `"64MiB"`. A size beyond u64 is u64::MAX, so that a range check sees it.
+pub(super) fn parse_size(text: &str) -> Option<u64> {
+    parse_quantity(text, &SIZE_UNITS)
+}
+
+/// A duration from `"10s"`, with the same rule for what is too long to count.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    parse_quantity(text, &DURATION_UNITS).map(Duration::from_millis)
+}
+
+/// A size in the largest unit that divides it.
+pub(super) fn show_size(bytes: u64) -> String {
+    show_quantity(bytes, &SIZE_UNITS, "B")
+}
+
+/// A duration in the largest unit that divides it, to the millisecond.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    show_quantity(milliseconds, &DURATION_UNITS, "s")
+}
+
+/// `quantity = 1*DIGIT [ SP ] unit`
+fn parse_quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    if number.is_empty() {
+        return None;
+    }
+    let unit = unit.strip_prefix(' ').unwrap_or(unit);
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    // Only digits are left, so what does not fit is too large.
+    let number: u64 = number.parse().unwrap_or(u64::MAX);
+    Some(number.saturating_mul(*factor))
+}
+
+fn show_quantity(amount: u64, units: &[(&str, u64)], zero_unit: &str) -> String {
+    match units
+        .iter()
+        .find(|(_, factor)| amount != 0 && amount.is_multiple_of(*factor))
+    {
+        Some((unit, factor)) => format!("{}{unit}", amount / factor),
+        None => format!("{amount}{zero_unit}"),
+    }
+}
+
+/// RFC 9110 §5.6.2: `token = 1*tchar`.
+pub(super) fn is_token(text: &str) -> bool {
+    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_tchar)
+}
+
+/// RFC 9110 §5.5: what a field value may hold, without the obsolete bytes beyond ASCII.
+pub(super) fn is_field_value(text: &str) -> bool {
+    text.trim_matches([' ', '\t']).len() == text.len()
+        && text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+}
+
+/// The word among `known` that `word` was probably meant to be.
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let word = word.to_lowercase();
+    let (distance, best) = known
+        .iter()
+        .map(|name| (distance(&word, name), *name))
+        .min()?;
+    // A third of the letters may be wrong; more is another word.
+    (distance <= best.len().max(3) / 3).then_some(best)
+}
+
+/// Levenshtein's distance in bytes, with one row of memory.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, to) in row.iter_mut().skip(1).zip(b.bytes()) {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = *cell;
+            left = replaced.min(left + 1).min(*cell + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(a.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0B", 0),
+            ("17B", 17),
+            ("1KiB", 1024),
+            ("1 MiB", 1 << 20),
+            ("3GiB", 3 << 30),
+            ("2kB", 2_000),
+            ("2MB", 2_000_000),
+            ("2GB", 2_000_000_000),
+            ("99999999999999999999B", u64::MAX),
+            ("99999999999GiB", u64::MAX),
+        ] {
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
+        for text in [
+            "", "1", "MiB", "-1B", "1.5MiB", "1mib", "1  B", "1KB", "1B ",
+        ] {
+            assert_eq!(parse_size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, milliseconds) in [
+            ("0s", 0),
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("5min", 300_000),
+            ("1h", 3_600_000),
+        ] {
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
+        }
+        for text in ["", "10", "s", "-1s", "1.5s", "1m", "1 day"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_shown_in_their_largest_unit() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1000, "1kB"),
+            (1024, "1KiB"),
+            (1 << 30, "1GiB"),
+            (1025, "1025B"),
+        ] {
+            assert_eq!(show_size(bytes), text);
+            assert_eq!(parse_size(text), Some(bytes));
+        }
+        for (milliseconds, text) in [
+            (0, "0s"),
+            (1, "1ms"),
+            (60_000, "1min"),
+            (90_000, "90s"),
+            (86_400_000, "24h"),
+        ] {
+            assert_eq!(show_duration(Duration::from_millis(milliseconds)), text);
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_millis(milliseconds))
+            );
+        }
+    }
+
+    #[test]
+    fn tokens_and_field_values() {
+        assert!(is_token("chat.v1"));
+        assert!(is_token("!#$%&'*+-.^_`|~"));
+        for text in ["", "a b", "a,b", "a/b", "é", "a\u{7f}"] {
+            assert!(!is_token(text), "{text}");
+        }
+        assert!(is_field_value("public, max-age=60"));
+        for text in [" a", "a ", "a\r\nb", "a\0", "é"] {
+            assert!(!is_field_value(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_word() {
+        let known = ["max_message", "max_backlog", "log", "id"];
+        assert_eq!(nearest("max_mesage", &known), Some("max_message"));
+        assert_eq!(nearest("Max_Backlog", &known), Some("max_backlog"));
+        assert_eq!(nearest("lgg", &known), Some("log"));
+        assert_eq!(nearest("colour", &known), None);
+        assert_eq!(nearest("x", &[]), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+    }
+}
