@@ -1,3 +1,7 @@
 //! The `bellwire` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bellwire::cli::main(std::env::args_os().skip(1))
+}

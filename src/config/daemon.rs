@@ -103,9 +103,8 @@ fn read_name(
             place,
             format!("{key}: {value:?}; allowed: the name of a {key} of this system"),
         );
+        return None;
     }
-    Some(Placed {
-        value: value.to_owned(),
-        place,
-    })
+    let value = value.to_owned();
+    Some(Placed { value, place })
 }

@@ -62,13 +62,22 @@ impl Config {
 
 /// Reads a configuration file, and the documents that it names.
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
+    load_with(path, |_| Vec::new())
+}
+
+/// The same, with the faults that `system` finds in the table of the daemon among the others: which users there are,
+/// for example, is not known here.
+pub fn load_with(
+    path: &Path,
+    system: impl Fn(&Daemon) -> Vec<(Place, String)>,
+) -> Result<Config, Vec<Fault>> {
     let fault = |place, what| {
         let file = path.to_owned();
         vec![Fault { file, place, what }]
     };
     let bytes = std::fs::read(path).map_err(|error| fault(None, error.to_string()))?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, path),
+        Ok(text) => parse_with(text, path, system),
         Err(error) => {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let valid = String::from_utf8_lossy(valid);
@@ -83,6 +92,14 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
 
 /// Reads the text of a configuration file. `file` gives faults their name, and relative paths their folder.
 pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
+    parse_with(text, file, |_| Vec::new())
+}
+
+fn parse_with(
+    text: &str,
+    file: &Path,
+    system: impl Fn(&Daemon) -> Vec<(Place, String)>,
+) -> Result<Config, Vec<Fault>> {
     let mut faults = Faults::new(file, text);
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
@@ -96,6 +113,9 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
         folder,
         &mut faults,
     );
+    for (place, what) in system(&daemon) {
+        faults.refuse(place, what);
+    }
     let servers = read_servers(&mut top, folder, &mut faults);
     check_collisions(&daemon, &servers, &mut faults);
     top.later("client", "clients are", &mut faults);

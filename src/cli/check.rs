@@ -1,0 +1,141 @@
+//! `bellwire check`.
+
+use std::fmt::Write;
+
+use crate::cli::args::{Options, Verbosity};
+use crate::cli::exit::Exit;
+use crate::cli::output::{print, print_faults, print_warnings};
+use crate::cli::source;
+use crate::config::{Config, Fault};
+
+/// Reads the configuration and tells what is wrong with it, or in short what it says.
+pub(super) fn check(options: Options) -> Exit {
+    let quiet = options.verbosity == Verbosity::Quiet;
+    let (told, ok) = match (source::load(options.config), options.json) {
+        (Ok(config), true) => (print(&json_lines("warning", &config.warnings)), Exit::Done),
+        (Err(faults), true) => (print(&json_lines("fault", &faults)), Exit::Configuration),
+        (Ok(_), false) if quiet => (Exit::Done, Exit::Done),
+        (Ok(config), false) => {
+            print_warnings(&config.warnings);
+            (print(&summary(&config)), Exit::Done)
+        }
+        (Err(faults), false) => {
+            print_faults(&faults);
+            (Exit::Done, Exit::Configuration)
+        }
+    };
+    if ok == Exit::Done { told } else { ok }
+}
+
+fn summary(config: &Config) -> String {
+    let file = match &config.file {
+        Some(file) => file.display().to_string(),
+        None => "no configuration file, so the built-in default".to_owned(),
+    };
+    let servers = match config.servers.len() {
+        1 => "1 server".to_owned(),
+        count => format!("{count} servers"),
+    };
+    let mut summary = format!("{file}: ok, {servers}\n");
+    for server in &config.servers {
+        let addresses: Vec<String> = server
+            .bind
+            .iter()
+            .map(|bind| bind.address.to_string())
+            .collect();
+        let name = if server.name == server.id.as_str() {
+            String::new()
+        } else {
+            format!(" ({})", server.name)
+        };
+        let inactive = if server.active { "" } else { ", not active" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            summary,
+            "  {}{name}: {}{inactive}",
+            server.id,
+            addresses.join(", ")
+        );
+    }
+    summary
+}
+
+/// One JSON object (RFC 8259) a line.
+fn json_lines(kind: &str, faults: &[Fault]) -> String {
+    let mut lines = String::new();
+    for fault in faults {
+        let number =
+            |number: Option<u32>| number.map_or("null".to_owned(), |number| number.to_string());
+        let _ = writeln!(
+            lines,
+            "{{\"kind\":\"{kind}\",\"file\":{},\"line\":{},\"column\":{},\"what\":{}}}",
+            json_string(&fault.file.to_string_lossy()),
+            number(fault.place.map(|place| place.line)),
+            number(fault.place.map(|place| place.column)),
+            json_string(&fault.what),
+        );
+    }
+    lines
+}
+
+/// RFC 8259 §7: quotation mark, reverse solidus and control characters are escaped.
+fn json_string(text: &str) -> String {
+    let mut string = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => string.extend(['\\', character]),
+            '\0'..='\x1f' => {
+                let _ = write!(string, "\\u{:04x}", u32::from(character));
+            }
+            _ => string.push(character),
+        }
+    }
+    string.push('"');
+    string
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::config::{self, Place};
+
+    #[test]
+    fn strings_are_escaped() {
+        assert_eq!(
+            json_string("a \"b\" \\ \n\u{1f} ü"),
+            r#""a \"b\" \\ \u000a\u001f ü""#
+        );
+    }
+
+    #[test]
+    fn faults_are_objects() {
+        let fault = |place| Fault {
+            file: PathBuf::from("f"),
+            place,
+            what: "w".to_owned(),
+        };
+        let faults = [fault(Some(Place { line: 3, column: 9 })), fault(None)];
+        assert_eq!(
+            json_lines("fault", &faults),
+            "{\"kind\":\"fault\",\"file\":\"f\",\"line\":3,\"column\":9,\"what\":\"w\"}\n\
+             {\"kind\":\"fault\",\"file\":\"f\",\"line\":null,\"column\":null,\"what\":\"w\"}\n"
+        );
+    }
+
+    #[test]
+    fn summaries_are_short() {
+        let text = "[[server]]\nbind = [\"127.0.0.1:80\", \"unix:/s\"]\nname = \"Front\"\n\
+                    [[server]]\nid = \"b\"\nbind = [\"[::1]:80\"]\nactive = false\n";
+        let config = config::parse(text, Path::new("f.toml")).expect("no faults");
+        assert_eq!(
+            summary(&config),
+            "f.toml: ok, 2 servers\n  WS_SERVER_1 (Front): 127.0.0.1:80, unix:/s\n  b: [::1]:80, not active\n"
+        );
+        assert_eq!(
+            summary(&config::built_in()),
+            "no configuration file, so the built-in default: ok, 1 server\n  WS_SERVER_1: 127.0.0.1:8080\n"
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+/// Exit statuses that scripts rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked.
+    Done,
+    /// It could not.
+    Failed,
+    /// It was asked for something that there is not.
+    Usage,
+    /// The configuration is at fault; EX_CONFIG of sysexits.h.
+    Configuration,
+}
+
+impl Exit {
+    /// The status as the system sees it.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Configuration => 78,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}

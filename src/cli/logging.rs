@@ -1,0 +1,173 @@
+//! Log lines on stderr: for people with the time in UTC, for the journal with its level prefix.
+
+use std::io::{LineWriter, Write, stderr};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use simplelog::{ConfigBuilder, WriteLogger};
+
+use crate::config::LogLevel;
+
+/// Sends what floors below log to stderr, from `level` on. Only the first call has an effect.
+pub(super) fn init(level: LogLevel) {
+    let level = filter(level);
+    let lines: Box<dyn Log> = if stderr_is_journal() {
+        Box::new(JournalLogger(Mutex::new(LineWriter::new(stderr()))))
+    } else {
+        let config = ConfigBuilder::new()
+            .set_time_format_rfc3339()
+            .set_thread_level(LevelFilter::Off)
+            .build();
+        // Unbuffered, a line would be as many writes as it has parts, and lines of other processes would come between.
+        WriteLogger::new(level, config, LineWriter::new(stderr()))
+    };
+    if log::set_boxed_logger(Box::new(OneLine(lines))).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+/// The prefix of a line that the journal takes for its priority (sd-daemon(3)), empty when stderr is no journal.
+pub(super) fn prefix(level: Level) -> &'static str {
+    if stderr_is_journal() {
+        priority(level)
+    } else {
+        ""
+    }
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::Error,
+        LogLevel::Warn => LevelFilter::Warn,
+        LogLevel::Info => LevelFilter::Info,
+        LogLevel::Debug => LevelFilter::Debug,
+        LogLevel::Trace => LevelFilter::Trace,
+    }
+}
+
+const fn priority(level: Level) -> &'static str {
+    match level {
+        Level::Error => "<3>",
+        Level::Warn => "<4>",
+        Level::Info => "<6>",
+        Level::Debug | Level::Trace => "<7>",
+    }
+}
+
+/// systemd.exec(5): `$JOURNAL_STREAM` is the device and inode of the stream, which may have been redirected since.
+fn stderr_is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let Ok(stderr) = stderr().as_fd().try_clone_to_owned() else {
+        return false;
+    };
+    std::fs::File::from(stderr)
+        .metadata()
+        .is_ok_and(|metadata| stream == format!("{}:{}", metadata.dev(), metadata.ino()))
+}
+
+/// Lets no text of a peer begin a line of its own or speak to a terminal: control characters are escaped.
+struct OneLine(Box<dyn Log>);
+
+impl Log for OneLine {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let text = escape(&record.args().to_string());
+        let mut line = Record::builder();
+        line.metadata(record.metadata().clone());
+        line.module_path(record.module_path())
+            .file(record.file())
+            .line(record.line());
+        self.0.log(&line.args(format_args!("{text}")).build());
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+/// Lines for the journal, which knows the time itself.
+struct JournalLogger<W>(Mutex<W>);
+
+impl<W: Write + Send> Log for JournalLogger<W> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // A journal that is gone leaves nobody to tell.
+            let _ = writeln!(stream, "{}{}", priority(record.level()), record.args());
+        }
+    }
+
+    fn flush(&self) {
+        let _ = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_record_is_one_line() {
+        assert_eq!(escape("plain, ünï"), "plain, ünï");
+        assert_eq!(
+            escape("a\nb\r\t\u{1b}[31m\u{9b}"),
+            "a\\nb\\r\\t\\u{1b}[31m\\u{9b}"
+        );
+    }
+
+    #[test]
+    fn the_journal_gets_a_prefix_by_level() {
+        log::set_max_level(LevelFilter::Debug);
+        let logger = JournalLogger(Mutex::new(Vec::new()));
+        for level in [
+            Level::Error,
+            Level::Warn,
+            Level::Info,
+            Level::Debug,
+            Level::Trace,
+        ] {
+            logger.log(
+                &Record::builder()
+                    .level(level)
+                    .args(format_args!("at {level}"))
+                    .build(),
+            );
+        }
+        let text = String::from_utf8(logger.0.into_inner().expect("no poison")).expect("UTF-8");
+        assert_eq!(text, "<3>at ERROR\n<4>at WARN\n<6>at INFO\n<7>at DEBUG\n");
+    }
+
+    #[test]
+    fn levels_are_those_of_the_configuration() {
+        assert_eq!(filter(LogLevel::Error), LevelFilter::Error);
+        assert_eq!(filter(LogLevel::Info), LevelFilter::Info);
+        assert_eq!(filter(LogLevel::Trace), LevelFilter::Trace);
+    }
+}

@@ -1,0 +1,100 @@
+//! Where the configuration comes from.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::cli::identity;
+use crate::config::{self, Config, Fault};
+
+/// Names the configuration file.
+const VARIABLE: &str = "BELLWIRE_CONFIG";
+/// Taken from the working folder, but not as root, whom anybody's folder could otherwise configure.
+const LOCAL: &str = "bellwire.toml";
+const SYSTEM: &str = "/etc/bellwire/bellwire.toml";
+
+/// Finds and reads the configuration; the built-in default when there is none at all.
+pub(super) fn load(named: Option<PathBuf>) -> Result<Config, Vec<Fault>> {
+    match find(
+        named,
+        std::env::var_os(VARIABLE),
+        identity::is_root(),
+        is_there,
+    ) {
+        Some(file) => config::load_with(&file, identity::faults),
+        None => Ok(config::built_in()),
+    }
+}
+
+/// The file to read. One that is named is taken, be it there or not.
+fn find(
+    named: Option<PathBuf>,
+    variable: Option<OsString>,
+    root: bool,
+    is_there: impl Fn(&Path) -> bool,
+) -> Option<PathBuf> {
+    let variable = variable.filter(|value| !value.is_empty());
+    if let Some(file) = named.or(variable.map(PathBuf::from)) {
+        return Some(file);
+    }
+    let local = (!root).then_some(LOCAL);
+    let mut candidates = local.into_iter().chain([SYSTEM]).map(PathBuf::from);
+    candidates.find(|file| is_there(file))
+}
+
+/// A file that cannot be looked at is there: silently running something else would be worse than the fault.
+fn is_there(file: &Path) -> bool {
+    match file.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls `find` with some of `-c`, `$BELLWIRE_CONFIG`, root, and the files that are there.
+    fn found(
+        named: Option<&str>,
+        variable: Option<&str>,
+        root: bool,
+        there: &[&str],
+    ) -> Option<String> {
+        let is_there = |file: &Path| there.iter().any(|name| Path::new(name) == file);
+        let file = find(
+            named.map(PathBuf::from),
+            variable.map(OsString::from),
+            root,
+            is_there,
+        )?;
+        Some(file.display().to_string())
+    }
+
+    #[test]
+    fn the_order_of_the_search() {
+        let all = [LOCAL, SYSTEM];
+        assert_eq!(
+            found(Some("a"), Some("b"), false, &all).as_deref(),
+            Some("a")
+        );
+        assert_eq!(found(None, Some("b"), false, &all).as_deref(), Some("b"));
+        assert_eq!(found(None, Some(""), false, &all).as_deref(), Some(LOCAL));
+        assert_eq!(found(None, None, true, &all).as_deref(), Some(SYSTEM));
+        assert_eq!(found(None, None, false, &[SYSTEM]).as_deref(), Some(SYSTEM));
+        assert_eq!(found(None, None, true, &[LOCAL]), None);
+        assert_eq!(found(None, None, false, &[]), None);
+    }
+
+    #[test]
+    fn a_named_file_need_not_be_there() {
+        assert_eq!(
+            found(Some("a"), None, true, &[SYSTEM]).as_deref(),
+            Some("a")
+        );
+        assert_eq!(
+            found(None, Some("b"), true, &[SYSTEM]).as_deref(),
+            Some("b")
+        );
+    }
+}
