@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::config::value::quoted;
+
 /// The longest path that fits into `sockaddr_un` with its NUL.
 pub(super) const MAX_UNIX_PATH: usize = 107;
 
@@ -41,7 +43,7 @@ impl Address {
             None if text.parse::<IpAddr>().is_ok() => " (the port is missing)".to_owned(),
             _ => String::new(),
         };
-        Err(format!("{text:?} is no address{hint}"))
+        Err(format!("{} is no address{hint}", quoted(text)))
     }
 
     /// Can be reached from this machine only.
@@ -78,7 +80,7 @@ impl fmt::Display for Address {
 /// The path of a unix socket, taken from `folder` when it is relative.
 pub(super) fn unix_path(path: &str, folder: &Path) -> Result<PathBuf, String> {
     if path.is_empty() || path.contains('\0') {
-        return Err(format!("{path:?} is no path of a socket"));
+        return Err(format!("{} is no path of a socket", quoted(path)));
     }
     let path = folder.join(path);
     match path.as_os_str().len() {
@@ -100,7 +102,7 @@ pub struct Network {
 impl Network {
     /// Reads `address[/prefix]`. The error says what is wrong.
     pub(super) fn parse(text: &str) -> Result<Network, String> {
-        let wrong = || format!("{text:?} is no network");
+        let wrong = || format!("{} is no network", quoted(text));
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),

@@ -6,6 +6,7 @@ use crate::config::address::unix_path;
 use crate::config::fault::{Faults, Placed};
 use crate::config::limits::{CONNECTIONS, MIB};
 use crate::config::raw::Table;
+use crate::config::value::quoted;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,7 +102,10 @@ fn read_name(
     if value.is_empty() || value.contains('\0') {
         faults.refuse(
             place,
-            format!("{key}: {value:?}; allowed: the name of a {key} of this system"),
+            format!(
+                "{key}: {}; allowed: the name of a {key} of this system",
+                quoted(value)
+            ),
         );
         return None;
     }

@@ -89,10 +89,12 @@ impl<'t> Faults<'t> {
         }
     }
 
-    /// The text is no TOML here.
+    /// The text is no TOML here. What follows on the same line is the parser finding its way back.
     pub(super) fn syntax(&mut self, place: Place, what: impl Into<String>) {
-        self.broken_lines.push(place.line);
-        self.refused.push((place, what.into()));
+        if !self.broken_lines.contains(&place.line) {
+            self.broken_lines.push(place.line);
+            self.refused.push((place, what.into()));
+        }
     }
 
     /// A value is refused.
@@ -102,8 +104,8 @@ impl<'t> Faults<'t> {
         }
     }
 
-    /// Something required is absent. In a text that is no TOML throughout it may stand where the parser could not read.
-    pub(super) fn missing(&mut self, place: Place, what: impl Into<String>) {
+    /// Something is absent, or not where it belongs. In a text that is no TOML throughout that proves nothing.
+    pub(super) fn misplaced(&mut self, place: Place, what: impl Into<String>) {
         if self.broken_lines.is_empty() {
             self.refused.push((place, what.into()));
         }

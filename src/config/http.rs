@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config::fault::{Faults, Placed};
 use crate::config::limits::MIB;
 use crate::config::raw::Table;
-use crate::config::value::{is_field_value, show_size};
+use crate::config::value::{is_field_value, quoted, show_size};
 
 /// A page is held in memory, whole.
 const MAX_PAGE: u64 = 16 * MIB;
@@ -102,7 +102,7 @@ fn read_serve(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> 
             Some(page) => read_page(&page, folder, faults).map(Serve::Page),
             None => {
                 let place = serve.map_or(table.place(), |serve| serve.place);
-                faults.missing(
+                faults.misplaced(
                     place,
                     "page is missing; serve = \"page\" needs page, the path of a file",
                 );
@@ -113,7 +113,7 @@ fn read_serve(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> 
             let what = if other == "folder" {
                 "serving a folder is not available yet".to_owned()
             } else {
-                format!("{other:?}")
+                quoted(other)
             };
             let place = serve.map_or(table.place(), |serve| serve.place);
             faults.refuse(place, format!("serve: {what}; allowed: empty, page"));
@@ -173,7 +173,10 @@ fn read_cache_control(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<
     if value.is_empty() || !is_field_value(value) {
         faults.refuse(
             place,
-            format!("cache_control: {value:?}; allowed: directives in printable ASCII, such as \"max-age=60\""),
+            format!(
+                "cache_control: {}; allowed: directives in printable ASCII, such as \"max-age=60\"",
+                quoted(value)
+            ),
         );
     }
     Some(value.to_owned())

@@ -18,6 +18,9 @@ mod raw;
 mod server;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -101,9 +104,11 @@ fn parse_with(
     system: impl Fn(&Daemon) -> Vec<(Place, String)>,
 ) -> Result<Config, Vec<Fault>> {
     let mut faults = Faults::new(file, text);
-    let (document, errors) = DeTable::parse_recoverable(text);
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    errors.sort_by_key(offset);
     for error in errors {
-        let place = faults.place(error.span().map_or(0, |span| span.start));
+        let place = faults.place(offset(&error));
         faults.syntax(place, error.message().replace('\n', " "));
     }
     let folder = file.parent().unwrap_or(Path::new(""));

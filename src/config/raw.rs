@@ -11,7 +11,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::fault::{Faults, Place, Placed};
-use crate::config::value::{nearest, parse_duration, parse_size, show_duration, show_size};
+use crate::config::value::{nearest, parse_duration, parse_size, quoted, show_duration, show_size};
+
+/// The title of the table that is the whole file.
+const TOP: &str = "the file";
 
 /// A value as the parser gives it.
 pub(super) type Value<'d> = Spanned<DeValue<'d>>;
@@ -30,7 +33,7 @@ pub(super) struct Table<'d> {
 impl<'d> Table<'d> {
     /// The whole file.
     pub(super) fn top(entries: &'d DeTable<'d>) -> Self {
-        Table::new("the file", Some(entries), Place { line: 1, column: 1 })
+        Table::new(TOP, Some(entries), Place { line: 1, column: 1 })
     }
 
     fn new(title: &'static str, entries: Option<&'d DeTable<'d>>, place: Place) -> Self {
@@ -350,7 +353,7 @@ impl<'d> Table<'d> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         faults.refuse(
             place,
-            format!("{key}: {word:?}; allowed: {}", names.join(", ")),
+            format!("{key}: {}; allowed: {}", quoted(word), names.join(", ")),
         );
         default
     }
@@ -366,14 +369,19 @@ impl<'d> Table<'d> {
                 Some(guess) => format!(", did you mean {guess}?"),
                 None => ";".to_owned(),
             };
-            faults.refuse(
-                faults.place(key.span().start),
-                format!(
-                    "unknown key {name:?} in {}{guess} allowed: {}",
-                    self.title,
-                    self.allowed.join(", ")
-                ),
+            let place = faults.place(key.span().start);
+            let allowed = self.allowed.join(", ");
+            let what = format!(
+                "unknown key {} in {}{guess} allowed: {allowed}",
+                quoted(name),
+                self.title
             );
+            if self.title == TOP {
+                // The keys below a broken table header end up here.
+                faults.misplaced(place, what);
+            } else {
+                faults.refuse(place, what);
+            }
         }
     }
 }
@@ -401,10 +409,10 @@ fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The value itself when it is short enough to be shown, else what it is.
+/// The value itself when it is a string or a number, else what it is.
 fn shown(value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(text) if text.len() <= 40 => format!("{text:?}"),
+        DeValue::String(text) => quoted(text),
         DeValue::Integer(number) => number.to_string(),
         other => kind(other).to_owned(),
     }

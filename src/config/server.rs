@@ -9,7 +9,7 @@ use crate::config::id::Id;
 use crate::config::limits::Limits;
 use crate::config::origin::{ORIGIN_FORMS, Origins, parse_origin};
 use crate::config::raw::Table;
-use crate::config::value::is_token;
+use crate::config::value::{is_token, quoted};
 
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +113,8 @@ fn read_id(table: &mut Table<'_>, ordinal: usize, faults: &mut Faults<'_>) -> (I
         faults.refuse(
             place,
             format!(
-                "invalid WS server ID {value:?}; allowed: letters, digits and underscores, beginning with a letter or an underscore"
+                "invalid WS server ID {}; allowed: letters, digits and underscores, beginning with a letter or an underscore",
+quoted(value)
             ),
         );
         default
@@ -124,7 +125,10 @@ fn read_id(table: &mut Table<'_>, ordinal: usize, faults: &mut Faults<'_>) -> (I
 fn read_name(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let Placed { value, place } = table.text("name", faults)?;
     if value.trim().is_empty() || value.chars().any(char::is_control) {
-        faults.refuse(place, format!("name: {value:?}; allowed: one line of text"));
+        faults.refuse(
+            place,
+            format!("name: {}; allowed: one line of text", quoted(value)),
+        );
     }
     Some(value.to_owned())
 }
@@ -134,7 +138,7 @@ fn read_bind(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> V
     let allowed = format!("allowed: a list of addresses, such as {EXAMPLE}");
     let at = table.place();
     if !table.has("bind") {
-        faults.missing(at, format!("bind is missing in [[server]]; {allowed}"));
+        faults.misplaced(at, format!("bind is missing in [[server]]; {allowed}"));
     }
     let Some(texts) = table.texts("bind", EXAMPLE, faults) else {
         return Vec::new();
@@ -163,12 +167,18 @@ fn read_subprotocols(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<Stri
         if !is_token(value) {
             faults.refuse(
                 place,
-                format!("subprotocols: {value:?} is no token; allowed: letters, digits and !#$%&'*+-.^_`|~"),
+                format!(
+                    "subprotocols: {} is no token; allowed: letters, digits and !#$%&'*+-.^_`|~",
+                    quoted(value)
+                ),
             );
         } else if subprotocols.iter().any(|known| known == value) {
             faults.refuse(
                 place,
-                format!("subprotocols: {value:?} is there already; allowed: each once"),
+                format!(
+                    "subprotocols: {} is there already; allowed: each once",
+                    quoted(value)
+                ),
             );
         } else {
             subprotocols.push(value.to_owned());
@@ -187,7 +197,10 @@ fn read_origins(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Origins {
             None if value == "*" => any = true,
             None => faults.refuse(
                 place,
-                format!("origins: {value:?} is no origin; allowed: {ORIGIN_FORMS}"),
+                format!(
+                    "origins: {} is no origin; allowed: {ORIGIN_FORMS}",
+                    quoted(value)
+                ),
             ),
         }
     }
@@ -227,7 +240,7 @@ fn read_auth(mut table: Table<'_>, faults: &mut Faults<'_>) {
     {
         faults.refuse(
             place,
-            format!("realm: {value:?}; allowed: one line of text"),
+            format!("realm: {}; allowed: one line of text", quoted(value)),
         );
     }
     table.finish(faults);

@@ -74,6 +74,14 @@ pub(super) fn is_field_value(text: &str) -> bool {
         && text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
 }
 
+/// Text in quotes, on one line, and cut where it becomes long.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or(text)),
+        None => format!("{text:?}"),
+    }
+}
+
 /// The word among `known` that `word` was probably meant to be.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_lowercase();
@@ -85,23 +93,23 @@ pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     (distance <= best.len().max(3) / 3).then_some(best)
 }
 
-/// Levenshtein's distance in bytes, with one row of memory.
+/// How many letters must be replaced, added, left out or swapped with their neighbour (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let differ = usize::from(a[i - 1] != b[j - 1]);
+            row[j] = (last[j - 1] + differ).min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before_last[j - 2] + 1);
+            }
         }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+        before_last = std::mem::replace(&mut last, row);
     }
-    row.last().copied().unwrap_or(a.len())
+    last[b.len()]
 }
 
 #[cfg(test)]
@@ -192,14 +200,22 @@ mod tests {
     }
 
     #[test]
+    fn quoted_text_is_one_short_line() {
+        assert_eq!(quoted("a\n\"é\""), "\"a\\n\\\"é\\\"\"");
+        assert_eq!(quoted(&"é".repeat(60)), format!("\"{}\"", "é".repeat(60)));
+        assert_eq!(quoted(&"é".repeat(61)), format!("\"{}\"…", "é".repeat(60)));
+    }
+
+    #[test]
     fn the_nearest_word() {
         let known = ["max_message", "max_backlog", "log", "id"];
         assert_eq!(nearest("max_mesage", &known), Some("max_message"));
         assert_eq!(nearest("Max_Backlog", &known), Some("max_backlog"));
-        assert_eq!(nearest("lgg", &known), Some("log"));
+        assert_eq!(nearest("lgo", &known), Some("log"));
         assert_eq!(nearest("colour", &known), None);
         assert_eq!(nearest("x", &[]), None);
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("abcd", "badc"), 2);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", ""), 3);
     }
