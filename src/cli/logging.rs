@@ -14,7 +14,10 @@ use crate::config::LogLevel;
 pub(super) fn init(level: LogLevel) {
     let level = filter(level);
     let lines: Box<dyn Log> = if stderr_is_journal() {
-        Box::new(JournalLogger(Mutex::new(LineWriter::new(stderr()))))
+        Box::new(JournalLogger {
+            level,
+            stream: Mutex::new(LineWriter::new(stderr())),
+        })
     } else {
         let config = ConfigBuilder::new()
             .set_time_format_rfc3339()
@@ -105,16 +108,19 @@ fn escape(text: &str) -> String {
 }
 
 /// Lines for the journal, which knows the time itself.
-struct JournalLogger<W>(Mutex<W>);
+struct JournalLogger<W> {
+    level: LevelFilter,
+    stream: Mutex<W>,
+}
 
 impl<W: Write + Send> Log for JournalLogger<W> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        metadata.level() <= self.level
     }
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
             // A journal that is gone leaves nobody to tell.
             let _ = writeln!(stream, "{}{}", priority(record.level()), record.args());
         }
@@ -122,7 +128,7 @@ impl<W: Write + Send> Log for JournalLogger<W> {
 
     fn flush(&self) {
         let _ = self
-            .0
+            .stream
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .flush();
@@ -144,8 +150,10 @@ mod tests {
 
     #[test]
     fn the_journal_gets_a_prefix_by_level() {
-        log::set_max_level(LevelFilter::Debug);
-        let logger = JournalLogger(Mutex::new(Vec::new()));
+        let logger = JournalLogger {
+            level: LevelFilter::Debug,
+            stream: Mutex::new(Vec::new()),
+        };
         for level in [
             Level::Error,
             Level::Warn,
@@ -160,7 +168,8 @@ mod tests {
                     .build(),
             );
         }
-        let text = String::from_utf8(logger.0.into_inner().expect("no poison")).expect("UTF-8");
+        let text =
+            String::from_utf8(logger.stream.into_inner().expect("no poison")).expect("UTF-8");
         assert_eq!(text, "<3>at ERROR\n<4>at WARN\n<6>at INFO\n<7>at DEBUG\n");
     }
 
