@@ -5,5 +5,6 @@ pub mod frame;
 pub mod handshake;
 pub mod mask;
 pub mod message;
+mod receive;
 pub mod session;
 pub mod utf8;

@@ -1,1 +1,364 @@
-//! session
+//! The machine of RFC 6455 after the opening handshake, for both roles: bytes in, events and bytes out.
+//!
+//! Call `step` with what has been received, and again with what it left, until it reports `Got::More`: then all of the
+//! input is used and the rest is up to the peer. A message that lies whole in the input is unmasked there and lent
+//! out; any other is put together in a buffer of the `Pool` and moved out. Pongs and Close frames are written to `out`
+//! by the session itself. After `Got::Closed` or `Got::Failed` nothing more is read.
+//!
+//! The session knows no sockets, no time (when to ping is somebody else's idea) and no extension.
+
+use super::close::{Close, CloseCode};
+use super::frame::{
+    self, Error, FrameHeader, HeaderBytes, Kind, MAX_CONTROL_PAYLOAD, OpCode, Role,
+};
+use super::mask::{self, MaskingKey, MaskingKeys};
+use super::message::{Buffer, Pool};
+use super::receive::{Cursor, Found, Place, Receiver, Terms};
+use super::utf8;
+
+/// One connection's state; small, since an idle connection is little else.
+#[derive(Debug)]
+pub struct Session {
+    receiver: Receiver,
+    role: Role,
+    /// Our Close frame is out, so that nothing may follow it (§5.5.1).
+    closing: bool,
+}
+
+const _: () = assert!(size_of::<Session>() <= 40);
+
+/// How far a call of `Session::step` has come.
+#[derive(Debug)]
+pub struct Step<'e> {
+    /// Bytes of the input that are done with.
+    pub used: usize,
+    /// What they made.
+    pub got: Got<'e>,
+}
+
+/// What the peer has said.
+#[derive(Debug, PartialEq)]
+pub enum Got<'e> {
+    /// All input is used, and nothing is to be reported.
+    More,
+    /// A message that lay in the input: unmasked there, its text validated.
+    Message {
+        /// Text or binary.
+        kind: Kind,
+        /// The message, in the input.
+        data: &'e mut [u8],
+    },
+    /// A message that came in pieces. The buffer goes back to the pool when it has been dealt with.
+    Whole {
+        /// Text or binary.
+        kind: Kind,
+        /// The message.
+        data: Buffer,
+    },
+    /// A Ping; its Pong has been written, unless we are closing.
+    Ping(&'e [u8]),
+    /// A Pong, asked for or not.
+    Pong(&'e [u8]),
+    /// The peer's Close has come, and ours is written if it was not before: the closing handshake is done (§7.1.4).
+    Closed {
+        /// The peer's code, if it gave one.
+        code: Option<CloseCode>,
+        /// The peer's reason, often empty.
+        reason: &'e str,
+    },
+    /// The peer broke the rules: the connection fails (§7.1.7). A Close frame with the error's code has been
+    /// written, unless one was before.
+    Failed(Error),
+}
+
+impl Session {
+    /// An open connection, right after the opening handshake.
+    pub fn new(role: Role) -> Session {
+        Session {
+            receiver: Receiver::new(),
+            role,
+            closing: false,
+        }
+    }
+
+    /// Reads `input` up to the first event in it; uses all of it when there is none.
+    ///
+    /// `out` is the buffer of bytes to send, to which answers are appended; `keys` masks them in the role of a client.
+    /// A message of more than `max_message` bytes fails the connection as soon as its length is announced.
+    #[inline]
+    pub fn step<'e>(
+        &mut self,
+        input: &'e mut [u8],
+        pool: &'e mut Pool,
+        keys: &mut MaskingKeys,
+        out: &mut Vec<u8>,
+        max_message: usize,
+    ) -> Step<'e> {
+        let Some((kind, key, used)) = self.short_message(input, max_message) else {
+            return self.step_through(input, pool, keys, out, max_message);
+        };
+        let data = &mut input[6..used];
+        mask::apply(key, 0, data);
+        if kind == Kind::Text && !utf8::validate(data) {
+            return Step {
+                used,
+                got: self.fail(Error::InvalidUtf8, pool, keys, out),
+            };
+        }
+        Step {
+            used,
+            got: Got::Message { kind, data },
+        }
+    }
+
+    /// The frame that most input is made of: a whole short message to a server, with nothing else going on.
+    /// Its kind, key and end. The rest is left to the general way, which alone knows what is wrong with it.
+    #[inline]
+    fn short_message(&self, input: &[u8], max: usize) -> Option<(Kind, MaskingKey, usize)> {
+        let &[first, second, ref key @ ..] = input.first_chunk::<6>()?;
+        let kind = match first {
+            0x81 => Kind::Text,
+            0x82 => Kind::Binary,
+            _ => return None,
+        };
+        // With the mask bit, lengths of 7 bits are 0x80 to 0xFD.
+        let len = usize::from(second.checked_sub(0x80)?);
+        let fits = len <= 125 && len <= max && input.len() >= 6 + len;
+        let quiet = self.receiver.is_idle() && !self.closing;
+        (fits && quiet && self.role == Role::Server).then_some((kind, *key, 6 + len))
+    }
+
+    /// The general way: any frame, in any state.
+    #[inline(never)]
+    fn step_through<'e>(
+        &mut self,
+        input: &'e mut [u8],
+        pool: &'e mut Pool,
+        keys: &mut MaskingKeys,
+        out: &mut Vec<u8>,
+        max_message: usize,
+    ) -> Step<'e> {
+        let terms = Terms {
+            role: self.role,
+            keep: !self.closing,
+            max_message,
+        };
+        let mut input = Cursor {
+            bytes: input,
+            at: 0,
+        };
+        let found = self.receiver.receive(&mut input, terms, pool);
+        let Cursor { bytes, at: used } = input;
+        let got = match found {
+            Ok(Found::Nothing) => Got::More,
+            Ok(Found::Message { kind, range }) => Got::Message {
+                kind,
+                data: &mut bytes[range],
+            },
+            Ok(Found::Whole { kind, data }) => Got::Whole { kind, data },
+            Ok(Found::Control {
+                opcode: OpCode::Ping,
+                payload,
+            }) => {
+                let payload = find(payload, bytes, pool);
+                // RFC 6455 §5.5.2, §5.5.3: answered with the same payload.
+                self.put_control(OpCode::Pong, payload, keys, out);
+                Got::Ping(payload)
+            }
+            Ok(Found::Control {
+                opcode: OpCode::Pong,
+                payload,
+            }) => Got::Pong(find(payload, bytes, pool)),
+            Ok(Found::Control { payload, .. }) => {
+                self.receiver.end(pool);
+                self.handle_close(find(payload, bytes, pool), keys, out)
+            }
+            Err(error) => self.fail(error, pool, keys, out),
+        };
+        Step { used, got }
+    }
+
+    fn handle_close<'e>(
+        &mut self,
+        payload: &'e [u8],
+        keys: &mut MaskingKeys,
+        out: &mut Vec<u8>,
+    ) -> Got<'e> {
+        match Close::decode(payload) {
+            Ok(Close { code, reason }) => {
+                // RFC 6455 §5.5.1: the answer typically echoes the code.
+                self.put_close(&Close { code, reason: "" }, keys, out);
+                Got::Closed { code, reason }
+            }
+            Err(error) => {
+                self.put_close_for(error, keys, out);
+                Got::Failed(error)
+            }
+        }
+    }
+
+    /// RFC 6455 §7.1.7, Fail the WebSocket Connection.
+    #[cold]
+    fn fail(
+        &mut self,
+        error: Error,
+        pool: &mut Pool,
+        keys: &mut MaskingKeys,
+        out: &mut Vec<u8>,
+    ) -> Got<'static> {
+        self.receiver.end(pool);
+        self.put_close_for(error, keys, out);
+        Got::Failed(error)
+    }
+
+    /// RFC 6455 §7.1.2, Start the WebSocket Closing Handshake: sends a Close frame, once; a reason of more than 123
+    /// bytes is cut. Messages that come after it are checked and dropped; `Got::Closed` comes with the peer's answer.
+    pub fn start_closing(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        keys: &mut MaskingKeys,
+        out: &mut Vec<u8>,
+    ) {
+        self.put_close(
+            &Close {
+                code: Some(code),
+                reason,
+            },
+            keys,
+            out,
+        );
+        self.receiver.drop_message();
+    }
+
+    /// Sends a Ping with up to 125 bytes of `payload` (what is longer is cut), unless the session is closing.
+    pub fn ping(&mut self, payload: &[u8], keys: &mut MaskingKeys, out: &mut Vec<u8>) {
+        let len = payload.len().min(MAX_CONTROL_PAYLOAD);
+        self.put_control(OpCode::Ping, &payload[..len], keys, out);
+    }
+
+    /// Whether our Close frame is out: nothing can be sent any more.
+    #[inline]
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether the session has ended, with `Got::Closed` or `Got::Failed`: nothing is read any more.
+    #[inline]
+    pub fn is_done(&self) -> bool {
+        self.receiver.is_done()
+    }
+
+    /// Appends a message, whole in one frame. False, and nothing is written, when the session is closing.
+    #[inline]
+    pub fn put_message(
+        &self,
+        kind: Kind,
+        data: &[u8],
+        keys: &mut MaskingKeys,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if self.closing {
+            return false;
+        }
+        self.put_frame(kind.into(), data, keys, out);
+        true
+    }
+
+    /// The header of a message of `len` bytes in one frame, for a server that sends the data from where it is.
+    /// `None` when the session is closing, and for a client, whose data would have to be masked.
+    #[inline]
+    pub fn header(&self, kind: Kind, len: usize) -> Option<HeaderBytes> {
+        if self.closing || self.role == Role::Client {
+            return None;
+        }
+        let len = len as u64;
+        Some(
+            FrameHeader {
+                fin: true,
+                rsv1: false,
+                opcode: kind.into(),
+                mask: None,
+                len,
+            }
+            .encode(),
+        )
+    }
+
+    /// For reading from a socket straight into an unfinished message: its buffer, and how many bytes may be appended.
+    /// They are the next ones of the stream, all of one frame, and there is capacity for them.
+    ///
+    /// `None` when less than 16 KiB of a frame is to come. After appending call `filled`, before anything else.
+    #[inline]
+    pub fn spare(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        self.receiver.spare()
+    }
+
+    /// Goes on after `n` bytes, no more than `spare` wanted, have been appended to the buffer that it lent out.
+    /// Reports `More`, `Whole` or `Failed`.
+    pub fn filled(
+        &mut self,
+        n: usize,
+        pool: &mut Pool,
+        keys: &mut MaskingKeys,
+        out: &mut Vec<u8>,
+    ) -> Got<'static> {
+        match self.receiver.filled(n) {
+            Ok(Some((kind, data))) => Got::Whole { kind, data },
+            Ok(None) => Got::More,
+            Err(error) => self.fail(error, pool, keys, out),
+        }
+    }
+
+    /// Bytes held for what is unfinished.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.receiver.held()
+    }
+
+    fn put_close_for(&mut self, error: Error, keys: &mut MaskingKeys, out: &mut Vec<u8>) {
+        let close = Close {
+            code: Some(error.close_code()),
+            reason: &error.to_string(),
+        };
+        self.put_close(&close, keys, out);
+    }
+
+    fn put_close(&mut self, close: &Close<'_>, keys: &mut MaskingKeys, out: &mut Vec<u8>) {
+        let mut payload = [0; MAX_CONTROL_PAYLOAD];
+        self.put_control(OpCode::Close, close.encode(&mut payload), keys, out);
+        self.closing = true;
+    }
+
+    fn put_control(
+        &self,
+        opcode: OpCode,
+        payload: &[u8],
+        keys: &mut MaskingKeys,
+        out: &mut Vec<u8>,
+    ) {
+        // RFC 6455 §5.5.1: nothing is sent after a Close frame, not a second one either.
+        if !self.closing {
+            self.put_frame(opcode, payload, keys, out);
+        }
+    }
+
+    #[inline]
+    fn put_frame(&self, opcode: OpCode, payload: &[u8], keys: &mut MaskingKeys, out: &mut Vec<u8>) {
+        match self.role {
+            Role::Server => frame::put_unmasked(out, opcode, true, payload),
+            Role::Client => frame::put_masked(out, keys.next_key(), opcode, true, payload),
+        }
+    }
+}
+
+/// The payload of a control frame.
+fn find<'e>(payload: Place, input: &'e [u8], pool: &'e Pool) -> &'e [u8] {
+    match payload {
+        Place::Input(range) => &input[range],
+        Place::Pool(len) => &pool.control[..len],
+    }
+}
+
+#[cfg(test)]
+mod tests;

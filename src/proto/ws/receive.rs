@@ -1,0 +1,420 @@
+//! Receiving data (RFC 6455 §6.2): from the bytes of the peer to messages and control frames, cut wherever they may be.
+//!
+//! Whatever lies whole in the input is left there, unmasked in place; only the rest is copied, and kept in between.
+//! What an event means for the connection is the business of `session`.
+
+use std::ops::Range;
+
+use super::frame::{Error, FrameHeader, Kind, MAX_CONTROL_PAYLOAD, MAX_HEADER, OpCode, Role};
+use super::mask::{self, MaskingKey};
+use super::message::{Buffer, Pool, Unfinished};
+use super::utf8;
+
+/// From this much on it is worth reading into an unfinished message itself.
+const MIN_SPARE: usize = 16 << 10;
+
+/// Where the stream of frames stands.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    state: State,
+    /// The message whose fragments are coming in; control frames may come between them (§5.4).
+    unfinished: Option<Unfinished>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// At the beginning of a frame.
+    Between,
+    /// In a header, of which `have` bytes have come.
+    Header {
+        have: u8,
+        bytes: [u8; MAX_HEADER - 1],
+    },
+    /// In the payload of a data frame; the key is turned to where the payload goes on.
+    Data {
+        left: u64,
+        key: MaskingKey,
+        fin: bool,
+    },
+    /// In the payload of a control frame: rare, for they are short.
+    Control(Box<Control>),
+    /// After the last frame that counts.
+    Done,
+}
+
+#[derive(Debug)]
+struct Control {
+    opcode: OpCode,
+    key: MaskingKey,
+    len: usize,
+    have: usize,
+    payload: [u8; MAX_CONTROL_PAYLOAD],
+}
+
+/// What holds for the frames that are received.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// Ours.
+    pub(super) role: Role,
+    /// Whether messages are kept, or checked only.
+    pub(super) keep: bool,
+    /// In bytes; for messages that are kept.
+    pub(super) max_message: usize,
+}
+
+/// The input, and how much of it is used.
+pub(super) struct Cursor<'i> {
+    pub(super) bytes: &'i mut [u8],
+    pub(super) at: usize,
+}
+
+impl Cursor<'_> {
+    fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.at..]
+    }
+
+    fn take(&mut self, n: usize) -> Range<usize> {
+        let start = self.at;
+        self.at += n;
+        start..self.at
+    }
+}
+
+/// What a piece of input has made, by its place: the input cannot be lent out while it is read on.
+#[derive(Debug)]
+pub(super) enum Found {
+    Nothing,
+    Message { kind: Kind, range: Range<usize> },
+    Whole { kind: Kind, data: Buffer },
+    Control { opcode: OpCode, payload: Place },
+}
+
+/// Where the payload of a control frame lies.
+#[derive(Debug)]
+pub(super) enum Place {
+    Input(Range<usize>),
+    /// In `Pool::control`, this many bytes.
+    Pool(usize),
+}
+
+impl Receiver {
+    pub(super) fn new() -> Receiver {
+        Receiver {
+            state: State::Between,
+            unfinished: None,
+        }
+    }
+
+    /// Whether a frame begins here that has to do with no other.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Between) && self.unfinished.is_none()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Receives nothing more.
+    pub(super) fn end(&mut self, pool: &mut Pool) {
+        self.state = State::Done;
+        if let Some(buffer) = self
+            .unfinished
+            .take()
+            .and_then(|mut message| message.release())
+        {
+            pool.give_back(buffer);
+        }
+    }
+
+    /// The message in the making is not wanted any more, though it is checked to its end.
+    pub(super) fn drop_message(&mut self) {
+        if let Some(unfinished) = &mut self.unfinished {
+            unfinished.release();
+        }
+    }
+
+    /// Reads up to the first thing that is to be reported; the whole input when there is none, or after an error.
+    pub(super) fn receive(
+        &mut self,
+        input: &mut Cursor<'_>,
+        terms: Terms,
+        pool: &mut Pool,
+    ) -> Result<Found, Error> {
+        while input.left() > 0 {
+            match self.advance(input, terms, pool) {
+                Ok(Found::Nothing) => {}
+                Ok(found) => return Ok(found),
+                Err(error) => {
+                    input.take(input.left());
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// Goes on by a frame, or by what there is of its header or payload.
+    #[inline]
+    fn advance(
+        &mut self,
+        input: &mut Cursor<'_>,
+        terms: Terms,
+        pool: &mut Pool,
+    ) -> Result<Found, Error> {
+        match self.state {
+            State::Between => match FrameHeader::decode(input.rest(), terms.role)? {
+                Some((header, len)) => {
+                    input.take(len);
+                    self.begin(&header, input, terms, pool)
+                }
+                None => Ok(self.keep_header(0, [0; MAX_HEADER - 1], input)),
+            },
+            State::Header { have, bytes } => self.continue_header(have, bytes, input, terms, pool),
+            State::Data { .. } => self.continue_data(input),
+            State::Control(_) => Ok(self.continue_control(input, pool)),
+            State::Done => {
+                input.take(input.left());
+                Ok(Found::Nothing)
+            }
+        }
+    }
+
+    /// Keeps all that is left of the input, behind the `have` bytes of the header that have come before.
+    fn keep_header(
+        &mut self,
+        have: u8,
+        mut bytes: [u8; MAX_HEADER - 1],
+        input: &mut Cursor<'_>,
+    ) -> Found {
+        let n = input.left();
+        let have = usize::from(have);
+        bytes[have..have + n].copy_from_slice(input.rest());
+        input.take(n);
+        self.state = State::Header {
+            have: (have + n) as u8,
+            bytes,
+        };
+        Found::Nothing
+    }
+
+    fn continue_header(
+        &mut self,
+        have: u8,
+        bytes: [u8; MAX_HEADER - 1],
+        input: &mut Cursor<'_>,
+        terms: Terms,
+        pool: &mut Pool,
+    ) -> Result<Found, Error> {
+        let before = usize::from(have);
+        let n = input.left().min(MAX_HEADER - before);
+        let mut joined = [0; MAX_HEADER];
+        joined[..before].copy_from_slice(&bytes[..before]);
+        joined[before..before + n].copy_from_slice(&input.rest()[..n]);
+        match FrameHeader::decode(&joined[..before + n], terms.role)? {
+            Some((header, len)) => {
+                input.take(len - before);
+                self.state = State::Between;
+                self.begin(&header, input, terms, pool)
+            }
+            None => Ok(self.keep_header(have, bytes, input)),
+        }
+    }
+
+    #[inline]
+    fn begin(
+        &mut self,
+        header: &FrameHeader,
+        input: &mut Cursor<'_>,
+        terms: Terms,
+        pool: &mut Pool,
+    ) -> Result<Found, Error> {
+        if header.opcode.is_control() {
+            Ok(self.begin_control(header, input, pool))
+        } else {
+            self.begin_data(header, input, terms, pool)
+        }
+    }
+
+    fn begin_control(
+        &mut self,
+        header: &FrameHeader,
+        input: &mut Cursor<'_>,
+        pool: &mut Pool,
+    ) -> Found {
+        let FrameHeader {
+            opcode, mask, len, ..
+        } = *header;
+        let (key, len) = (mask.unwrap_or_default(), len as usize);
+        if input.left() < len {
+            let payload = [0; MAX_CONTROL_PAYLOAD];
+            self.state = State::Control(Box::new(Control {
+                opcode,
+                key,
+                len,
+                have: 0,
+                payload,
+            }));
+            return self.continue_control(input, pool);
+        }
+        let range = input.take(len);
+        mask::apply(key, 0, &mut input.bytes[range.clone()]);
+        Found::Control {
+            opcode,
+            payload: Place::Input(range),
+        }
+    }
+
+    fn continue_control(&mut self, input: &mut Cursor<'_>, pool: &mut Pool) -> Found {
+        let State::Control(control) = &mut self.state else {
+            return Found::Nothing;
+        };
+        let n = (control.len - control.have).min(input.left());
+        control.payload[control.have..control.have + n].copy_from_slice(&input.rest()[..n]);
+        control.have += n;
+        input.take(n);
+        if control.have < control.len {
+            return Found::Nothing;
+        }
+        let (opcode, len) = (control.opcode, control.len);
+        pool.control = control.payload;
+        mask::apply(control.key, 0, &mut pool.control[..len]);
+        self.state = State::Between;
+        Found::Control {
+            opcode,
+            payload: Place::Pool(len),
+        }
+    }
+
+    fn begin_data(
+        &mut self,
+        header: &FrameHeader,
+        input: &mut Cursor<'_>,
+        terms: Terms,
+        pool: &mut Pool,
+    ) -> Result<Found, Error> {
+        let key = header.mask.unwrap_or_default();
+        if let Some(kind) = self.kind_of_first(header.opcode)? {
+            if header.fin && terms.keep && header.len <= input.left() as u64 {
+                return whole_message(kind, key, header.len as usize, input, terms.max_message);
+            }
+            let buffer = if terms.keep { Some(pool.take()) } else { None };
+            self.unfinished = Some(Unfinished::new(kind, buffer));
+        }
+        if let Some(unfinished) = &mut self.unfinished {
+            unfinished.reserve(header.len, terms.max_message)?;
+        }
+        self.state = State::Data {
+            left: header.len,
+            key,
+            fin: header.fin,
+        };
+        self.continue_data(input)
+    }
+
+    /// The kind of the message that a data frame begins; `None` if it continues one.
+    #[inline]
+    fn kind_of_first(&self, opcode: OpCode) -> Result<Option<Kind>, Error> {
+        // RFC 6455 §5.4: the fragments of one message are not interleaved with those of another.
+        match (opcode, &self.unfinished) {
+            (OpCode::Continuation, Some(_)) => Ok(None),
+            (OpCode::Continuation, None) => Err(Error::UnexpectedContinuation),
+            (_, Some(_)) => Err(Error::ExpectedContinuation),
+            (OpCode::Text, None) => Ok(Some(Kind::Text)),
+            (_, None) => Ok(Some(Kind::Binary)),
+        }
+    }
+
+    fn continue_data(&mut self, input: &mut Cursor<'_>) -> Result<Found, Error> {
+        let State::Data { left, key, .. } = &mut self.state else {
+            return Ok(Found::Nothing);
+        };
+        let n = usize::try_from(*left).map_or(input.left(), |left| left.min(input.left()));
+        let range = input.take(n);
+        let piece = &mut input.bytes[range];
+        mask::apply(*key, 0, piece);
+        *key = mask::advance(*key, n);
+        *left -= n as u64;
+        if let Some(unfinished) = &mut self.unfinished {
+            unfinished.push(piece)?;
+        }
+        let whole = self.end_of_data()?;
+        Ok(whole.map_or(Found::Nothing, |(kind, data)| Found::Whole { kind, data }))
+    }
+
+    /// Ends the data frame if all of it has come, and with the last frame its message.
+    fn end_of_data(&mut self) -> Result<Option<(Kind, Buffer)>, Error> {
+        let State::Data { left: 0, fin, .. } = self.state else {
+            return Ok(None);
+        };
+        self.state = State::Between;
+        if !fin {
+            return Ok(None);
+        }
+        if let Some(unfinished) = &self.unfinished {
+            unfinished.check_end()?;
+        }
+        Ok(self.unfinished.take().and_then(Unfinished::into_whole))
+    }
+
+    /// The buffer of the unfinished message, and how much of its frame may be read into it, if that is worth it.
+    pub(super) fn spare(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        let State::Data { left, .. } = self.state else {
+            return None;
+        };
+        let buffer = self.unfinished.as_mut()?.buffer()?;
+        let room = buffer.capacity() - buffer.len();
+        let wanted = usize::try_from(left).map_or(room, |left| left.min(room));
+        (wanted >= MIN_SPARE).then_some((buffer, wanted))
+    }
+
+    /// Goes on after `n` bytes have been read into the buffer.
+    pub(super) fn filled(&mut self, n: usize) -> Result<Option<(Kind, Buffer)>, Error> {
+        let State::Data { left, key, .. } = &mut self.state else {
+            return Ok(None);
+        };
+        let Some(unfinished) = &mut self.unfinished else {
+            return Ok(None);
+        };
+        debug_assert!(n as u64 <= *left, "more than spare() wanted");
+        let key_here = *key;
+        *key = mask::advance(*key, n);
+        *left = left.saturating_sub(n as u64);
+        unfinished.pushed(n, |bytes| mask::apply(key_here, 0, bytes))?;
+        self.end_of_data()
+    }
+
+    /// Bytes held for what is unfinished.
+    pub(super) fn held(&self) -> usize {
+        let control = match &self.state {
+            State::Control(control) => control.have,
+            _ => 0,
+        };
+        control + self.unfinished.as_ref().map_or(0, Unfinished::held)
+    }
+}
+
+/// The way without a copy: a message that lies in the input, `len` bytes from the cursor on.
+#[inline]
+fn whole_message(
+    kind: Kind,
+    key: MaskingKey,
+    len: usize,
+    input: &mut Cursor<'_>,
+    max_message: usize,
+) -> Result<Found, Error> {
+    if len > max_message {
+        return Err(Error::TooBig);
+    }
+    let range = input.take(len);
+    let data = &mut input.bytes[range.clone()];
+    mask::apply(key, 0, data);
+    if kind == Kind::Text && !utf8::validate(data) {
+        return Err(Error::InvalidUtf8);
+    }
+    Ok(Found::Message { kind, range })
+}
