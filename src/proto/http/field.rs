@@ -4,7 +4,7 @@
 
 use httparse::{EMPTY_HEADER, Header};
 
-use super::Error;
+use super::error::Error;
 use super::line::{is_tchar, is_text};
 
 /// The longest head that is read, its first line and the empty line at its end included.

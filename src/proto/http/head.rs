@@ -11,8 +11,8 @@
 
 use memchr::{memchr, memchr_iter};
 
-use super::Error;
 use super::authority::Authority;
+use super::error::Error;
 use super::field::{Fields, members, trim};
 use super::line::{self, RequestLine};
 

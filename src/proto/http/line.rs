@@ -2,8 +2,8 @@
 
 use memchr::memchr;
 
-use super::Error;
 use super::authority::Authority;
+use super::error::Error;
 
 /// The longest method that is read. The registry's longest, UPDATEREDIRECTREF, has 17 letters.
 const MAX_METHOD: usize = 32;

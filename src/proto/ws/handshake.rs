@@ -320,3 +320,6 @@ pub fn read_response<'a>(
     };
     Ok(Accepted { protocol })
 }
+
+#[cfg(test)]
+mod tests;
