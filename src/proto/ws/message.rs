@@ -3,7 +3,7 @@
 //! `Pool` keeps the buffers between messages, so that a steady state of long messages allocates nothing.
 //! `Unfinished` enforces what is to be told of a message as a whole: its length, and UTF-8 across fragments.
 
-use super::frame::{Error, Kind, MAX_CONTROL_PAYLOAD};
+use super::frame::{Error, Kind};
 use super::utf8::Utf8;
 
 /// A buffer for a message. Boxed, since a session (and an event) has room for one pointer.
@@ -13,22 +13,10 @@ pub type Buffer = Box<Vec<u8>>;
 const MAX_KEPT: usize = 4 << 20;
 
 /// Buffers for reassembly that are not in use, shared by all sessions of a thread.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pool {
     buffers: Vec<Buffer>,
     kept: usize,
-    /// The payload of the control frame last put together, for the event that borrows it.
-    pub(super) control: [u8; MAX_CONTROL_PAYLOAD],
-}
-
-impl Default for Pool {
-    fn default() -> Pool {
-        Pool {
-            buffers: Vec::new(),
-            kept: 0,
-            control: [0; MAX_CONTROL_PAYLOAD],
-        }
-    }
 }
 
 impl Pool {

@@ -3,6 +3,7 @@
 //! Whatever lies whole in the input is left there, unmasked in place; only the rest is copied, and kept in between.
 //! What an event means for the connection is the business of `session`.
 
+use std::mem;
 use std::ops::Range;
 
 use super::frame::{Error, FrameHeader, Kind, MAX_CONTROL_PAYLOAD, MAX_HEADER, OpCode, Role};
@@ -43,7 +44,7 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Control {
+pub(super) struct Control {
     opcode: OpCode,
     key: MaskingKey,
     len: usize,
@@ -97,8 +98,14 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) enum Place {
     Input(Range<usize>),
-    /// In `Pool::control`, this many bytes.
-    Pool(usize),
+    /// It came in pieces.
+    Own(Box<Control>),
+}
+
+impl Control {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.payload[..self.len]
+    }
 }
 
 impl Receiver {
@@ -176,7 +183,7 @@ impl Receiver {
             },
             State::Header { have, bytes } => self.continue_header(have, bytes, input, terms, pool),
             State::Data { .. } => self.continue_data(input),
-            State::Control(_) => Ok(self.continue_control(input, pool)),
+            State::Control(_) => Ok(self.continue_control(input)),
             State::Done => {
                 input.take(input.left());
                 Ok(Found::Nothing)
@@ -234,18 +241,13 @@ impl Receiver {
         pool: &mut Pool,
     ) -> Result<Found, Error> {
         if header.opcode.is_control() {
-            Ok(self.begin_control(header, input, pool))
+            Ok(self.begin_control(header, input))
         } else {
             self.begin_data(header, input, terms, pool)
         }
     }
 
-    fn begin_control(
-        &mut self,
-        header: &FrameHeader,
-        input: &mut Cursor<'_>,
-        pool: &mut Pool,
-    ) -> Found {
+    fn begin_control(&mut self, header: &FrameHeader, input: &mut Cursor<'_>) -> Found {
         let FrameHeader {
             opcode, mask, len, ..
         } = *header;
@@ -259,7 +261,7 @@ impl Receiver {
                 have: 0,
                 payload,
             }));
-            return self.continue_control(input, pool);
+            return self.continue_control(input);
         }
         let range = input.take(len);
         mask::apply(key, 0, &mut input.bytes[range.clone()]);
@@ -269,7 +271,7 @@ impl Receiver {
         }
     }
 
-    fn continue_control(&mut self, input: &mut Cursor<'_>, pool: &mut Pool) -> Found {
+    fn continue_control(&mut self, input: &mut Cursor<'_>) -> Found {
         let State::Control(control) = &mut self.state else {
             return Found::Nothing;
         };
@@ -280,13 +282,14 @@ impl Receiver {
         if control.have < control.len {
             return Found::Nothing;
         }
+        let State::Control(mut control) = mem::replace(&mut self.state, State::Between) else {
+            return Found::Nothing;
+        };
         let (opcode, len) = (control.opcode, control.len);
-        pool.control = control.payload;
-        mask::apply(control.key, 0, &mut pool.control[..len]);
-        self.state = State::Between;
+        mask::apply(control.key, 0, &mut control.payload[..len]);
         Found::Control {
             opcode,
-            payload: Place::Pool(len),
+            payload: Place::Own(control),
         }
     }
 

@@ -71,6 +71,9 @@ pub enum Got<'e> {
     Failed(Error),
 }
 
+/// Room for the payload of one control frame.
+pub type ControlPayload = [u8; MAX_CONTROL_PAYLOAD];
+
 impl Session {
     /// An open connection, right after the opening handshake.
     pub fn new(role: Role) -> Session {
@@ -83,19 +86,21 @@ impl Session {
 
     /// Reads `input` up to the first event in it; uses all of it when there is none.
     ///
+    /// `control` takes the payload of a control frame that came in pieces, for the event that borrows it.
     /// `out` is the buffer of bytes to send, to which answers are appended; `keys` masks them in the role of a client.
     /// A message of more than `max_message` bytes fails the connection as soon as its length is announced.
     #[inline]
     pub fn step<'e>(
         &mut self,
         input: &'e mut [u8],
-        pool: &'e mut Pool,
+        control: &'e mut ControlPayload,
+        pool: &mut Pool,
         keys: &mut MaskingKeys,
         out: &mut Vec<u8>,
         max_message: usize,
     ) -> Step<'e> {
         let Some((kind, key, used)) = self.short_message(input, max_message) else {
-            return self.step_through(input, pool, keys, out, max_message);
+            return self.step_through(input, control, pool, keys, out, max_message);
         };
         let data = &mut input[6..used];
         mask::apply(key, 0, data);
@@ -133,7 +138,8 @@ impl Session {
     fn step_through<'e>(
         &mut self,
         input: &'e mut [u8],
-        pool: &'e mut Pool,
+        control: &'e mut ControlPayload,
+        pool: &mut Pool,
         keys: &mut MaskingKeys,
         out: &mut Vec<u8>,
         max_message: usize,
@@ -160,7 +166,7 @@ impl Session {
                 opcode: OpCode::Ping,
                 payload,
             }) => {
-                let payload = find(payload, bytes, pool);
+                let payload = find(payload, bytes, control);
                 // RFC 6455 §5.5.2, §5.5.3: answered with the same payload.
                 self.put_control(OpCode::Pong, payload, keys, out);
                 Got::Ping(payload)
@@ -168,10 +174,10 @@ impl Session {
             Ok(Found::Control {
                 opcode: OpCode::Pong,
                 payload,
-            }) => Got::Pong(find(payload, bytes, pool)),
+            }) => Got::Pong(find(payload, bytes, control)),
             Ok(Found::Control { payload, .. }) => {
                 self.receiver.end(pool);
-                self.handle_close(find(payload, bytes, pool), keys, out)
+                self.handle_close(find(payload, bytes, control), keys, out)
             }
             Err(error) => self.fail(error, pool, keys, out),
         };
@@ -353,10 +359,14 @@ impl Session {
 }
 
 /// The payload of a control frame.
-fn find<'e>(payload: Place, input: &'e [u8], pool: &'e Pool) -> &'e [u8] {
+fn find<'e>(payload: Place, input: &'e [u8], control: &'e mut ControlPayload) -> &'e [u8] {
     match payload {
         Place::Input(range) => &input[range],
-        Place::Pool(len) => &pool.control[..len],
+        Place::Own(payload) => {
+            let payload = payload.bytes();
+            control[..payload.len()].copy_from_slice(payload);
+            &control[..payload.len()]
+        }
     }
 }
 

@@ -66,7 +66,9 @@ impl Peer {
                 out,
                 ..
             } = self;
-            let Step { used, got } = session.step(&mut input[at..], pool, keys, out, self.max);
+            let mut control = [0; 125];
+            let Step { used, got } =
+                session.step(&mut input[at..], &mut control, pool, keys, out, self.max);
             at += used;
             match see(got) {
                 Some((seen, buffer)) => {
@@ -243,7 +245,8 @@ fn a_whole_message_is_lent_out_of_the_input() {
             ..
         } = &mut peer;
         let all = input.len();
-        let Step { used, got } = session.step(&mut input, pool, keys, out, MAX);
+        let mut control = [0; 125];
+        let Step { used, got } = session.step(&mut input, &mut control, pool, keys, out, MAX);
         assert_eq!(used, all);
         assert!(matches!(got, Got::Message { kind: Kind::Text, data } if data.len() == len));
     }
