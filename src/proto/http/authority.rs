@@ -3,6 +3,10 @@
 // A plain value with a parser; nothing in core can reach a network.
 use core::net::Ipv6Addr;
 
+use memchr::memchr;
+
+use super::byte::is_reg_name;
+
 /// A host and its port, as written. There is no userinfo: RFC 9110 §4.2.4 has it treated as an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
@@ -17,7 +21,7 @@ impl<'a> Authority<'a> {
         let (host, port) = if text.starts_with('[') {
             text.split_at(text.find(']')? + 1)
         } else {
-            text.split_at(text.find(':').unwrap_or(text.len()))
+            text.split_at(memchr(b':', text.as_bytes()).unwrap_or(text.len()))
         };
         let port = match port.strip_prefix(':') {
             None if !port.is_empty() => return None,
@@ -47,15 +51,11 @@ fn is_host(host: &str) -> bool {
     while let [first, tail @ ..] = rest {
         rest = match (first, tail) {
             (b'%', [a, b, tail @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => tail,
-            (byte, tail) if is_reg_name_byte(*byte) => tail,
+            (byte, tail) if is_reg_name(*byte) => tail,
             _ => return false,
         };
     }
     !host.is_empty()
-}
-
-fn is_reg_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 
 use httparse::{EMPTY_HEADER, Header};
 
+use super::byte::{is_tchar, is_text};
 use super::error::Error;
-use super::line::{is_tchar, is_text};
 
 /// The longest head that is read, its first line and the empty line at its end included.
 pub const MAX_HEAD: usize = 16 * 1024;

@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::authority::Authority;
+use super::byte::{is_target, is_tchar, is_text};
 use super::error::Error;
 
 /// The longest method that is read. The registry's longest, UPDATEREDIRECTREF, has 17 letters.
@@ -105,11 +106,7 @@ pub enum RequestTarget<'a> {
 impl<'a> RequestTarget<'a> {
     /// Splits a target, and checks that its form goes with the method.
     fn parse(target: &'a [u8], method: Method<'_>) -> Result<Self, Error> {
-        if target.is_empty()
-            || !target
-                .iter()
-                .fold(true, |ok, &byte| ok & is_target_byte(byte))
-        {
+        if target.is_empty() || !target.iter().fold(true, |ok, &byte| ok & is_target(byte)) {
             return Err(Error::Target);
         }
         let target = Self::split(str::from_utf8(target).map_err(|_| Error::Target)?);
@@ -169,18 +166,6 @@ fn split_query(text: &str) -> (&str, Option<&str>) {
         Some(mark) => (&text[..mark], Some(&text[mark + 1..])),
         None => (text, None),
     }
-}
-
-/// Visible ASCII but for `#`. That is more than RFC 3986 allows: browsers send `|`, `"`, `{` and the like as they are.
-fn is_target_byte(byte: u8) -> bool {
-    (0x21..=0x7e).contains(&byte) & (byte != b'#')
-}
-
-/// ```text
-/// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
-/// ```
-pub(super) fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Where things stand in a request line, which is no longer than a `u16` can tell.
@@ -277,9 +262,4 @@ pub(super) fn parse_status_line(line: &[u8]) -> Result<(Version, u16, &[u8]), Er
         _ => return Err(Error::StatusLine),
     };
     Ok((version, status, reason))
-}
-
-/// What may stand in a field value or a reason: anything but control characters, HTAB excepted.
-pub(super) fn is_text(byte: u8) -> bool {
-    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }

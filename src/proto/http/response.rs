@@ -4,7 +4,7 @@
 //! 9110 §5.5 has recipients of CR, LF and NUL do that), and a field whose name is no token is left
 //! out. Who takes fields from strangers checks them before, to be able to say what is wrong.
 
-use super::line::{is_tchar, is_text};
+use super::byte::{is_tchar, is_text};
 
 /// Writes one response head at the end of a buffer. Dropping it before [`end`](Self::end) leaves the
 /// head without its end.
