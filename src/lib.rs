@@ -1,4 +1,45 @@
-//! bellwire: a WebSocket connection manager for small machines.
+//! bellwire: a WebSocket connection manager for small machines. This page is the map of the house.
+//!
+//! # Floors
+//!
+//! A floor imports from those below it and never from above; within a folder a file imports what stands left of it in
+//! the list that `tests/layers.rs` holds and enforces.
+//!
+//! | floor | module | what it is |
+//! | --- | --- | --- |
+//! | 5 | [`cli`] | the command: its verbs, the daemon, signals, logging |
+//! | 4 | [`manager`] | what happens: servers, and what they do on events |
+//! | 3 | [`engine`] | the event loop on mio: sockets, listeners, timers, backlogs |
+//! | 2 | [`config`] | the configuration file, checked, every fault with its place |
+//! | 1 | [`conn`] | one connection as a machine: bytes and time in, events and bytes out |
+//! | 0 | [`proto`] | bytes to values and back: HTTP/1.1 heads and bodies, the WebSocket protocol |
+//!
+//! # The way of the data
+//!
+//! ```text
+//! socket -> receive buffer (one, shared)
+//!   -> Connection::step -> Event, which borrows the buffer
+//!   -> Handler::on_event, whose replies go to the cork (one, shared)
+//!   -> settle: one write; the timer; the end
+//! ```
+//!
+//! # What holds everywhere
+//!
+//! - `proto` and `conn` do no I/O, read no clock and know no randomness: all three are arguments. So they can be fuzzed,
+//!   benchmarked and simulated by themselves.
+//! - One thread. Nothing waits but the loop, and nothing in it blocks.
+//! - A message that lies whole in the receive buffer is unmasked, checked and handed on where it lies; nothing is
+//!   allocated for it while its receiver keeps up.
+//! - An idle connection owns its slot of at most 256 bytes and nothing else.
+//! - All that is buffered for connections is counted, and the one that holds most is closed when it is too much.
+//! - An event never re-enters the handler: what it does to other connections is done after it.
+//! - What a peer, a file or a person can cause is a value of an error type, never a panic. Should one happen all the
+//!   same, it ends the connection it happened on.
+//!
+//! # Absent on purpose
+//!
+//! No async runtime, no threads, no `Rc<RefCell>`, no trait for the transport in the protocol types, no `util`, no
+//! prelude.
 
 pub mod cli;
 pub mod config;

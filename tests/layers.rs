@@ -28,31 +28,33 @@ const RULES: Rules<'_> = Rules {
 const ORDER: &[(&str, &str)] = &[
     (
         "",
-        "proto < conn < config auth files < engine < manager < cli < mod < main",
+        "proto < conn < config < engine < manager < cli < mod < main",
     ),
-    ("proto", "http < ws < monitor_wire < mod"),
+    ("proto", "http < ws < mod"),
     (
         "proto/http",
-        "error < date < authority < line < field < head < body < response < origin < credentials < conditional < range < mod",
+        "byte < error < date < authority < line < field < head < body < response < origin < mod",
     ),
     (
         "proto/ws",
-        "mask < utf8 < frame < close < deflate < message < handshake < session < mod",
+        "mask < utf8 < frame < close < message < receive < handshake < session < mod",
     ),
     (
         "config",
         "fault < value < raw < id < address < origin < limits < http < daemon < server < mod",
     ),
-    ("conn", "buffer < deadline < event < tls < phase < mod"),
-    ("auth", "users < throttle < mod"),
-    ("files", "open < mime < answer < mod"),
     (
-        "engine",
-        "token < wheel < socket < listener < slow_lane < slot < outbound < monitor < child < mod",
+        "conn",
+        "buffer < deadline < event < conf < phase < answer < connection < http websocket ending < mod",
     ),
     (
+        "engine",
+        "wheel < socket < outbox < listener < slot < ops < shared < receive < core < mod",
+    ),
+    ("manager", "access < server < mod"),
+    (
         "cli",
-        "exit < identity < logging < output < source < args < check < daemon < mod",
+        "exit < identity < logging < output < source < args < check < signals < daemon < mod",
     ),
 ];
 

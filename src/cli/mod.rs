@@ -1,6 +1,6 @@
 //! Floor 5: the command line.
 //!
-//! Left to right: exit, identity, logging, output, source, args, check, daemon.
+//! Left to right: exit, identity, logging, output, source, args, check, signals, daemon.
 
 mod args;
 mod check;
@@ -9,6 +9,7 @@ mod exit;
 mod identity;
 mod logging;
 mod output;
+mod signals;
 mod source;
 
 use std::ffi::OsString;
@@ -47,5 +48,5 @@ fn run(options: Options) -> ExitCode {
     if identity::is_root() {
         log::warn!("running as root, for changing user is not available yet");
     }
-    daemon::run(config, level)
+    daemon::run(&config).into()
 }

@@ -1,1 +1,85 @@
-//! Floor 4: what happens on events.
+//! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
+
+mod access;
+mod server;
+
+use std::rc::Rc;
+
+use crate::config::{self, Address};
+use crate::conn::deadline::Millis;
+use crate::conn::event::{ConnId, Event};
+use crate::conn::{Conf, SlowPeer};
+use crate::engine::{Bound, Engine, Handler, Ops};
+
+use server::Server;
+
+/// Everything that runs.
+#[derive(Debug, Default)]
+pub struct Manager {
+    /// By owner number.
+    servers: Vec<Server>,
+}
+
+impl Manager {
+    /// Starts a server in the engine, on bindings that are bound already.
+    ///
+    /// # Errors
+    /// When the system does not watch a binding.
+    pub fn start(
+        &mut self,
+        engine: &mut Engine,
+        conf: &config::Server,
+        bound: Vec<Bound>,
+    ) -> std::io::Result<()> {
+        let owner = engine.add_owner(conf.limits.max_connections);
+        let shared = Rc::new(connections(&conf.limits));
+        for bound in bound {
+            engine.listen(bound, owner, Rc::clone(&shared))?;
+        }
+        debug_assert_eq!(owner as usize, self.servers.len());
+        self.servers.push(Server::new(conf));
+        Ok(())
+    }
+}
+
+/// Binds an address of the configuration.
+///
+/// # Errors
+/// What the system says.
+pub fn bind(address: &Address) -> std::io::Result<Bound> {
+    match address {
+        Address::Tcp(address) => Bound::tcp(*address),
+        Address::Unix(path) => Bound::unix(path),
+    }
+}
+
+fn connections(limits: &config::Limits) -> Conf {
+    Conf {
+        max_message: limits.max_message as usize,
+        max_backlog: limits.max_backlog as usize,
+        slow_peer: match limits.slow_peer {
+            config::SlowPeer::Close => SlowPeer::Close,
+            config::SlowPeer::Drop => SlowPeer::Drop,
+        },
+        max_body: limits.max_body,
+        head_timeout: Millis::from(limits.head_timeout),
+        idle_timeout: Millis::from(limits.idle_timeout),
+        ping_interval: Millis::from(limits.ping_interval),
+        pong_timeout: Millis::from(limits.pong_timeout),
+    }
+}
+
+impl Handler for Manager {
+    #[inline]
+    fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
+        let Some(server) = self.servers.get(ops.owner() as usize) else {
+            return;
+        };
+        match event {
+            Event::Message { kind, data } => server.on_message(ops, id, kind, data),
+            Event::Request(head) => server.on_request(ops, id, &head),
+            Event::Closed(reason) => log::debug!("{id}: {}: {}: {reason}", ops.peer(), server.id),
+            Event::Body(_) | Event::BodyEnd | Event::Opened | Event::Ping | Event::Pong => {}
+        }
+    }
+}

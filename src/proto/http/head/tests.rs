@@ -282,7 +282,7 @@ fn versions() {
 #[test]
 fn empty_lines_before_the_request_line() {
     read(&format!("\r\n{}", get("")), |head| {
-        assert_eq!(head.method(), Method::Get)
+        assert_eq!(head.method(), Method::Get);
     });
     read(&format!("\r\n\r\n\r\n\r\n{}", get("X: y\r\n")), |head| {
         assert_eq!(
@@ -387,7 +387,7 @@ fn host() {
     }
     read("GET / HTTP/1.0\r\n\r\n", |head| assert_eq!(head.host(), ""));
     read("GET http://b/ HTTP/1.0\r\n\r\n", |head| {
-        assert_eq!(head.host(), "b")
+        assert_eq!(head.host(), "b");
     });
 }
 
@@ -519,7 +519,7 @@ fn persistence() {
     ] {
         let text = format!("GET / HTTP/{version}\r\nHost: a\r\n{connection}\r\n");
         read(&text, |head| {
-            assert_eq!(head.persistent(), persistent, "{text}")
+            assert_eq!(head.persistent(), persistent, "{text}");
         });
     }
 }
@@ -545,7 +545,7 @@ fn expectations() {
     ] {
         let text = format!("POST / HTTP/{version}\r\nHost: a\r\n{lines}\r\n");
         read(&text, |head| {
-            assert_eq!(head.expects_continue(), expects, "{text}")
+            assert_eq!(head.expects_continue(), expects, "{text}");
         });
     }
 }

@@ -227,7 +227,7 @@ fn what_does_not_ask_for_websocket() {
         ("Connection", "Connection: keep-alive"),
     ] {
         with_request(&request(&[change]), |head| {
-            assert!(!wants_upgrade(head), "{change:?}")
+            assert!(!wants_upgrade(head), "{change:?}");
         });
     }
 }

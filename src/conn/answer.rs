@@ -1,0 +1,48 @@
+//! Answers to requests (RFC 9110 §15): what a handler gives, and how it is written.
+
+use crate::proto::http::response::ResponseWriter;
+
+use super::buffer::{CORK_FULL, Out, THROUGH_FROM};
+use super::phase::Exchange;
+
+/// An answer to a request. Date, Content-Length and Connection are written by the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// A final status, 200 to 599.
+    pub status: u16,
+    /// Fields in their order; a value with CR, LF or NUL is left out.
+    pub fields: &'a [(&'a str, &'a [u8])],
+    /// The body; left out, but counted, in the answer to HEAD.
+    pub body: &'a [u8],
+}
+
+/// Writes an answer whole. The connection ends after it unless it is `persistent`.
+pub(super) fn write(answer: &Answer<'_>, exchange: Exchange, persistent: bool, out: &mut Out<'_>) {
+    let mut head = ResponseWriter::start(out.cork, answer.status);
+    head.date(out.date);
+    for (name, value) in answer.fields {
+        head.field(name, value);
+    }
+    // RFC 9110 §8.6: no Content-Length in 1xx and 204; 304 may, and need not.
+    let bodiless = matches!(answer.status, 204 | 304);
+    if !bodiless {
+        head.length(answer.body.len() as u64);
+    }
+    if !persistent {
+        head.field("Connection", b"close");
+    } else if exchange.http10 {
+        head.field("Connection", b"keep-alive");
+    }
+    head.end();
+    if exchange.head_only || bodiless {
+        return;
+    }
+    if answer.body.len() >= THROUGH_FROM {
+        out.pass(answer.body);
+    } else {
+        out.cork.extend_from_slice(answer.body);
+        if out.cork.len() >= CORK_FULL {
+            out.flush();
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The connection itself: what it is made of, where it stands, and the step that its phase takes.
+
+use std::rc::Rc;
+
+use crate::proto::http::head::{FieldTable, MAX_HEAD};
+use crate::proto::ws::close::CloseCode;
+use crate::proto::ws::frame::Role;
+use crate::proto::ws::handshake;
+use crate::proto::ws::mask::MaskingKeys;
+use crate::proto::ws::message::Pool;
+use crate::proto::ws::session::{ControlPayload, Session};
+
+use super::buffer::Out;
+use super::conf::Conf;
+use super::deadline::{Due, LINGER, Millis, Tick};
+use super::event::{ConnId, Step};
+use super::phase::{Phase, Upgrade};
+
+/// What connections share and need while they work.
+#[derive(Debug)]
+pub struct Tools {
+    /// Buffers of unfinished messages.
+    pub pool: Pool,
+    /// Masking keys for the client role.
+    pub keys: MaskingKeys,
+}
+
+/// Room for what an event borrows beside the input.
+#[derive(Debug)]
+pub struct Aux {
+    pub(super) table: FieldTable,
+    pub(super) control: ControlPayload,
+}
+
+impl Default for Aux {
+    fn default() -> Aux {
+        Aux {
+            table: FieldTable::default(),
+            control: [0; size_of::<ControlPayload>()],
+        }
+    }
+}
+
+/// Counters of one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Whole messages received.
+    pub messages_in: u64,
+    /// Messages sent.
+    pub messages_out: u64,
+    /// Bytes received, as they came.
+    pub bytes_in: u64,
+    /// Payload bytes of messages sent.
+    pub bytes_out: u64,
+}
+
+/// One connection, of either role.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) id: ConnId,
+    pub(super) conf: Rc<Conf>,
+    pub(super) phase: Phase,
+    // Boxed, for it is there while a head or an answer is under way only.
+    #[allow(clippy::box_collection)]
+    pub(super) rest: Option<Box<Vec<u8>>>,
+    /// What it counts; the caller may read it at any time.
+    pub counters: Counters,
+    pub(super) due: Tick,
+    pub(super) stall: Option<Tick>,
+    pub(super) seen: Tick,
+    pub(super) waits_for: Due,
+    pub(super) closing: Option<CloseCode>,
+    pub(super) at_eof: bool,
+    pub(super) last_request: bool,
+}
+
+impl Connection {
+    /// A connection that a server accepted at `now`.
+    #[must_use]
+    pub fn server(id: ConnId, conf: Rc<Conf>, now: Tick) -> Connection {
+        let due = now.after(conf.head_timeout);
+        Connection {
+            id,
+            conf,
+            phase: Phase::ReadHead { scanned: 0 },
+            rest: None,
+            counters: Counters::default(),
+            due,
+            stall: None,
+            seen: now,
+            waits_for: Due::Head,
+            closing: None,
+            at_eof: false,
+            last_request: false,
+        }
+    }
+
+    /// A connection that a client opened at `now`; its upgrade request is written to `out`. `nonce` is fresh randomness
+    /// for Sec-WebSocket-Key (RFC 6455 §4.1).
+    #[must_use]
+    pub fn client(
+        id: ConnId,
+        conf: Rc<Conf>,
+        request: &handshake::Request<'_>,
+        nonce: [u8; 16],
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Connection {
+        handshake::write_request(out.cork, request, nonce);
+        let protocols = request.protocols.iter().map(|&p| p.to_owned()).collect();
+        let upgrade = Upgrade {
+            nonce,
+            protocols,
+            scanned: 0,
+        };
+        let mut connection = Connection::server(id, conf, now);
+        connection.phase = Phase::AwaitUpgrade(Box::new(upgrade));
+        connection.waits_for = Due::Upgrade;
+        connection
+    }
+
+    /// The connection's name.
+    #[must_use]
+    pub fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// What it has in common with others.
+    #[must_use]
+    pub fn conf(&self) -> &Conf {
+        &self.conf
+    }
+
+    /// Whether messages can be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(&self.phase, Phase::WebSocket(session) if !session.is_closing())
+    }
+
+    /// Whether the opening handshake is done and the closing one is not.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        matches!(self.phase, Phase::WebSocket(_))
+    }
+
+    /// Whether it is over: the transport may go once what waits is flushed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// Whether our half of the transport is to be closed as soon as what waits is flushed; then tell
+    /// [`Connection::half_closed`].
+    #[must_use]
+    pub fn wants_half_close(&self) -> bool {
+        matches!(self.phase, Phase::Draining { half_closed: false })
+    }
+
+    /// Our half of the transport is closed.
+    pub fn half_closed(&mut self) {
+        if matches!(self.phase, Phase::Draining { .. }) {
+            self.phase = if self.at_eof {
+                Phase::Closed
+            } else {
+                Phase::Draining { half_closed: true }
+            };
+        }
+    }
+
+    /// The most bytes that the next batch may have, those of [`Connection::take_rest`] included; 0: nothing can be
+    /// used now, so nothing is to be received.
+    #[must_use]
+    pub fn appetite(&self) -> usize {
+        match self.phase {
+            Phase::WebSocket(_) | Phase::Draining { .. } => usize::MAX,
+            Phase::ReadHead { .. } | Phase::ReadBody(..) | Phase::AwaitUpgrade(_) => MAX_HEAD,
+            Phase::AwaitAnswer(_) | Phase::Closed => 0,
+        }
+    }
+
+    /// The bytes that are left over from the last batch.
+    pub fn take_rest(&mut self) -> Option<Box<Vec<u8>>> {
+        self.rest.take()
+    }
+
+    /// Whether bytes are left over that a step could use: a reason to be called without new ones.
+    #[must_use]
+    pub fn has_rest(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// Keeps what the last step did not use.
+    #[inline]
+    pub fn keep(&mut self, rest: &[u8]) {
+        let over = matches!(
+            self.phase,
+            Phase::WebSocket(_) | Phase::Draining { .. } | Phase::Closed
+        );
+        if !rest.is_empty() && !over {
+            self.rest = Some(Box::new(rest.to_vec()));
+        }
+    }
+
+    /// Bytes of memory that the connection holds beyond itself.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let unfinished = match &self.phase {
+            Phase::WebSocket(session) => session.held(),
+            _ => 0,
+        };
+        unfinished + self.rest.as_ref().map_or(0, |rest| rest.capacity())
+    }
+
+    /// `count` bytes were received at `now`.
+    #[inline]
+    pub fn received(&mut self, count: usize, now: Tick) {
+        self.seen = now;
+        self.counters.bytes_in += count as u64;
+    }
+    /// Works on received bytes up to the first event. `input` is all that was received and not used, in order.
+    #[inline]
+    pub fn step<'e>(
+        &mut self,
+        input: &'e mut [u8],
+        aux: &'e mut Aux,
+        tools: &mut Tools,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Step<'e> {
+        if let Phase::WebSocket(session) = &mut self.phase {
+            let step = session.step(
+                input,
+                &mut aux.control,
+                &mut tools.pool,
+                &mut tools.keys,
+                out.cork,
+                self.conf.max_message,
+            );
+            let got = self.after(step.got, now);
+            return Step {
+                used: step.used,
+                got,
+            };
+        }
+        self.step_http(input, aux, out, now)
+    }
+    pub(super) fn open(&mut self, role: Role, now: Tick) {
+        self.phase = Phase::WebSocket(Session::new(role));
+        if self.conf.ping_interval.is_zero() {
+            self.waits_for = Due::Never;
+        } else {
+            self.wait(Due::Ping, self.conf.ping_interval, now);
+        }
+    }
+    pub(super) fn drain(&mut self, now: Tick) {
+        self.phase = Phase::Draining { half_closed: false };
+        self.rest = None;
+        self.wait(Due::Linger, LINGER, now);
+    }
+
+    pub(super) fn wait(&mut self, due: Due, time: Millis, now: Tick) {
+        self.waits_for = due;
+        self.due = now.after(time);
+    }
+}

@@ -1,0 +1,173 @@
+//! How a connection ends: by the daemon, by the peer, or by a deadline.
+
+use crate::proto::ws::close::CloseCode;
+
+use super::buffer::Out;
+use super::connection::{Connection, Tools};
+use super::deadline::{Due, STALL, Tick};
+use super::event::CloseReason;
+use super::phase::Phase;
+
+impl Connection {
+    /// The daemon is going: a WebSocket is closed with 1001, an exchange is the connection's last, an idle connection
+    /// ends.
+    pub fn shut_down(&mut self, tools: &mut Tools, out: &mut Out<'_>, now: Tick) {
+        self.last_request = true;
+        match self.phase {
+            Phase::WebSocket(_) => self.start_closing(CloseCode::GOING_AWAY, "", tools, out, now),
+            Phase::ReadHead { .. } => self.drain(now),
+            Phase::AwaitUpgrade(_) => self.phase = Phase::Closed,
+            Phase::ReadBody(..)
+            | Phase::AwaitAnswer(_)
+            | Phase::Draining { .. }
+            | Phase::Closed => {}
+        }
+    }
+
+    /// The daemon is short of memory, and this connection holds most: a WebSocket begins to close with 1013, a request is
+    /// answered with 503, and what is held for either is let go.
+    pub fn shed(&mut self, tools: &mut Tools, out: &mut Out<'_>, now: Tick) {
+        match self.phase {
+            Phase::WebSocket(_) => {
+                self.start_closing(CloseCode::TRY_AGAIN_LATER, "", tools, out, now);
+            }
+            Phase::AwaitUpgrade(_) | Phase::Draining { .. } | Phase::Closed => {}
+            _ => self.refuse(503, out, now),
+        }
+    }
+
+    /// The peer's stream ended. The reason, when this ends an open WebSocket.
+    pub fn on_eof(&mut self, now: Tick) -> Option<CloseReason<'static>> {
+        self.at_eof = true;
+        match &self.phase {
+            Phase::WebSocket(_) => Some(self.abandon(CloseReason::Eof)),
+            Phase::AwaitUpgrade(_) => Some(self.abandon(CloseReason::Refused)),
+            // Its answer may still be read: only the peer's sending half is closed.
+            Phase::AwaitAnswer(_) => {
+                self.last_request = true;
+                None
+            }
+            Phase::ReadHead { .. } | Phase::ReadBody(..) => {
+                self.drain(now);
+                None
+            }
+            Phase::Draining { half_closed } => {
+                if *half_closed {
+                    self.phase = Phase::Closed;
+                }
+                None
+            }
+            Phase::Closed => None,
+        }
+    }
+
+    /// Ends the connection at once, without a word. The reason comes back when this ends an open WebSocket.
+    pub fn abort(&mut self, reason: CloseReason<'static>) -> Option<CloseReason<'static>> {
+        let open = matches!(self.phase, Phase::WebSocket(_) | Phase::AwaitUpgrade(_));
+        let reason = self.abandon(reason);
+        open.then_some(reason)
+    }
+
+    fn abandon(&mut self, reason: CloseReason<'static>) -> CloseReason<'static> {
+        self.phase = Phase::Closed;
+        self.waits_for = Due::Never;
+        match (self.closing, reason) {
+            (Some(code), CloseReason::Eof | CloseReason::Reset) => CloseReason::Local(code),
+            _ => reason,
+        }
+    }
+
+    /// When [`Connection::on_deadline`] is to be called. It may turn out that activity has moved the deadline.
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        let due = (self.waits_for != Due::Never).then_some(self.due);
+        match (due, self.stall) {
+            (Some(a), Some(b)) => Some(a.earlier(b)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Whether bytes wait for the transport to take them, and whether it took any just now.
+    #[inline]
+    pub fn note_backlog(&mut self, waits: bool, progress: bool, now: Tick) {
+        if !waits {
+            self.stall = None;
+        } else if progress || self.stall.is_none() {
+            self.stall = Some(now.after(STALL));
+        }
+    }
+
+    /// Acts on the deadlines that have come at `now`. The reason, when this ends an open WebSocket.
+    pub fn on_deadline(
+        &mut self,
+        tools: &mut Tools,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Option<CloseReason<'static>> {
+        if self.stall.is_some_and(|stall| stall.is_due(now)) {
+            return self.abort(CloseReason::Stalled);
+        }
+        if self.waits_for == Due::Never || !self.due.is_due(now) {
+            return None;
+        }
+        match self.waits_for {
+            Due::Never => None,
+            Due::Head => {
+                if self.rest.is_some() {
+                    self.refuse(408, out, now);
+                } else {
+                    // Nothing was asked, so nothing is answered.
+                    self.drain(now);
+                }
+                None
+            }
+            Due::Idle => {
+                self.drain(now);
+                None
+            }
+            Due::Body => {
+                self.due = self.seen.after(self.conf.idle_timeout);
+                if self.due.is_due(now) {
+                    self.refuse(408, out, now);
+                }
+                None
+            }
+            Due::Ping => {
+                self.due = self.seen.after(self.conf.ping_interval);
+                if self.due.is_due(now) {
+                    if let Phase::WebSocket(session) = &mut self.phase {
+                        session.ping(b"", &mut tools.keys, out.cork);
+                    }
+                    self.wait(Due::Pong, self.conf.pong_timeout, now);
+                    // Only what comes from now on is a sign of life.
+                    self.seen = Tick(now.0.wrapping_sub(1));
+                }
+                None
+            }
+            Due::Pong => {
+                let asked = Tick(
+                    self.due
+                        .0
+                        .wrapping_sub(Tick(0).after(self.conf.pong_timeout).0),
+                );
+                if asked.is_due(self.seen) {
+                    self.waits_for = Due::Ping;
+                    self.due = self.seen.after(self.conf.ping_interval);
+                    None
+                } else {
+                    self.abort(CloseReason::PongTimeout)
+                }
+            }
+            Due::CloseAck => self
+                .closing
+                .map(|code| self.abandon(CloseReason::Local(code))),
+            Due::Upgrade => self.abort(CloseReason::Refused),
+            Due::Linger => {
+                self.phase = Phase::Closed;
+                self.waits_for = Due::Never;
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The phases of HTTP: request heads and bodies, answers, and the way to the WebSocket in both roles.
+
+use crate::proto::http::body::{BodyDecoder, Piece};
+use crate::proto::http::head::{BodyLength, FieldTable, RequestHead, ResponseHead};
+use crate::proto::http::response;
+use crate::proto::ws::frame::Role;
+use crate::proto::ws::handshake::{self, Offer};
+
+use super::answer::{self, Answer};
+use super::buffer::Out;
+use super::connection::{Aux, Connection};
+use super::deadline::{Due, Tick};
+use super::event::{CloseReason, Event, Got, Step};
+use super::phase::{Exchange, Phase};
+
+impl Connection {
+    #[inline(never)]
+    pub(super) fn step_http<'e>(
+        &mut self,
+        input: &'e mut [u8],
+        aux: &'e mut Aux,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Step<'e> {
+        match &mut self.phase {
+            Phase::ReadHead { .. } => self.read_head(input, &mut aux.table, out, now),
+            Phase::ReadBody(..) => self.read_body(input, out, now),
+            Phase::AwaitUpgrade(_) => self.read_upgrade(input, &mut aux.table, now),
+            Phase::Draining { .. } => Step {
+                used: input.len(),
+                got: Got::More,
+            },
+            Phase::AwaitAnswer(_) | Phase::Closed | Phase::WebSocket(_) => Step {
+                used: 0,
+                got: Got::More,
+            },
+        }
+    }
+
+    fn read_head<'e>(
+        &mut self,
+        input: &'e mut [u8],
+        table: &'e mut FieldTable,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Step<'e> {
+        let Phase::ReadHead { scanned } = &mut self.phase else {
+            return Step {
+                used: 0,
+                got: Got::More,
+            };
+        };
+        if input.is_empty() {
+            return Step {
+                used: 0,
+                got: Got::More,
+            };
+        }
+        if self.waits_for == Due::Idle {
+            // The head's time begins with its first byte.
+            self.waits_for = Due::Head;
+            self.due = now.after(self.conf.head_timeout);
+        }
+        match RequestHead::decode(input, scanned, table) {
+            Ok(None) => Step {
+                used: 0,
+                got: Got::More,
+            },
+            Ok(Some((head, used))) => {
+                let got = self.begin_exchange(head, out, now);
+                Step { used, got }
+            }
+            Err(error) => {
+                self.refuse(error.status(), out, now);
+                Step {
+                    used: 0,
+                    got: Got::More,
+                }
+            }
+        }
+    }
+
+    fn begin_exchange<'e>(
+        &mut self,
+        head: RequestHead<'e>,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Got<'e> {
+        let exchange = Exchange::of(&head);
+        let length = head.body_length();
+        match length {
+            BodyLength::Length(bytes) if bytes > self.conf.max_body => {
+                self.phase = Phase::AwaitAnswer(Exchange {
+                    persistent: false,
+                    ..exchange
+                });
+                self.refuse(413, out, now);
+                return Got::More;
+            }
+            BodyLength::Empty | BodyLength::Length(0) => {
+                self.phase = Phase::AwaitAnswer(exchange);
+                self.waits_for = Due::Never;
+            }
+            BodyLength::Length(_) | BodyLength::Chunked => {
+                self.phase = Phase::ReadBody(exchange, BodyDecoder::new(length));
+                self.wait(Due::Body, self.conf.idle_timeout, now);
+            }
+        }
+        Got::Now(Event::Request(head))
+    }
+
+    fn read_body<'e>(&mut self, input: &'e mut [u8], out: &mut Out<'_>, now: Tick) -> Step<'e> {
+        let Phase::ReadBody(exchange, decoder) = &mut self.phase else {
+            return Step {
+                used: 0,
+                got: Got::More,
+            };
+        };
+        if exchange.expects_continue && !exchange.answered && input.is_empty() {
+            exchange.expects_continue = false;
+            out.cork.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        match decoder.decode(input) {
+            Ok((used, Piece::More)) => Step {
+                used,
+                got: Got::More,
+            },
+            Ok((used, Piece::Data(data))) => {
+                exchange.received += data.len() as u64;
+                exchange.expects_continue = false;
+                let (answered, received) = (exchange.answered, exchange.received);
+                if received > self.conf.max_body {
+                    self.refuse(413, out, now);
+                    return Step {
+                        used,
+                        got: Got::More,
+                    };
+                }
+                // A discarded piece is an empty one: the caller steps on.
+                let data = if answered { &mut data[..0] } else { data };
+                Step {
+                    used,
+                    got: Got::Now(Event::Body(data)),
+                }
+            }
+            Ok((used, Piece::End)) => {
+                let exchange = *exchange;
+                if exchange.answered {
+                    self.next_request(exchange.persistent, now);
+                    Step {
+                        used,
+                        got: Got::Now(Event::Body(&mut [])),
+                    }
+                } else {
+                    self.phase = Phase::AwaitAnswer(exchange);
+                    self.waits_for = Due::Never;
+                    Step {
+                        used,
+                        got: Got::Now(Event::BodyEnd),
+                    }
+                }
+            }
+            Err(error) => {
+                self.refuse(error.status(), out, now);
+                Step {
+                    used: 0,
+                    got: Got::More,
+                }
+            }
+        }
+    }
+
+    fn read_upgrade<'e>(
+        &mut self,
+        input: &'e mut [u8],
+        table: &'e mut FieldTable,
+        now: Tick,
+    ) -> Step<'e> {
+        let Phase::AwaitUpgrade(upgrade) = &mut self.phase else {
+            return Step {
+                used: 0,
+                got: Got::More,
+            };
+        };
+        let (used, accepted) = match ResponseHead::decode(input, &mut upgrade.scanned, table) {
+            Ok(None) => {
+                return Step {
+                    used: 0,
+                    got: Got::More,
+                };
+            }
+            Ok(Some((head, used))) => {
+                let offered: Vec<&str> = upgrade.protocols.iter().map(String::as_str).collect();
+                (
+                    used,
+                    handshake::read_response(&head, upgrade.nonce, &offered).is_ok(),
+                )
+            }
+            Err(_) => (input.len(), false),
+        };
+        if accepted {
+            self.open(Role::Client, now);
+            Step {
+                used,
+                got: Got::Now(Event::Opened),
+            }
+        } else {
+            self.phase = Phase::Closed;
+            Step {
+                used,
+                got: Got::Now(Event::Closed(CloseReason::Refused)),
+            }
+        }
+    }
+
+    /// Answers the current request. False: there is none that waits for an answer, and nothing was written.
+    pub fn respond(&mut self, answer: &Answer<'_>, out: &mut Out<'_>, now: Tick) -> bool {
+        let (exchange, whole) = match &self.phase {
+            Phase::AwaitAnswer(exchange) => (*exchange, true),
+            Phase::ReadBody(exchange, _) if !exchange.answered => (*exchange, false),
+            _ => return false,
+        };
+        // RFC 9110 §10.1.1: a body that was held back for 100 (Continue) may come or not, and only closing is safe.
+        let persistent =
+            exchange.persistent && !self.last_request && (whole || !exchange.expects_continue);
+        answer::write(answer, exchange, persistent, out);
+        if whole {
+            self.next_request(persistent, now);
+        } else if let Phase::ReadBody(exchange, _) = &mut self.phase {
+            exchange.answered = true;
+            exchange.persistent = persistent;
+            if !persistent {
+                self.drain(now);
+            }
+        }
+        true
+    }
+
+    /// Answers what is no good request, or cannot be taken, and ends the connection.
+    pub(super) fn refuse(&mut self, status: u16, out: &mut Out<'_>, now: Tick) {
+        let exchange = match &self.phase {
+            Phase::AwaitAnswer(exchange) | Phase::ReadBody(exchange, _) => *exchange,
+            _ => Exchange::broken(),
+        };
+        if !exchange.answered {
+            let fields: &[(&str, &[u8])] = &[("Content-Type", b"text/html; charset=utf-8")];
+            let body = response::error_page(status);
+            answer::write(
+                &Answer {
+                    status,
+                    fields,
+                    body: body.as_bytes(),
+                },
+                exchange,
+                false,
+                out,
+            );
+        }
+        self.drain(now);
+    }
+
+    fn next_request(&mut self, persistent: bool, now: Tick) {
+        if persistent {
+            self.phase = Phase::ReadHead { scanned: 0 };
+            self.wait(Due::Idle, self.conf.idle_timeout, now);
+        } else {
+            self.drain(now);
+        }
+    }
+
+    /// Accepts the upgrade that the current request offers (RFC 6455 §4.2.2). False: no request waits for an answer.
+    pub fn upgrade(
+        &mut self,
+        offer: &Offer<'_>,
+        protocol: Option<&str>,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> bool {
+        if !matches!(self.phase, Phase::AwaitAnswer(_)) {
+            return false;
+        }
+        handshake::write_response(out.cork, offer, protocol, out.date);
+        self.open(Role::Server, now);
+        true
+    }
+}

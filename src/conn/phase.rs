@@ -1,0 +1,89 @@
+//! The phases of a connection, each with what it needs and nothing else.
+
+use crate::proto::http::body::BodyDecoder;
+use crate::proto::http::head::{RequestHead, Version};
+use crate::proto::ws::session::Session;
+
+/// Where a connection stands.
+///
+/// ```text
+/// server: ReadHead -> ReadBody -> AwaitAnswer -> ReadHead …      persistent
+///                                             -> Draining        not, or after an error
+///                                             -> WebSocket       upgraded
+/// client: AwaitUpgrade -> WebSocket
+/// both:   WebSocket -> Draining -> Closed
+/// ```
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Waits for a whole request head, which the caller keeps until it is whole.
+    ReadHead {
+        /// Bytes that were searched for the end of the head already.
+        scanned: usize,
+    },
+    /// The body of a request is read: told as events before the answer, discarded after it.
+    ReadBody(Exchange, BodyDecoder),
+    /// The request is whole; its answer is not there yet. Nothing more is read.
+    AwaitAnswer(Exchange),
+    /// The upgrade request is sent, the answer is awaited (client).
+    AwaitUpgrade(Box<Upgrade>),
+    /// The WebSocket connection is open, or in its closing handshake.
+    WebSocket(Session),
+    /// All is said: what waits is flushed, then our half is closed and the peer's bytes are discarded until it closes
+    /// its own (RFC 9112 §9.6), so that it reads our last words and not a reset.
+    Draining {
+        /// Whether our half is closed.
+        half_closed: bool,
+    },
+    /// Over; to be dropped once what waits is flushed.
+    Closed,
+}
+
+/// What the answer to a request depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exchange {
+    /// Whether the connection outlives this exchange (RFC 9112 §9.3).
+    pub persistent: bool,
+    /// HEAD: the answer has no body (RFC 9110 §9.3.2).
+    pub head_only: bool,
+    /// The answer to HTTP/1.0 says so when the connection persists.
+    pub http10: bool,
+    /// The client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1).
+    pub expects_continue: bool,
+    /// The answer is written.
+    pub answered: bool,
+    /// Bytes of the body so far.
+    pub received: u64,
+}
+
+impl Exchange {
+    pub(super) fn of(head: &RequestHead<'_>) -> Exchange {
+        Exchange {
+            persistent: head.persistent(),
+            head_only: head.method() == crate::proto::http::head::Method::Head,
+            http10: head.version() == Version::Http10,
+            expects_continue: head.expects_continue(),
+            answered: false,
+            received: 0,
+        }
+    }
+
+    /// For an answer to what was no request: nothing of it can be trusted.
+    pub(super) fn broken() -> Exchange {
+        Exchange {
+            persistent: false,
+            head_only: false,
+            http10: false,
+            expects_continue: false,
+            answered: false,
+            received: 0,
+        }
+    }
+}
+
+/// What a client remembers of its upgrade request, to hold the answer against.
+#[derive(Debug)]
+pub(super) struct Upgrade {
+    pub nonce: [u8; 16],
+    pub protocols: Vec<String>,
+    pub scanned: usize,
+}

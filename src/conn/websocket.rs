@@ -1,0 +1,159 @@
+//! The WebSocket phase: the session's events, messages to the peer, and the beginning of the end.
+
+use crate::proto::ws::close::CloseCode;
+use crate::proto::ws::frame::Kind;
+use crate::proto::ws::session;
+
+use super::buffer::{CORK_FULL, Out, Sent, SharedFrame, THROUGH_FROM};
+use super::conf::SlowPeer;
+use super::connection::{Connection, Tools};
+use super::deadline::{Due, LINGER, Tick};
+use super::event::{CloseReason, Event, Got};
+use super::phase::Phase;
+
+impl Connection {
+    /// The buffer of an unfinished message and the bytes it waits for, to receive into directly.
+    #[inline]
+    pub fn spare(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        match &mut self.phase {
+            Phase::WebSocket(session) => session.spare(),
+            _ => None,
+        }
+    }
+
+    /// `count` bytes were received into the buffer that [`Connection::spare`] lent.
+    pub fn filled<'e>(
+        &mut self,
+        count: usize,
+        tools: &mut Tools,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Got<'e> {
+        match &mut self.phase {
+            Phase::WebSocket(session) => {
+                let got = session.filled(count, &mut tools.pool, &mut tools.keys, out.cork);
+                self.after(got, now)
+            }
+            _ => Got::More,
+        }
+    }
+
+    /// What the session's machine said, as the connection's event.
+    #[inline]
+    pub(super) fn after<'e>(&mut self, got: session::Got<'e>, now: Tick) -> Got<'e> {
+        match got {
+            session::Got::More => Got::More,
+            session::Got::Message { kind, data } => {
+                self.counters.messages_in += 1;
+                Got::Now(Event::Message { kind, data })
+            }
+            session::Got::Whole { kind, data } => {
+                self.counters.messages_in += 1;
+                Got::Whole(kind, data)
+            }
+            session::Got::Ping(_) => Got::Now(Event::Ping),
+            session::Got::Pong(_) => Got::Now(Event::Pong),
+            session::Got::Closed { code, reason } => {
+                self.drain(now);
+                Got::Now(Event::Closed(match self.closing {
+                    Some(code) => CloseReason::Local(code),
+                    None => CloseReason::Peer(code, reason),
+                }))
+            }
+            session::Got::Failed(error) => {
+                self.drain(now);
+                Got::Now(Event::Closed(CloseReason::Failed(error)))
+            }
+        }
+    }
+
+    /// Sends a message to the peer.
+    #[inline]
+    pub fn send(
+        &mut self,
+        kind: Kind,
+        data: &[u8],
+        tools: &mut Tools,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Sent {
+        let Phase::WebSocket(session) = &mut self.phase else {
+            return Sent::Closed;
+        };
+        if session.is_closing() {
+            return Sent::Closed;
+        }
+        let backlog = out.through.backlog();
+        if backlog > 0 && backlog + data.len() > self.conf.max_backlog {
+            return self.too_slow(tools, out, now);
+        }
+        // Masked bytes are a copy in any case: only a server has a header without them.
+        let header = if data.len() >= THROUGH_FROM {
+            session.header(kind, data.len())
+        } else {
+            None
+        };
+        if let Some(header) = header {
+            out.cork.extend_from_slice(&header);
+            out.pass(data);
+        } else {
+            session.put_message(kind, data, &mut tools.keys, out.cork);
+            if out.cork.len() >= CORK_FULL {
+                out.flush();
+            }
+        }
+        self.counters.messages_out += 1;
+        self.counters.bytes_out += data.len() as u64;
+        Sent::Queued
+    }
+
+    /// Whether a frame that is queued outside of the connection may be: then the caller queues it behind a backlog of
+    /// `backlog` bytes, and it is counted here.
+    pub fn admit(
+        &mut self,
+        frame: &SharedFrame,
+        backlog: usize,
+        tools: &mut Tools,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Sent {
+        if !self.is_open() {
+            return Sent::Closed;
+        }
+        if backlog > 0 && backlog + frame.bytes.len() > self.conf.max_backlog {
+            return self.too_slow(tools, out, now);
+        }
+        self.counters.messages_out += 1;
+        self.counters.bytes_out += frame.bytes.len() as u64;
+        Sent::Queued
+    }
+
+    #[cold]
+    fn too_slow(&mut self, tools: &mut Tools, out: &mut Out<'_>, now: Tick) -> Sent {
+        match self.conf.slow_peer {
+            SlowPeer::Drop => Sent::Dropped,
+            SlowPeer::Close => {
+                self.start_closing(CloseCode::TRY_AGAIN_LATER, "too slow", tools, out, now);
+                Sent::Closed
+            }
+        }
+    }
+
+    /// Begins the closing handshake (RFC 6455 §7.1.2); nothing when it has begun or there is no WebSocket.
+    pub fn start_closing(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        tools: &mut Tools,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) {
+        if let Phase::WebSocket(session) = &mut self.phase
+            && !session.is_closing()
+        {
+            session.start_closing(code, reason, &mut tools.keys, out.cork);
+            self.closing = Some(code);
+            self.wait(Due::CloseAck, LINGER, now);
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! The work on slots: serving one that is ready, settling its effects, freeing it.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use mio::{Registry, Token};
+use slab::Slab;
+
+use crate::conn::buffer::{Sent, SharedFrame};
+use crate::conn::event::{CloseReason, ConnId, Event};
+use crate::conn::{Conf, Connection};
+use crate::proto::ws::close::CloseCode;
+
+use super::ops::{Handler, Later, Ops};
+use super::outbox::{Outboxes, Wrote};
+use super::receive::{HIGH, receive};
+use super::shared::{Shared, with_ops};
+use super::slot::{NO_MEMBER, Slot};
+use super::socket::{Peer, Socket};
+use super::wheel::Wheel;
+
+/// A server, as the engine sees it.
+#[derive(Debug)]
+pub(super) struct Owner {
+    /// Slots of its open WebSockets.
+    pub members: Vec<u32>,
+    /// Connections of any kind.
+    pub live: usize,
+    pub max_connections: usize,
+}
+
+/// Counters over all connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Connections accepted so far.
+    pub accepted: u64,
+    /// Of them, those that were closed at once, for a limit was reached.
+    pub refused: u64,
+    /// Messages that were not sent, for their receiver was too slow.
+    pub dropped: u64,
+    /// Connections that were closed to keep to the memory limit.
+    pub shed: u64,
+    /// Connections that ended by a fault of ours.
+    pub panics: u64,
+}
+
+/// All connections, and what they share.
+pub(super) struct Core {
+    pub slots: Slab<Slot>,
+    pub owners: Vec<Owner>,
+    pub wheel: Wheel,
+    pub shared: Shared,
+    pub totals: Totals,
+    /// Bytes counted against the memory limit.
+    pub memory: usize,
+    pub max_memory: usize,
+    pub dirty: Vec<u32>,
+    pub resume: Vec<u32>,
+    pub reap: Vec<u32>,
+    pub serial: u64,
+}
+
+impl Core {
+    /// A connection that was just accepted.
+    pub(super) fn insert(
+        &mut self,
+        socket: Socket,
+        peer: Peer,
+        owner: u32,
+        conf: &Rc<Conf>,
+        loopback: bool,
+        registry: &Registry,
+    ) -> io::Result<()> {
+        let entry = self.slots.vacant_entry();
+        let index = entry.key();
+        self.serial += 1;
+        let id = ConnId::new(self.serial, index);
+        let conn = Connection::server(id, Rc::clone(conf), self.shared.now);
+        let mut slot = Slot::new(conn, socket, owner, peer, loopback);
+        slot.socket.register(registry, Token(index))?;
+        log::debug!("{id}: accepted from {peer}");
+        if let Some(due) = slot.conn.deadline() {
+            self.wheel.arm(index, due);
+        }
+        entry.insert(slot);
+        self.owners[owner as usize].live += 1;
+        Ok(())
+    }
+
+    /// Receives from a slot what one turn grants it, and acts on it.
+    #[inline]
+    pub(super) fn serve<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
+        self.guarded(index, handler, registry, |slot, shared, handler| {
+            let mut wrote = Wrote::default();
+            receive(slot, shared, handler, &mut wrote);
+            wrote
+        });
+    }
+
+    /// Acts on the deadline of a slot, if it has come.
+    pub(super) fn expire<H: Handler>(
+        &mut self,
+        index: usize,
+        handler: &mut H,
+        registry: &Registry,
+    ) {
+        self.guarded(index, handler, registry, |slot, shared, handler| {
+            let mut wrote = Wrote::default();
+            with_ops(slot, shared, &mut wrote, |ops| {
+                if let Some(reason) = ops.conn.on_deadline(ops.tools, &mut ops.out, ops.now) {
+                    handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
+                }
+            });
+            wrote
+        });
+    }
+
+    /// The daemon is going: see [`Connection::shut_down`].
+    pub(super) fn shut_down<H: Handler>(
+        &mut self,
+        index: usize,
+        handler: &mut H,
+        registry: &Registry,
+    ) {
+        self.guarded(index, handler, registry, |slot, shared, _| {
+            let mut wrote = Wrote::default();
+            with_ops(slot, shared, &mut wrote, |ops| {
+                ops.conn.shut_down(ops.tools, &mut ops.out, ops.now);
+            });
+            wrote
+        });
+    }
+
+    /// Runs `work` on one slot, applies what it left for others, and settles it. A panic ends that connection alone.
+    #[inline]
+    fn guarded<H: Handler>(
+        &mut self,
+        index: usize,
+        handler: &mut H,
+        registry: &Registry,
+        work: impl FnOnce(&mut Slot, &mut Shared, &mut H) -> Wrote,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        if slot.reaped {
+            return;
+        }
+        let shared = &mut self.shared;
+        match catch_unwind(AssertUnwindSafe(|| work(slot, shared, handler))) {
+            Ok(wrote) => self.settle(index, wrote, handler, registry),
+            Err(_) => self.panicked(index, handler, registry),
+        }
+        if !self.shared.later.is_empty() {
+            self.apply_later();
+        }
+    }
+
+    #[cold]
+    fn panicked<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
+        self.totals.panics += 1;
+        self.shared.cork.clear();
+        self.shared.later.clear();
+        let slot = &mut self.slots[index];
+        log::error!(
+            "{}: closed, for handling it failed (a fault of bellwire; its place is logged above)",
+            slot.conn.id()
+        );
+        if let Some(outbox) = slot.outbox.take() {
+            self.shared.outboxes.give_back(outbox);
+        }
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            self.end(index, CloseReason::Panicked, handler);
+        }));
+        if told.is_err() {
+            log::error!("telling of its end failed as well");
+            self.shared.cork.clear();
+            self.shared.later.clear();
+        }
+        self.settle(index, Wrote::default(), handler, registry);
+    }
+
+    /// Ends a slot's connection at once and tells the handler when it was an open WebSocket.
+    fn end<H: Handler>(&mut self, index: usize, reason: CloseReason<'static>, handler: &mut H) {
+        let slot = &mut self.slots[index];
+        let mut wrote = Wrote {
+            broken: true,
+            ..Wrote::default()
+        };
+        with_ops(slot, &mut self.shared, &mut wrote, |ops| {
+            if let Some(reason) = ops.conn.abort(reason) {
+                handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
+            }
+        });
+    }
+
+    /// The one place for effects: flushes, counts, half-closes, frees, arms the timer, and asks for another turn.
+    #[inline]
+    pub(super) fn settle<H: Handler>(
+        &mut self,
+        index: usize,
+        mut wrote: Wrote,
+        handler: &mut H,
+        registry: &Registry,
+    ) {
+        let slot = &mut self.slots[index];
+        slot.writable &= !wrote.short;
+        if slot.outbox.is_some() {
+            flush(slot, &mut self.shared.outboxes, &mut wrote);
+            if slot.watches_writable == slot.writable {
+                slot.watches_writable = !slot.writable;
+                let watched = slot
+                    .socket
+                    .watch_writable(registry, Token(index), !slot.writable);
+                wrote.broken |= watched.is_err();
+            }
+        }
+        if wrote.broken && !slot.conn.is_closed() {
+            self.end(index, CloseReason::Reset, handler);
+        }
+        self.settle_state(index, wrote);
+    }
+
+    #[inline]
+    fn settle_state(&mut self, index: usize, wrote: Wrote) {
+        let slot = &mut self.slots[index];
+        let waits = slot.outbox.is_some();
+        slot.conn
+            .note_backlog(waits, wrote.progress, self.shared.now);
+        if !waits && slot.conn.wants_half_close() {
+            // It fails only when the peer is gone, which reading shows.
+            let _ = slot.socket.half_close();
+            slot.conn.half_closed();
+        }
+        let held = u32::try_from(slot.conn.held() + slot.backlog()).unwrap_or(u32::MAX);
+        if held != slot.held {
+            self.memory = self.memory + held as usize - slot.held as usize;
+            slot.held = held;
+        }
+        if slot.conn.is_websocket() {
+            if slot.member == NO_MEMBER {
+                let members = &mut self.owners[slot.owner as usize].members;
+                slot.member = members.len() as u32;
+                members.push(index as u32);
+            }
+        } else if slot.member != NO_MEMBER {
+            self.leave(index);
+        }
+        let slot = &mut self.slots[index];
+        if slot.conn.is_closed() && (!waits || wrote.broken) {
+            slot.reaped = true;
+            self.reap.push(index as u32);
+            return;
+        }
+        if let Some(due) = slot.conn.deadline() {
+            self.wheel.arm(index, due);
+        }
+        let more = slot.readable || (slot.interrupted && slot.conn.has_rest());
+        if more && !slot.resumed && slot.conn.appetite() > 0 && slot.backlog() <= HIGH {
+            slot.resumed = true;
+            self.resume.push(index as u32);
+        }
+    }
+
+    /// Takes a slot out of its owner's list of open WebSockets.
+    fn leave(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let at = std::mem::replace(&mut slot.member, NO_MEMBER) as usize;
+        let members = &mut self.owners[slot.owner as usize].members;
+        members.swap_remove(at);
+        if let Some(&moved) = members.get(at) {
+            self.slots[moved as usize].member = at as u32;
+        }
+    }
+
+    /// Settles the slots that others have written to.
+    pub(super) fn settle_dirty<H: Handler>(&mut self, handler: &mut H, registry: &Registry) {
+        while let Some(index) = self.dirty.pop() {
+            if let Some(slot) = self.slots.get_mut(index as usize) {
+                slot.dirty = false;
+                if !slot.reaped {
+                    self.settle(index as usize, Wrote::default(), handler, registry);
+                }
+            }
+            if !self.shared.later.is_empty() {
+                self.apply_later();
+            }
+        }
+    }
+
+    /// Frees what has ended; how many slots.
+    pub(super) fn free_reaped(&mut self) -> usize {
+        let count = self.reap.len();
+        for index in std::mem::take(&mut self.reap) {
+            let index = index as usize;
+            if self.slots[index].member != NO_MEMBER {
+                self.leave(index);
+            }
+            self.wheel.disarm(index);
+            let slot = self.slots.remove(index);
+            self.memory -= slot.held as usize;
+            self.owners[slot.owner as usize].live -= 1;
+            if let Some(outbox) = slot.outbox {
+                self.shared.outboxes.give_back(outbox);
+            }
+            log::debug!("{}: gone", slot.conn.id());
+        }
+        count
+    }
+
+    /// Closes the connections that hold most until all of them together hold no more than they may.
+    pub(super) fn shed<H: Handler>(&mut self, handler: &mut H, registry: &Registry) {
+        while self.memory > self.max_memory {
+            let most = self
+                .slots
+                .iter()
+                .filter(|(_, slot)| !slot.reaped)
+                .max_by_key(|(_, slot)| slot.held);
+            let Some((index, slot)) = most else { return };
+            if slot.held == 0 {
+                return;
+            }
+            log::warn!(
+                "{}: closed, for it holds most ({} bytes) of more than max_memory allows",
+                slot.conn.id(),
+                slot.held
+            );
+            self.totals.shed += 1;
+            self.shed_one(index, handler, registry);
+        }
+    }
+
+    fn shed_one<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
+        let before = self.slots[index].held;
+        let mut wrote = Wrote::default();
+        if self.slots[index].outbox.is_none() {
+            with_ops(
+                &mut self.slots[index],
+                &mut self.shared,
+                &mut wrote,
+                |ops| {
+                    ops.conn.shed(ops.tools, &mut ops.out, ops.now);
+                },
+            );
+            self.settle(index, wrote, handler, registry);
+        }
+        if !self.slots[index].reaped && self.slots[index].held >= before {
+            // What it holds is what it does not read: no last word would arrive before it is gone.
+            self.end(
+                index,
+                CloseReason::Local(CloseCode::TRY_AGAIN_LATER),
+                handler,
+            );
+            if let Some(outbox) = self.slots[index].outbox.take() {
+                self.shared.outboxes.give_back(outbox);
+            }
+            self.settle(index, Wrote::default(), handler, registry);
+        }
+    }
+
+    fn apply_later(&mut self) {
+        let mut later = std::mem::take(&mut self.shared.later);
+        for op in later.drain(..) {
+            match op {
+                Later::Send { to, frame } => {
+                    if let Some(index) = self.find(to) {
+                        self.queue(index, &frame);
+                    }
+                }
+                Later::Broadcast {
+                    owner,
+                    except,
+                    frame,
+                } => {
+                    let except = except.and_then(|id| self.find(id));
+                    let count = self
+                        .owners
+                        .get(owner as usize)
+                        .map_or(0, |owner| owner.members.len());
+                    for at in 0..count {
+                        let index = self.owners[owner as usize].members[at] as usize;
+                        if Some(index) != except {
+                            self.queue(index, &frame);
+                        }
+                    }
+                }
+                Later::Close { to, code, reason } => {
+                    if let Some(index) = self.find(to) {
+                        self.write_to(index, |ops| ops.close(code, &reason));
+                    }
+                }
+            }
+        }
+        // Its room is kept for the next event.
+        if self.shared.later.is_empty() {
+            self.shared.later = later;
+        }
+    }
+
+    /// The slot of a connection, if it lives.
+    pub(super) fn find(&self, id: ConnId) -> Option<usize> {
+        let slot = self.slots.get(id.slot())?;
+        (slot.conn.id() == id && !slot.reaped).then_some(id.slot())
+    }
+
+    fn queue(&mut self, index: usize, frame: &SharedFrame) {
+        let backlog = self.slots[index].backlog();
+        let sent = self.write_to(index, |ops| {
+            ops.conn
+                .admit(frame, backlog, ops.tools, &mut ops.out, ops.now)
+        });
+        match sent {
+            Sent::Queued => {
+                let shared = &mut self.shared;
+                let slot = &mut self.slots[index];
+                slot.outbox
+                    .get_or_insert_with(|| shared.outboxes.take())
+                    .push_frame(Rc::clone(&frame.bytes));
+            }
+            Sent::Dropped => self.totals.dropped += 1,
+            Sent::Closed => {}
+        }
+    }
+
+    /// Lets `write` write to another connection, which is settled at the end of the batch.
+    fn write_to<T>(&mut self, index: usize, write: impl FnOnce(&mut Ops<'_>) -> T) -> T {
+        let slot = &mut self.slots[index];
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(index as u32);
+        }
+        let mut wrote = Wrote::default();
+        let result = with_ops(slot, &mut self.shared, &mut wrote, write);
+        slot.writable &= !wrote.short;
+        result
+    }
+}
+/// Sends what waits, if the socket may take it.
+fn flush(slot: &mut Slot, outboxes: &mut Outboxes, wrote: &mut Wrote) {
+    let Some(outbox) = &mut slot.outbox else {
+        return;
+    };
+    if slot.writable {
+        let before = outbox.len();
+        match outbox.flush(&slot.socket) {
+            Ok(done) => {
+                slot.writable = done;
+                wrote.progress |= outbox.len() < before;
+            }
+            Err(_) => wrote.broken = true,
+        }
+    }
+    if (outbox.len() == 0 || wrote.broken)
+        && let Some(outbox) = slot.outbox.take()
+    {
+        outboxes.give_back(outbox);
+    }
+}

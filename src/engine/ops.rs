@@ -1,0 +1,130 @@
+//! What a handler can do while it handles an event.
+
+use std::rc::Rc;
+
+use crate::conn::buffer::{Out, Sent, SharedFrame};
+use crate::conn::deadline::Tick;
+use crate::conn::event::{ConnId, Event};
+use crate::conn::{Answer, Connection, Tools};
+use crate::proto::ws::close::CloseCode;
+use crate::proto::ws::frame::{self, Kind};
+use crate::proto::ws::handshake::Offer;
+
+use super::socket::Peer;
+
+/// Decides what happens on events.
+pub trait Handler {
+    /// `event` happened on connection `id`. What is done to that connection by `ops` takes effect at once, what is done
+    /// to others after this returns.
+    fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>);
+}
+
+/// Something to be done to other connections, after the event.
+#[derive(Debug)]
+pub(super) enum Later {
+    Send {
+        to: ConnId,
+        frame: SharedFrame,
+    },
+    Broadcast {
+        owner: u32,
+        except: Option<ConnId>,
+        frame: SharedFrame,
+    },
+    Close {
+        to: ConnId,
+        code: CloseCode,
+        reason: String,
+    },
+}
+
+/// The means of a handler: the connection that the event is of, and the others by their ids.
+pub struct Ops<'o> {
+    pub(super) conn: &'o mut Connection,
+    pub(super) out: Out<'o>,
+    pub(super) tools: &'o mut Tools,
+    pub(super) later: &'o mut Vec<Later>,
+    pub(super) now: Tick,
+    pub(super) owner: u32,
+    pub(super) peer: Peer,
+    pub(super) loopback: bool,
+}
+
+impl Ops<'_> {
+    /// The number that [`Engine::add_owner`](super::Engine::add_owner) gave to the server of this connection.
+    #[must_use]
+    pub fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// Where the peer of this connection is.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Whether this connection came by a binding on a loopback address.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
+    /// Sends a message to the peer of this connection. Nothing is allocated while the peer keeps up.
+    #[inline]
+    pub fn reply(&mut self, kind: Kind, data: &[u8]) -> Sent {
+        self.conn
+            .send(kind, data, self.tools, &mut self.out, self.now)
+    }
+
+    /// Answers the request of this connection. False: none waits for an answer.
+    pub fn respond(&mut self, answer: &Answer<'_>) -> bool {
+        self.conn.respond(answer, &mut self.out, self.now)
+    }
+
+    /// Accepts the upgrade that the request of this connection offers. False: none waits for an answer.
+    pub fn upgrade(&mut self, offer: &Offer<'_>, protocol: Option<&str>) -> bool {
+        self.conn.upgrade(offer, protocol, &mut self.out, self.now)
+    }
+
+    /// Begins the closing handshake of this connection.
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
+        self.conn
+            .start_closing(code, reason, self.tools, &mut self.out, self.now);
+    }
+
+    /// Sends a message to another connection. One that has ended meanwhile gets nothing.
+    pub fn send(&mut self, to: ConnId, kind: Kind, data: &[u8]) {
+        self.later.push(Later::Send {
+            to,
+            frame: shared(kind, data),
+        });
+    }
+
+    /// Sends a message to all open WebSockets of an owner, but `except`. It is encoded once.
+    pub fn broadcast(&mut self, owner: u32, except: Option<ConnId>, kind: Kind, data: &[u8]) {
+        self.later.push(Later::Broadcast {
+            owner,
+            except,
+            frame: shared(kind, data),
+        });
+    }
+
+    /// Begins the closing handshake of another connection.
+    pub fn close_other(&mut self, to: ConnId, code: CloseCode, reason: &str) {
+        self.later.push(Later::Close {
+            to,
+            code,
+            reason: reason.to_owned(),
+        });
+    }
+}
+
+/// A message as a server's frame, for any number of receivers.
+fn shared(kind: Kind, data: &[u8]) -> SharedFrame {
+    let mut bytes = Vec::with_capacity(data.len() + frame::MAX_HEADER);
+    frame::put_unmasked(&mut bytes, kind.into(), true, data);
+    SharedFrame {
+        kind,
+        bytes: Rc::from(bytes),
+    }
+}

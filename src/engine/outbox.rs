@@ -1,0 +1,279 @@
+//! Bytes that a socket did not take yet, and the way there.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+
+use crate::conn::buffer::Through;
+
+use super::socket::Socket;
+
+/// Chunks of an outbox are joined up to this length.
+const JOIN: usize = 64 * 1024;
+
+/// The most parts of one write.
+const PARTS: usize = 64;
+
+#[derive(Debug)]
+enum Chunk {
+    /// Bytes of this connection alone.
+    Own(Vec<u8>),
+    /// A frame that many receivers share.
+    Frame(Rc<[u8]>),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Chunk::Own(bytes) => bytes,
+            Chunk::Frame(bytes) => bytes,
+        }
+    }
+}
+
+/// Unsent bytes in their order.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    chunks: VecDeque<Chunk>,
+    /// Bytes of the first chunk that have left.
+    sent: usize,
+    /// Bytes that have not left.
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(super) fn len(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.bytes += bytes.len();
+        match self.chunks.back_mut() {
+            Some(Chunk::Own(last)) if last.len() + bytes.len() <= JOIN => {
+                last.extend_from_slice(bytes);
+            }
+            _ => self.chunks.push_back(Chunk::Own(bytes.to_vec())),
+        }
+    }
+
+    pub(super) fn push_frame(&mut self, frame: Rc<[u8]>) {
+        self.bytes += frame.len();
+        self.chunks.push_back(Chunk::Frame(frame));
+    }
+
+    /// Sends what the socket takes. True: everything left.
+    pub(super) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
+        while self.bytes > 0 {
+            let mut parts = [IoSlice::new(&[]); PARTS];
+            let mut count = 0;
+            for (part, chunk) in parts.iter_mut().zip(&self.chunks) {
+                let skip = if count == 0 { self.sent } else { 0 };
+                *part = IoSlice::new(&chunk.bytes()[skip..]);
+                count += 1;
+            }
+            let wanted: usize = parts[..count].iter().map(|part| part.len()).sum();
+            match socket.send_parts(&parts[..count]) {
+                Ok(sent) => {
+                    self.advance(sent);
+                    if sent < wanted {
+                        return Ok(false);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn advance(&mut self, mut sent: usize) {
+        self.bytes -= sent;
+        while let Some(first) = self.chunks.front() {
+            let left = first.bytes().len() - self.sent;
+            if sent < left {
+                self.sent += sent;
+                return;
+            }
+            sent -= left;
+            self.sent = 0;
+            self.chunks.pop_front();
+        }
+    }
+
+    /// Empties it for the next connection; false when it has grown too large to be kept.
+    fn reset(&mut self) -> bool {
+        self.chunks.clear();
+        self.sent = 0;
+        self.bytes = 0;
+        self.chunks.capacity() <= 64
+    }
+}
+
+/// Outboxes between two uses.
+#[derive(Debug, Default)]
+pub(super) struct Outboxes {
+    // Boxed, for the slot keeps a pointer only, and to move one between both is to move that.
+    #[allow(clippy::vec_box)]
+    idle: Vec<Box<Outbox>>,
+}
+
+impl Outboxes {
+    const KEPT: usize = 256;
+
+    pub(super) fn take(&mut self) -> Box<Outbox> {
+        self.idle.pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_back(&mut self, mut outbox: Box<Outbox>) {
+        if outbox.reset() && self.idle.len() < Self::KEPT {
+            self.idle.push(outbox);
+        }
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.idle = Vec::new();
+    }
+}
+
+/// What happened to a socket while something was written to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wrote {
+    /// It took less than it was given: there is a reason to wait for it.
+    pub short: bool,
+    /// It took something.
+    pub progress: bool,
+    /// It failed; nothing more will leave.
+    pub broken: bool,
+}
+
+/// The way past the cork: the socket while nothing waits, else the outbox.
+pub(super) struct Wire<'w> {
+    pub socket: &'w Socket,
+    pub outbox: &'w mut Option<Box<Outbox>>,
+    pub outboxes: &'w mut Outboxes,
+    pub wrote: &'w mut Wrote,
+}
+
+impl Wire<'_> {
+    fn send(&mut self, parts: &[&[u8]]) -> usize {
+        let mut slices = [IoSlice::new(&[]); 4];
+        let parts = &parts[..parts.len().min(slices.len())];
+        let result = if let [one] = parts {
+            self.socket.send(one)
+        } else {
+            for (slice, part) in slices.iter_mut().zip(parts) {
+                *slice = IoSlice::new(part);
+            }
+            self.socket.send_parts(&slices[..parts.len()])
+        };
+        match result {
+            Ok(sent) => {
+                self.wrote.progress = true;
+                sent
+            }
+            Err(error) => {
+                let later = [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted];
+                self.wrote.broken |= !later.contains(&error.kind());
+                0
+            }
+        }
+    }
+}
+
+impl Through for Wire<'_> {
+    fn pass(&mut self, parts: &[&[u8]]) {
+        if self.wrote.broken {
+            return;
+        }
+        let mut sent = if self.outbox.is_none() {
+            self.send(parts)
+        } else {
+            0
+        };
+        for part in parts {
+            let skip = sent.min(part.len());
+            sent -= skip;
+            if skip < part.len() {
+                self.wrote.short = true;
+                self.outbox
+                    .get_or_insert_with(|| self.outboxes.take())
+                    .push(&part[skip..]);
+            }
+        }
+    }
+
+    #[inline]
+    fn backlog(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::net::UnixStream;
+    use std::io::Read;
+    use std::os::unix::net::UnixStream as Std;
+
+    fn pair() -> (Socket, Std) {
+        let (a, b) = Std::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        b.set_nonblocking(true).unwrap();
+        (Socket::Unix(UnixStream::from_std(a)), b)
+    }
+
+    #[test]
+    fn everything_arrives_in_order_through_a_full_socket() {
+        let (socket, mut peer) = pair();
+        let (mut outbox, mut outboxes, mut wrote) = (None, Outboxes::default(), Wrote::default());
+        let mut wire = Wire {
+            socket: &socket,
+            outbox: &mut outbox,
+            outboxes: &mut outboxes,
+            wrote: &mut wrote,
+        };
+        let mut expected = Vec::new();
+        for round in 0..200_u8 {
+            let (head, body) = ([round; 3], vec![round ^ 0x55; 5000]);
+            wire.pass(&[&head, &body]);
+            expected.extend_from_slice(&head);
+            expected.extend_from_slice(&body);
+        }
+        assert!(wire.backlog() > 0 && wrote.short && wrote.progress && !wrote.broken);
+        let mut outbox = outbox.unwrap();
+        outbox.push_frame(Rc::from(&b"shared"[..]));
+        outbox.push(b"last");
+        expected.extend_from_slice(b"sharedlast");
+        let mut received = Vec::new();
+        let mut buffer = [0; 7777];
+        while received.len() < expected.len() {
+            match peer.read(&mut buffer) {
+                Ok(count) => received.extend_from_slice(&buffer[..count]),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            outbox.flush(&socket).unwrap();
+        }
+        assert_eq!(received, expected);
+        assert_eq!(outbox.len(), 0);
+    }
+
+    #[test]
+    fn a_broken_socket_takes_nothing_more() {
+        let (socket, peer) = pair();
+        drop(peer);
+        let (mut outbox, mut outboxes, mut wrote) = (None, Outboxes::default(), Wrote::default());
+        let mut wire = Wire {
+            socket: &socket,
+            outbox: &mut outbox,
+            outboxes: &mut outboxes,
+            wrote: &mut wrote,
+        };
+        wire.pass(&[b"lost"]);
+        wire.pass(&[b"too"]);
+        assert!(wrote.broken);
+    }
+}

@@ -1,0 +1,72 @@
+//! What connections share while they are served, one at a time.
+
+use crate::conn::buffer::Out;
+use crate::conn::deadline::Tick;
+use crate::conn::{Aux, Tools};
+
+use super::ops::{Later, Ops};
+use super::outbox::{Outboxes, Wire, Wrote};
+use super::slot::Slot;
+
+/// The most that one turn receives from one connection, and the size of the shared receive buffer.
+const SCRATCH: usize = 256 * 1024;
+
+/// What one connection at a time works with.
+pub(super) struct Shared {
+    pub scratch: Box<[u8]>,
+    pub cork: Vec<u8>,
+    pub aux: Aux,
+    pub tools: Tools,
+    pub outboxes: Outboxes,
+    pub date: [u8; 29],
+    pub now: Tick,
+    pub later: Vec<Later>,
+}
+
+impl Shared {
+    pub(super) fn new(tools: Tools) -> Shared {
+        Shared {
+            // Zeroed by the kernel, page by page, as it is used: an idle daemon has none of it.
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            cork: Vec::with_capacity(SCRATCH),
+            aux: Aux::default(),
+            tools,
+            outboxes: Outboxes::default(),
+            date: [b' '; 29],
+            now: Tick(0),
+            later: Vec::new(),
+        }
+    }
+}
+
+/// Lends a slot's connection, and the means to write to it, to `work`; then hands the cork on.
+pub(super) fn with_ops<T>(
+    slot: &mut Slot,
+    shared: &mut Shared,
+    wrote: &mut Wrote,
+    work: impl FnOnce(&mut Ops<'_>) -> T,
+) -> T {
+    let mut wire = Wire {
+        socket: &slot.socket,
+        outbox: &mut slot.outbox,
+        outboxes: &mut shared.outboxes,
+        wrote,
+    };
+    let mut ops = Ops {
+        conn: &mut slot.conn,
+        out: Out {
+            cork: &mut shared.cork,
+            through: &mut wire,
+            date: &shared.date,
+        },
+        tools: &mut shared.tools,
+        later: &mut shared.later,
+        now: shared.now,
+        owner: slot.owner,
+        peer: slot.peer,
+        loopback: slot.loopback,
+    };
+    let result = work(&mut ops);
+    ops.out.flush();
+    result
+}

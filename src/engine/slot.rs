@@ -1,0 +1,81 @@
+//! What the loop keeps of one connection.
+
+use crate::conn::Connection;
+
+use super::outbox::Outbox;
+use super::socket::{Peer, Socket};
+
+/// `Slot::member` of a connection that is in no owner's list.
+pub(super) const NO_MEMBER: u32 = u32::MAX;
+
+/// One connection with its socket.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub conn: Connection,
+    pub socket: Socket,
+    /// Bytes that the socket did not take; none while there are none.
+    pub outbox: Option<Box<Outbox>>,
+    /// The server that it belongs to.
+    pub owner: u32,
+    /// Its place in the owner's list of open WebSockets.
+    pub member: u32,
+    /// Bytes of it that are counted against the memory limit.
+    pub held: u32,
+    pub peer: Peer,
+    /// It came by a binding that only this machine reaches.
+    pub loopback: bool,
+    /// The socket may have bytes: its edge came, and no short read has been seen since.
+    pub readable: bool,
+    /// The peer's end or an error was reported: its edge does not come again, so one reads until it shows.
+    pub ending: bool,
+    /// The socket may take bytes.
+    pub writable: bool,
+    /// It was asked to report when it does; see [`Socket::watch_writable`].
+    pub watches_writable: bool,
+    /// What is left over from the last batch was left for want of room or of an answer, not for being incomplete.
+    pub interrupted: bool,
+    /// It is in the list of slots to be settled.
+    pub dirty: bool,
+    /// It is in the list of slots to be served in the next turn.
+    pub resumed: bool,
+    /// It is in the list of slots to be freed after the batch.
+    pub reaped: bool,
+}
+
+const _: () = assert!(
+    size_of::<Slot>() <= 256,
+    "an idle connection costs its slot and nothing else"
+);
+
+impl Slot {
+    pub(super) fn new(
+        conn: Connection,
+        socket: Socket,
+        owner: u32,
+        peer: Peer,
+        loopback: bool,
+    ) -> Slot {
+        Slot {
+            conn,
+            socket,
+            outbox: None,
+            owner,
+            member: NO_MEMBER,
+            held: 0,
+            peer,
+            loopback,
+            readable: false,
+            ending: false,
+            writable: true,
+            watches_writable: false,
+            interrupted: false,
+            dirty: false,
+            resumed: false,
+            reaped: false,
+        }
+    }
+
+    pub(super) fn backlog(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.len())
+    }
+}

@@ -1,0 +1,181 @@
+//! A stream socket of either family, and the few calls that std does not offer on it.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
+
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+
+/// A connected stream.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Where a peer is: nothing for a unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    ip: Option<IpAddr>,
+    port: u16,
+}
+
+impl Peer {
+    /// A peer on a unix socket.
+    pub const LOCAL: Peer = Peer { ip: None, port: 0 };
+
+    /// The peer's address; `None` for a unix socket.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.ip.map(|ip| SocketAddr::new(ip, self.port))
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Peer {
+        Peer {
+            ip: Some(address.ip()),
+            port: address.port(),
+        }
+    }
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.address() {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unix:"),
+        }
+    }
+}
+
+impl Socket {
+    /// TCP watches both directions from the start. On AF_UNIX both at once would cost a spurious wakeup a message, so
+    /// writability is watched after a short write only: [`Socket::watch_writable`].
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self {
+            Socket::Tcp(tcp) => {
+                tcp.register(registry, token, Interest::READABLE | Interest::WRITABLE)
+            }
+            Socket::Unix(unix) => unix.register(registry, token, Interest::READABLE),
+        }
+    }
+
+    /// Whether the next chance to write is to be reported, after a short write; TCP always does.
+    pub(super) fn watch_writable(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        watch: bool,
+    ) -> io::Result<()> {
+        match self {
+            Socket::Tcp(_) => Ok(()),
+            Socket::Unix(unix) if watch => {
+                unix.reregister(registry, token, Interest::READABLE | Interest::WRITABLE)
+            }
+            Socket::Unix(unix) => unix.reregister(registry, token, Interest::READABLE),
+        }
+    }
+
+    #[inline]
+    pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(tcp) => (&mut &*tcp).read(buffer),
+            Socket::Unix(unix) => (&mut &*unix).read(buffer),
+        }
+    }
+
+    #[inline]
+    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(tcp) => (&mut &*tcp).write(bytes),
+            Socket::Unix(unix) => (&mut &*unix).write(bytes),
+        }
+    }
+
+    pub(super) fn send_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(tcp) => (&mut &*tcp).write_vectored(parts),
+            Socket::Unix(unix) => (&mut &*unix).write_vectored(parts),
+        }
+    }
+
+    pub(super) fn half_close(&self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(tcp) => tcp.shutdown(Shutdown::Write),
+            Socket::Unix(unix) => unix.shutdown(Shutdown::Write),
+        }
+    }
+
+    fn fd(&self) -> RawFd {
+        match self {
+            Socket::Tcp(tcp) => tcp.as_raw_fd(),
+            Socket::Unix(unix) => unix.as_raw_fd(),
+        }
+    }
+
+    /// Receives into the spare capacity of `first`, up to `most` bytes, and what comes beyond into `second`. `first`
+    /// has grown by what came; the answer is how many bytes went into each.
+    pub(super) fn recv_into(
+        &self,
+        first: &mut Vec<u8>,
+        most: usize,
+        second: &mut [u8],
+    ) -> io::Result<(usize, usize)> {
+        let spare = first.spare_capacity_mut();
+        let room = spare.len().min(most);
+        let parts = [
+            libc::iovec {
+                iov_base: spare.as_mut_ptr().cast(),
+                iov_len: room,
+            },
+            libc::iovec {
+                iov_base: second.as_mut_ptr().cast(),
+                iov_len: second.len(),
+            },
+        ];
+        // SAFETY: both parts point to memory that is ours alone for the length given, and readv only writes to it.
+        let count = unsafe { libc::readv(self.fd(), parts.as_ptr(), 2) };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        let in_first = count.min(room);
+        // SAFETY: readv fills the parts in order, so the first `in_first` spare bytes are written.
+        unsafe { first.set_len(first.len() + in_first) };
+        Ok((in_first, count - in_first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream as Std;
+
+    #[test]
+    fn receives_into_two_places_in_order() {
+        let (a, b) = Std::pair().unwrap();
+        (&a).write_all(b"0123456789").unwrap();
+        b.set_nonblocking(true).unwrap();
+        let socket = Socket::Unix(UnixStream::from_std(b));
+        let mut first = Vec::with_capacity(64);
+        first.push(b'x');
+        let mut second = [0; 4];
+        assert_eq!(
+            socket.recv_into(&mut first, 3, &mut second).unwrap(),
+            (3, 4)
+        );
+        assert_eq!((&first[..], &second), (&b"x012"[..], b"3456"));
+        assert_eq!(
+            socket.recv_into(&mut first, 60, &mut second).unwrap(),
+            (3, 0)
+        );
+        assert_eq!(first, b"x012789");
+        assert_eq!(
+            socket
+                .recv_into(&mut first, 1, &mut second)
+                .unwrap_err()
+                .kind(),
+            io::ErrorKind::WouldBlock
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Whose pages may connect: the Origin and Host rules.
+//!
+//! A browser lets any page open a WebSocket to any address and tells the page's origin (RFC 6454); only the server can
+//! refuse. And a page whose name has been made to resolve to this machine (DNS rebinding) has an origin that matches its
+//! Host: so on a loopback binding the Host must be an address, `localhost`, or the host of an origin that is listed.
+
+use std::fmt;
+
+use crate::config::Origins;
+use crate::proto::http::head::RequestHead;
+use crate::proto::http::origin::{is_address_or_localhost, origin_matches_host};
+
+/// Why a request is not let in; its status is 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denied<'a> {
+    /// The page's origin is another one than the server's, and not listed.
+    Origin(&'a [u8]),
+    /// The name in Host is not one that a loopback binding goes by.
+    Host(&'a str),
+}
+
+impl fmt::Display for Denied<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Denied::Origin(origin) => {
+                let origin = String::from_utf8_lossy(origin);
+                let origin = origin.escape_debug();
+                write!(
+                    f,
+                    "a page of {origin} may not connect; to allow it, add \"{origin}\" to origins"
+                )
+            }
+            Denied::Host(host) => {
+                let host = host.escape_debug();
+                write!(
+                    f,
+                    "Host is {host}, but this binding is reached as an address or localhost only; \
+                     to allow it, add \"http://{host}\" to origins"
+                )
+            }
+        }
+    }
+}
+
+/// Applies the rules to a request that came by a binding which is, or is not, on a loopback address.
+pub(super) fn check<'a>(
+    origins: &Origins,
+    head: &RequestHead<'a>,
+    loopback: bool,
+) -> Result<(), Denied<'a>> {
+    let listed: &[String] = match origins {
+        Origins::Any => return Ok(()),
+        Origins::Own => &[],
+        Origins::Listed(listed) => listed,
+    };
+    let host = head.host();
+    if loopback && !is_address_or_localhost(host) {
+        let known = listed
+            .iter()
+            .any(|origin| origin_matches_host(origin.as_bytes(), host));
+        if !known {
+            return Err(Denied::Host(host));
+        }
+    }
+    // RFC 6455 §10.2: no Origin, no browser.
+    for origin in head.field_lines("Origin") {
+        let known = listed
+            .iter()
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(origin));
+        if !known && !origin_matches_host(origin, host) {
+            return Err(Denied::Origin(origin));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::http::head::FieldTable;
+
+    fn decide(origins: &Origins, host: &str, origin: Option<&str>, loopback: bool) -> bool {
+        let origin = origin
+            .map(|origin| format!("Origin: {origin}\r\n"))
+            .unwrap_or_default();
+        let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n");
+        let mut table = FieldTable::default();
+        let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
+            .unwrap()
+            .unwrap();
+        check(origins, &head, loopback).is_ok()
+    }
+
+    #[test]
+    fn by_default_a_page_connects_to_where_it_came_from() {
+        let own = Origins::Own;
+        assert!(decide(
+            &own,
+            "127.0.0.1:8080",
+            Some("http://127.0.0.1:8080"),
+            true
+        ));
+        assert!(decide(
+            &own,
+            "localhost:8080",
+            Some("http://localhost:8080"),
+            true
+        ));
+        assert!(decide(
+            &own,
+            "example.org",
+            Some("https://example.org"),
+            false
+        ));
+        assert!(decide(&own, "example.org", None, false));
+        assert!(!decide(
+            &own,
+            "127.0.0.1:8080",
+            Some("http://evil.example"),
+            true
+        ));
+        assert!(!decide(
+            &own,
+            "127.0.0.1:8080",
+            Some("http://127.0.0.1:9090"),
+            true
+        ));
+        assert!(!decide(&own, "127.0.0.1:8080", Some("null"), true));
+    }
+
+    #[test]
+    fn a_rebound_name_is_refused_on_loopback_only() {
+        let own = Origins::Own;
+        assert!(!decide(
+            &own,
+            "evil.example:8080",
+            Some("http://evil.example:8080"),
+            true
+        ));
+        assert!(!decide(&own, "evil.example:8080", None, true));
+        assert!(decide(
+            &own,
+            "evil.example:8080",
+            Some("http://evil.example:8080"),
+            false
+        ));
+    }
+
+    #[test]
+    fn listed_origins_are_allowed_beside_the_own_one() {
+        let listed = Origins::Listed(vec!["https://example.org".to_owned()]);
+        assert!(decide(
+            &listed,
+            "127.0.0.1",
+            Some("https://example.org"),
+            true
+        ));
+        assert!(decide(
+            &listed,
+            "127.0.0.1",
+            Some("HTTPS://EXAMPLE.ORG"),
+            true
+        ));
+        assert!(decide(&listed, "127.0.0.1", Some("http://127.0.0.1"), true));
+        assert!(decide(
+            &listed,
+            "example.org",
+            Some("https://example.org"),
+            true
+        ));
+        assert!(!decide(
+            &listed,
+            "127.0.0.1",
+            Some("http://example.org"),
+            true
+        ));
+    }
+
+    #[test]
+    fn a_star_allows_everything() {
+        assert!(decide(&Origins::Any, "evil.example", Some("null"), true));
+    }
+}
