@@ -1,0 +1,7 @@
+//! What the fuzz targets assert, one module each, named after its target.
+//!
+//! They stand apart from libFuzzer so that a stable test can replay the corpus through them:
+//! each has a `check(data: &[u8])` that panics when the engine is at fault.
+
+pub mod ws_frame;
+pub mod ws_session;
