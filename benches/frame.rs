@@ -34,9 +34,9 @@ fn echo_all(
     keys: &mut MaskingKeys,
     out: &mut Vec<u8>,
 ) {
-    let mut at = 0;
+    let (mut at, mut control) = (0, [0; 125]);
     loop {
-        let step = session.step(&mut input[at..], pool, keys, out, 1 << 20);
+        let step = session.step(&mut input[at..], &mut control, pool, keys, out, 1 << 20);
         at += step.used;
         match step.got {
             Got::Message { kind, data } => session.put_message(kind, data, keys, out),

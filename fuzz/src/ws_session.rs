@@ -59,10 +59,11 @@ fn run(setup: u8, lengths: [usize; 2], mut input: &[u8]) -> Run {
     for length in lengths.into_iter().cycle() {
         let (piece, rest) = input.split_at(length.clamp(1, input.len().max(1)).min(input.len()));
         let mut piece = piece.to_vec();
-        let mut at = 0;
+        let (mut at, mut control) = (0, [0; 125]);
         loop {
             let step = session.step(
                 &mut piece[at..],
+                &mut control,
                 &mut pool,
                 &mut keys,
                 &mut sent,
