@@ -201,6 +201,14 @@ impl Connection {
         }
     }
 
+    /// Whether it is a WebSocket between two messages, with nothing held and nothing that waits to be sent.
+    #[inline]
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        matches!(&self.phase, Phase::WebSocket(session) if session.is_idle())
+            && self.stall.is_none()
+    }
+
     /// Bytes of memory that the connection holds beyond itself.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -218,7 +226,7 @@ impl Connection {
         self.counters.bytes_in += count as u64;
     }
     /// Works on received bytes up to the first event. `input` is all that was received and not used, in order.
-    #[inline]
+    #[inline(always)]
     pub fn step<'e>(
         &mut self,
         input: &'e mut [u8],

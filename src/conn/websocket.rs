@@ -39,7 +39,7 @@ impl Connection {
     }
 
     /// What the session's machine said, as the connection's event.
-    #[inline]
+    #[inline(always)]
     pub(super) fn after<'e>(&mut self, got: session::Got<'e>, now: Tick) -> Got<'e> {
         match got {
             session::Got::More => Got::More,
@@ -68,7 +68,7 @@ impl Connection {
     }
 
     /// Sends a message to the peer.
-    #[inline]
+    #[inline(always)]
     pub fn send(
         &mut self,
         kind: Kind,

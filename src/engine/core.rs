@@ -16,8 +16,8 @@ use super::ops::{Handler, Later, Ops};
 use super::outbox::{Outboxes, Wrote};
 use super::receive::{HIGH, receive};
 use super::shared::{Shared, with_ops};
-use super::slot::{NO_MEMBER, Slot};
-use super::socket::{Peer, Socket};
+use super::slot::{NO_MEMBER, Slot, Who};
+use super::socket::Socket;
 use super::wheel::Wheel;
 
 /// A server, as the engine sees it.
@@ -66,10 +66,8 @@ impl Core {
     pub(super) fn insert(
         &mut self,
         socket: Socket,
-        peer: Peer,
-        owner: u32,
+        who: Who,
         conf: &Rc<Conf>,
-        loopback: bool,
         registry: &Registry,
     ) -> io::Result<()> {
         let entry = self.slots.vacant_entry();
@@ -77,14 +75,14 @@ impl Core {
         self.serial += 1;
         let id = ConnId::new(self.serial, index);
         let conn = Connection::server(id, Rc::clone(conf), self.shared.now);
-        let mut slot = Slot::new(conn, socket, owner, peer, loopback);
+        let mut slot = Slot::new(conn, socket, who);
         slot.socket.register(registry, Token(index))?;
-        log::debug!("{id}: accepted from {peer}");
+        log::debug!("{id}: accepted from {}", who.peer);
         if let Some(due) = slot.conn.deadline() {
             self.wheel.arm(index, due);
         }
         entry.insert(slot);
-        self.owners[owner as usize].live += 1;
+        self.owners[who.owner as usize].live += 1;
         Ok(())
     }
 
@@ -133,7 +131,7 @@ impl Core {
     }
 
     /// Runs `work` on one slot, applies what it left for others, and settles it. A panic ends that connection alone.
-    #[inline]
+    #[inline(always)]
     fn guarded<H: Handler>(
         &mut self,
         index: usize,
@@ -149,6 +147,12 @@ impl Core {
         }
         let shared = &mut self.shared;
         match catch_unwind(AssertUnwindSafe(|| work(slot, shared, handler))) {
+            // By far the most frequent end of a turn: a message came whole, and what it led to has left.
+            Ok(wrote) if !wrote.short && !wrote.broken && slot.is_quiet() => {
+                if let Some(due) = slot.conn.deadline() {
+                    self.wheel.arm(index, due);
+                }
+            }
             Ok(wrote) => self.settle(index, wrote, handler, registry),
             Err(_) => self.panicked(index, handler, registry),
         }
@@ -170,14 +174,7 @@ impl Core {
         if let Some(outbox) = slot.outbox.take() {
             self.shared.outboxes.give_back(outbox);
         }
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            self.end(index, CloseReason::Panicked, handler);
-        }));
-        if told.is_err() {
-            log::error!("telling of its end failed as well");
-            self.shared.cork.clear();
-            self.shared.later.clear();
-        }
+        self.end(index, CloseReason::Panicked, handler);
         self.settle(index, Wrote::default(), handler, registry);
     }
 
@@ -188,15 +185,25 @@ impl Core {
             broken: true,
             ..Wrote::default()
         };
-        with_ops(slot, &mut self.shared, &mut wrote, |ops| {
-            if let Some(reason) = ops.conn.abort(reason) {
-                handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
-            }
-        });
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            with_ops(slot, &mut self.shared, &mut wrote, |ops| {
+                if let Some(reason) = ops.conn.abort(reason) {
+                    handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
+                }
+            });
+        }));
+        if told.is_err() {
+            self.totals.panics += 1;
+            log::error!(
+                "{}: telling of its end failed (a fault of bellwire)",
+                slot.conn.id()
+            );
+            self.shared.cork.clear();
+            self.shared.later.clear();
+        }
     }
 
     /// The one place for effects: flushes, counts, half-closes, frees, arms the timer, and asks for another turn.
-    #[inline]
     pub(super) fn settle<H: Handler>(
         &mut self,
         index: usize,
@@ -222,7 +229,6 @@ impl Core {
         self.settle_state(index, wrote);
     }
 
-    #[inline]
     fn settle_state(&mut self, index: usize, wrote: Wrote) {
         let slot = &mut self.slots[index];
         let waits = slot.outbox.is_some();
@@ -240,7 +246,7 @@ impl Core {
         }
         if slot.conn.is_websocket() {
             if slot.member == NO_MEMBER {
-                let members = &mut self.owners[slot.owner as usize].members;
+                let members = &mut self.owners[slot.who.owner as usize].members;
                 slot.member = members.len() as u32;
                 members.push(index as u32);
             }
@@ -267,7 +273,7 @@ impl Core {
     fn leave(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         let at = std::mem::replace(&mut slot.member, NO_MEMBER) as usize;
-        let members = &mut self.owners[slot.owner as usize].members;
+        let members = &mut self.owners[slot.who.owner as usize].members;
         members.swap_remove(at);
         if let Some(&moved) = members.get(at) {
             self.slots[moved as usize].member = at as u32;
@@ -300,7 +306,7 @@ impl Core {
             self.wheel.disarm(index);
             let slot = self.slots.remove(index);
             self.memory -= slot.held as usize;
-            self.owners[slot.owner as usize].live -= 1;
+            self.owners[slot.who.owner as usize].live -= 1;
             if let Some(outbox) = slot.outbox {
                 self.shared.outboxes.give_back(outbox);
             }

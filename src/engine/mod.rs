@@ -38,7 +38,7 @@ use crate::proto::ws::message::Pool;
 use self::core::{Core, Owner};
 use listener::Listener;
 use shared::Shared;
-use slot::Slot;
+use slot::{Slot, Who};
 use wheel::Wheel;
 
 pub use self::core::Totals;
@@ -333,15 +333,13 @@ impl Engine {
                     );
                     return true;
                 }
-                let registry = self.poll.registry();
-                let added = core.insert(
-                    socket,
+                let who = Who {
+                    owner: listener.owner,
                     peer,
-                    listener.owner,
-                    &listener.conf,
-                    listener.loopback,
-                    registry,
-                );
+                    loopback: listener.loopback,
+                };
+                let registry = self.poll.registry();
+                let added = core.insert(socket, who, &listener.conf, registry);
                 if let Err(error) = added {
                     log::warn!("{peer}: cannot be watched: {error}");
                 }

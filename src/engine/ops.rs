@@ -10,6 +10,7 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{self, Kind};
 use crate::proto::ws::handshake::Offer;
 
+use super::slot::Who;
 use super::socket::Peer;
 
 /// Decides what happens on events.
@@ -45,32 +46,31 @@ pub struct Ops<'o> {
     pub(super) tools: &'o mut Tools,
     pub(super) later: &'o mut Vec<Later>,
     pub(super) now: Tick,
-    pub(super) owner: u32,
-    pub(super) peer: Peer,
-    pub(super) loopback: bool,
+    pub(super) who: &'o Who,
 }
 
 impl Ops<'_> {
     /// The number that [`Engine::add_owner`](super::Engine::add_owner) gave to the server of this connection.
+    #[inline]
     #[must_use]
     pub fn owner(&self) -> u32 {
-        self.owner
+        self.who.owner
     }
 
     /// Where the peer of this connection is.
     #[must_use]
     pub fn peer(&self) -> Peer {
-        self.peer
+        self.who.peer
     }
 
     /// Whether this connection came by a binding on a loopback address.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.loopback
+        self.who.loopback
     }
 
     /// Sends a message to the peer of this connection. Nothing is allocated while the peer keeps up.
-    #[inline]
+    #[inline(always)]
     pub fn reply(&mut self, kind: Kind, data: &[u8]) -> Sent {
         self.conn
             .send(kind, data, self.tools, &mut self.out, self.now)

@@ -159,6 +159,31 @@ pub(super) struct Wire<'w> {
 }
 
 impl Wire<'_> {
+    /// As [`Through::pass`], of one part that is likely to leave whole.
+    #[inline]
+    pub(super) fn pass_one(&mut self, part: &[u8]) {
+        if self.wrote.broken {
+            return;
+        }
+        let sent = if self.outbox.is_none() {
+            self.send(&[part])
+        } else {
+            0
+        };
+        if sent < part.len() {
+            self.keep(&part[sent..]);
+        }
+    }
+
+    #[inline(never)]
+    fn keep(&mut self, rest: &[u8]) {
+        self.wrote.short = true;
+        self.outbox
+            .get_or_insert_with(|| self.outboxes.take())
+            .push(rest);
+    }
+
+    #[inline]
     fn send(&mut self, parts: &[&[u8]]) -> usize {
         let mut slices = [IoSlice::new(&[]); 4];
         let parts = &parts[..parts.len().min(slices.len())];
@@ -198,10 +223,7 @@ impl Through for Wire<'_> {
             let skip = sent.min(part.len());
             sent -= skip;
             if skip < part.len() {
-                self.wrote.short = true;
-                self.outbox
-                    .get_or_insert_with(|| self.outboxes.take())
-                    .push(&part[skip..]);
+                self.keep(&part[skip..]);
             }
         }
     }

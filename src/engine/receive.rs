@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::conn::buffer::{Out, Through};
+use crate::conn::buffer::Out;
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, Event, Got};
 
@@ -25,7 +25,7 @@ struct Received {
 }
 
 /// Receives once, after what is left over from before.
-#[inline]
+#[inline(always)]
 fn recv(slot: &mut Slot, scratch: &mut [u8], now: Tick) -> Received {
     let mut got = Received::default();
     let room = slot.conn.appetite().min(scratch.len());
@@ -74,7 +74,7 @@ fn recv(slot: &mut Slot, scratch: &mut [u8], now: Tick) -> Received {
     got
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn receive<H: Handler>(
     slot: &mut Slot,
     shared: &mut Shared,
@@ -96,97 +96,83 @@ pub(super) fn receive<H: Handler>(
         later,
         ..
     } = shared;
-    let Slot {
-        conn,
-        socket,
-        outbox,
-        owner,
-        peer,
-        loopback,
-        interrupted,
-        readable,
-        ..
-    } = slot;
-    let id = conn.id();
+    slot.interrupted = false;
+    let id = slot.conn.id();
     let mut wire = Wire {
-        socket,
-        outbox,
+        socket: &slot.socket,
+        outbox: &mut slot.outbox,
         outboxes,
         wrote,
     };
+    let mut ops = Ops {
+        conn: &mut slot.conn,
+        out: Out {
+            cork,
+            through: &mut wire,
+            date,
+        },
+        tools,
+        later,
+        now,
+        who: &slot.who,
+    };
     let (mut at, mut direct) = (0, got.direct);
-    *interrupted = false;
-    // One place that lends the pieces; it is inlined into each use.
-    macro_rules! out {
-        () => {
-            Out {
-                cork,
-                through: &mut wire,
-                date,
-            }
-        };
-    }
-    macro_rules! tell {
-        ($event:expr) => {
-            handler.on_event(
-                &mut Ops {
-                    conn,
-                    out: out!(),
-                    tools,
-                    later,
-                    now,
-                    owner: *owner,
-                    peer: *peer,
-                    loopback: *loopback,
-                },
-                id,
-                $event,
-            )
-        };
-    }
     loop {
         let in_place = std::mem::take(&mut direct);
         let what = if in_place > 0 {
-            conn.filled(in_place, tools, &mut out!(), now)
+            ops.conn.filled(in_place, ops.tools, &mut ops.out, now)
         } else {
-            let step = conn.step(&mut scratch[at..got.end], aux, tools, &mut out!(), now);
+            let input = &mut scratch[at..got.end];
+            let step = ops.conn.step(input, aux, ops.tools, &mut ops.out, now);
             at += step.used;
             step.got
         };
         match what {
             Got::More if in_place > 0 => {}
             Got::More => break,
-            Got::Now(event) => tell!(event),
+            Got::Now(event) => handler.on_event(&mut ops, id, event),
             Got::Whole(kind, mut data) => {
-                tell!(Event::Message {
+                let event = Event::Message {
                     kind,
-                    data: &mut data
-                });
-                tools.pool.give_back(data);
+                    data: &mut data,
+                };
+                handler.on_event(&mut ops, id, event);
+                ops.tools.pool.give_back(data);
             }
         }
-        if conn.is_websocket() {
+        if ops.conn.is_websocket() {
             if at == got.end {
                 break;
             }
-        } else if cork.len() + wire.backlog() > HIGH || conn.appetite() == 0 {
-            *interrupted = true;
+        } else if ops.out.backlog() > HIGH || ops.conn.appetite() == 0 {
+            slot.interrupted = true;
             break;
         }
     }
-    conn.keep(&scratch[at..got.end]);
-    let ended = match got.ended {
+    ops.conn.keep(&scratch[at..got.end]);
+    if let Some(reason) = got.ended {
         // What is left over comes before the end, which shows again.
-        Some(CloseReason::Eof) if *interrupted => {
-            *readable = true;
-            None
+        if slot.interrupted && reason == CloseReason::Eof {
+            slot.readable = true;
+        } else {
+            end(&mut ops, handler, reason);
         }
-        Some(CloseReason::Eof) => conn.on_eof(now),
-        Some(reason) => conn.abort(reason),
-        None => None,
+    }
+    // The whole of what was said, in one write.
+    if !cork.is_empty() {
+        wire.pass_one(cork);
+        cork.clear();
+    }
+}
+
+/// The peer's stream is at its end.
+#[cold]
+fn end<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, reason: CloseReason<'static>) {
+    let ended = match reason {
+        CloseReason::Eof => ops.conn.on_eof(ops.now),
+        reason => ops.conn.abort(reason),
     };
     if let Some(reason) = ended {
-        tell!(Event::Closed(reason));
+        handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
     }
-    out!().flush();
 }

@@ -62,9 +62,7 @@ pub(super) fn with_ops<T>(
         tools: &mut shared.tools,
         later: &mut shared.later,
         now: shared.now,
-        owner: slot.owner,
-        peer: slot.peer,
-        loopback: slot.loopback,
+        who: &slot.who,
     };
     let result = work(&mut ops);
     ops.out.flush();

@@ -8,6 +8,16 @@ use super::socket::{Peer, Socket};
 /// `Slot::member` of a connection that is in no owner's list.
 pub(super) const NO_MEMBER: u32 = u32::MAX;
 
+/// Whose connection it is, and whose it is at the other end; it does not change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who {
+    /// The server that it belongs to.
+    pub owner: u32,
+    pub peer: Peer,
+    /// It came by a binding that only this machine reaches.
+    pub loopback: bool,
+}
+
 /// One connection with its socket.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -15,15 +25,11 @@ pub(super) struct Slot {
     pub socket: Socket,
     /// Bytes that the socket did not take; none while there are none.
     pub outbox: Option<Box<Outbox>>,
-    /// The server that it belongs to.
-    pub owner: u32,
+    pub who: Who,
     /// Its place in the owner's list of open WebSockets.
     pub member: u32,
     /// Bytes of it that are counted against the memory limit.
     pub held: u32,
-    pub peer: Peer,
-    /// It came by a binding that only this machine reaches.
-    pub loopback: bool,
     /// The socket may have bytes: its edge came, and no short read has been seen since.
     pub readable: bool,
     /// The peer's end or an error was reported: its edge does not come again, so one reads until it shows.
@@ -48,22 +54,14 @@ const _: () = assert!(
 );
 
 impl Slot {
-    pub(super) fn new(
-        conn: Connection,
-        socket: Socket,
-        owner: u32,
-        peer: Peer,
-        loopback: bool,
-    ) -> Slot {
+    pub(super) fn new(conn: Connection, socket: Socket, who: Who) -> Slot {
         Slot {
             conn,
             socket,
             outbox: None,
-            owner,
+            who,
             member: NO_MEMBER,
             held: 0,
-            peer,
-            loopback,
             readable: false,
             ending: false,
             writable: true,
@@ -75,6 +73,18 @@ impl Slot {
         }
     }
 
+    /// Whether nothing of it has changed that the engine keeps track of, but for its deadline: it is an open WebSocket,
+    /// all that it said has left, and all that it was told is done with.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.outbox.is_none()
+            && self.held == 0
+            && self.member != NO_MEMBER
+            && !self.readable
+            && self.conn.is_quiet()
+    }
+
+    #[inline]
     pub(super) fn backlog(&self) -> usize {
         self.outbox.as_ref().map_or(0, |outbox| outbox.len())
     }

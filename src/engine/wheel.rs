@@ -161,9 +161,18 @@ impl Wheel {
     /// Milliseconds until the next look is worth while; `None` when nothing is armed.
     pub(super) fn timeout(&self, now: Tick) -> Option<u32> {
         let start = self.cursor % BUCKETS;
-        let ahead = (0..BUCKETS).find(|ahead| {
-            let bucket = ((start + ahead) % BUCKETS) as usize;
-            self.filled[bucket / 64] & (1 << (bucket % 64)) != 0
+        let words = self.filled.len();
+        // The word of the cursor is looked at twice: from the cursor on, and at last up to it.
+        let ahead = (0..=words).find_map(|step| {
+            let at = (start as usize / 64 + step) % words;
+            let from_cursor = u64::MAX << (start % 64);
+            let word = match step {
+                0 => self.filled[at] & from_cursor,
+                _ if step == words => self.filled[at] & !from_cursor,
+                _ => self.filled[at],
+            };
+            let bucket = at as u32 * 64 + word.trailing_zeros();
+            (word != 0).then(|| bucket.wrapping_sub(start) % BUCKETS)
         })?;
         let time = self.cursor.wrapping_add(ahead).wrapping_add(1) % TIMES;
         Some(Tick(time << SHIFT).since(now))

@@ -335,7 +335,7 @@ impl Deref for HeaderBytes {
 }
 
 /// Appends an unmasked frame to `out`: what a server sends.
-#[inline]
+#[inline(always)]
 pub fn put_unmasked(out: &mut Vec<u8>, opcode: OpCode, fin: bool, payload: &[u8]) {
     // One reservation for all keeps the rest of this function free of calls.
     out.reserve(MAX_HEADER + payload.len());

@@ -89,7 +89,7 @@ impl Session {
     /// `control` takes the payload of a control frame that came in pieces, for the event that borrows it.
     /// `out` is the buffer of bytes to send, to which answers are appended; `keys` masks them in the role of a client.
     /// A message of more than `max_message` bytes fails the connection as soon as its length is announced.
-    #[inline]
+    #[inline(always)]
     pub fn step<'e>(
         &mut self,
         input: &'e mut [u8],
@@ -129,8 +129,7 @@ impl Session {
         // With the mask bit, lengths of 7 bits are 0x80 to 0xFD.
         let len = usize::from(second.checked_sub(0x80)?);
         let fits = len <= 125 && len <= max && input.len() >= 6 + len;
-        let quiet = self.receiver.is_idle() && !self.closing;
-        (fits && quiet && self.role == Role::Server).then_some((kind, *key, 6 + len))
+        (fits && self.is_idle() && self.role == Role::Server).then_some((kind, *key, 6 + len))
     }
 
     /// The general way: any frame, in any state.
@@ -249,6 +248,12 @@ impl Session {
         self.closing
     }
 
+    /// Whether it is between two messages and open.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.receiver.is_idle() && !self.closing
+    }
+
     /// Whether the session has ended, with `Got::Closed` or `Got::Failed`: nothing is read any more.
     #[inline]
     pub fn is_done(&self) -> bool {
@@ -256,7 +261,7 @@ impl Session {
     }
 
     /// Appends a message, whole in one frame. False, and nothing is written, when the session is closing.
-    #[inline]
+    #[inline(always)]
     pub fn put_message(
         &self,
         kind: Kind,
