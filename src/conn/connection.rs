@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::proto::http::head::{FieldTable, MAX_HEAD};
 use crate::proto::ws::close::CloseCode;
-use crate::proto::ws::frame::Role;
+use crate::proto::ws::frame::{Kind, Role};
 use crate::proto::ws::handshake;
 use crate::proto::ws::mask::MaskingKeys;
 use crate::proto::ws::message::Pool;
@@ -225,8 +225,20 @@ impl Connection {
         self.seen = now;
         self.counters.bytes_in += count as u64;
     }
-    /// Works on received bytes up to the first event. `input` is all that was received and not used, in order.
+    /// Whether `input` begins with a whole short message: then it is unmasked and checked where it lies, and this is its
+    /// end and its kind; its payload begins at [`SHORT_HEADER`](crate::proto::ws::session::SHORT_HEADER). `None`: see [`Connection::step`].
     #[inline(always)]
+    pub fn short_message(&mut self, input: &mut [u8]) -> Option<(usize, Kind)> {
+        let Phase::WebSocket(session) = &self.phase else {
+            return None;
+        };
+        let found = session.short_message(input, self.conf.max_message);
+        self.counters.messages_in += u64::from(found.is_some());
+        found
+    }
+
+    /// Works on received bytes up to the first event. `input` is all that was received and not used, in order.
+    #[inline]
     pub fn step<'e>(
         &mut self,
         input: &'e mut [u8],

@@ -5,6 +5,7 @@ use std::io;
 use crate::conn::buffer::Out;
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, Event, Got};
+use crate::proto::ws::session::SHORT_HEADER;
 
 use super::ops::{Handler, Ops};
 use super::outbox::{Wire, Wrote};
@@ -118,6 +119,15 @@ pub(super) fn receive<H: Handler>(
     };
     let (mut at, mut direct) = (0, got.direct);
     loop {
+        // Most input of most connections is this.
+        while let Some((used, kind)) = ops.conn.short_message(&mut scratch[at..got.end]) {
+            let data = &mut scratch[at + SHORT_HEADER..at + used];
+            at += used;
+            handler.on_event(&mut ops, id, Event::Message { kind, data });
+        }
+        if at == got.end && direct == 0 && ops.conn.is_websocket() {
+            break;
+        }
         let in_place = std::mem::take(&mut direct);
         let what = if in_place > 0 {
             ops.conn.filled(in_place, ops.tools, &mut ops.out, now)
@@ -140,11 +150,7 @@ pub(super) fn receive<H: Handler>(
                 ops.tools.pool.give_back(data);
             }
         }
-        if ops.conn.is_websocket() {
-            if at == got.end {
-                break;
-            }
-        } else if ops.out.backlog() > HIGH || ops.conn.appetite() == 0 {
+        if !ops.conn.is_websocket() && (ops.out.backlog() > HIGH || ops.conn.appetite() == 0) {
             slot.interrupted = true;
             break;
         }

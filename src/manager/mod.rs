@@ -70,16 +70,14 @@ fn connections(limits: &config::Limits) -> Conf {
 }
 
 impl Handler for Manager {
-    #[inline]
+    #[inline(always)]
     fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
         let Some(server) = self.servers.get(ops.owner() as usize) else {
             return;
         };
         match event {
             Event::Message { kind, data } => server.on_message(ops, id, kind, data),
-            Event::Request(head) => server.on_request(ops, id, &head),
-            Event::Closed(reason) => log::debug!("{id}: {}: {}: {reason}", ops.peer(), server.id),
-            Event::Body(_) | Event::BodyEnd | Event::Opened | Event::Ping | Event::Pong => {}
+            other => server.on_other(ops, id, &other),
         }
     }
 }

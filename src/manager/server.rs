@@ -2,7 +2,7 @@
 
 use crate::config::{self, Http, Messages, Origins, Page, Serve};
 use crate::conn::Answer;
-use crate::conn::event::ConnId;
+use crate::conn::event::{ConnId, Event};
 use crate::engine::Ops;
 use crate::proto::http::head::{Method, RequestHead};
 use crate::proto::http::response;
@@ -14,7 +14,7 @@ use super::access;
 /// One running server.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub id: String,
+    id: String,
     messages: Messages,
     subprotocols: Vec<String>,
     origins: Origins,
@@ -38,7 +38,7 @@ impl Server {
     }
 
     /// What the server itself does with a message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_message(&self, ops: &mut Ops<'_>, id: ConnId, kind: Kind, data: &[u8]) {
         match self.messages {
             Messages::None => {}
@@ -49,7 +49,17 @@ impl Server {
         }
     }
 
-    pub(super) fn on_request(&self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) {
+    /// Everything but messages.
+    #[inline(never)]
+    pub(super) fn on_other(&self, ops: &mut Ops<'_>, id: ConnId, event: &Event<'_>) {
+        match event {
+            Event::Request(head) => self.on_request(ops, id, head),
+            Event::Closed(reason) => log::debug!("{id}: {}: {}: {reason}", ops.peer(), self.id),
+            _ => {}
+        }
+    }
+
+    fn on_request(&self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) {
         if handshake::wants_upgrade(head) {
             self.on_upgrade(ops, id, head);
         } else {

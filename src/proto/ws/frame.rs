@@ -337,20 +337,30 @@ impl Deref for HeaderBytes {
 /// Appends an unmasked frame to `out`: what a server sends.
 #[inline(always)]
 pub fn put_unmasked(out: &mut Vec<u8>, opcode: OpCode, fin: bool, payload: &[u8]) {
-    // One reservation for all keeps the rest of this function free of calls.
-    out.reserve(MAX_HEADER + payload.len());
-    if payload.len() <= 125 {
-        out.extend_from_slice(&[first_byte(opcode, fin), payload.len() as u8]);
-    } else {
-        let header = FrameHeader {
-            fin,
-            rsv1: false,
-            opcode,
-            mask: None,
-            len: payload.len() as u64,
-        };
-        out.extend_from_slice(&header.encode());
+    if payload.len() > 125 {
+        put_long_unmasked(out, opcode, fin, payload);
+        return;
     }
+    out.reserve(2 + MAX_CONTROL_PAYLOAD);
+    let header = [first_byte(opcode, fin), payload.len() as u8];
+    let spare = &mut out.spare_capacity_mut()[..2 + payload.len()];
+    spare[0].write(header[0]);
+    spare[1].write(header[1]);
+    spare[2..].write_copy_of_slice(payload);
+    // SAFETY: the header and the payload were just written there.
+    unsafe { out.set_len(out.len() + 2 + payload.len()) };
+}
+
+fn put_long_unmasked(out: &mut Vec<u8>, opcode: OpCode, fin: bool, payload: &[u8]) {
+    let header = FrameHeader {
+        fin,
+        rsv1: false,
+        opcode,
+        mask: None,
+        len: payload.len() as u64,
+    };
+    out.reserve(MAX_HEADER + payload.len());
+    out.extend_from_slice(&header.encode());
     out.extend_from_slice(payload);
 }
 

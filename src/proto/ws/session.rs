@@ -11,7 +11,7 @@ use super::close::{Close, CloseCode};
 use super::frame::{
     self, Error, FrameHeader, HeaderBytes, Kind, MAX_CONTROL_PAYLOAD, OpCode, Role,
 };
-use super::mask::{self, MaskingKey, MaskingKeys};
+use super::mask::{self, MaskingKeys};
 use super::message::{Buffer, Pool};
 use super::receive::{Cursor, Found, Place, Receiver, Terms};
 use super::utf8;
@@ -71,6 +71,13 @@ pub enum Got<'e> {
     Failed(Error),
 }
 
+/// What a short message begins with: two bytes and a masking key.
+pub const SHORT_HEADER: usize = 6;
+
+/// FIN and the opcode, with no reserved bit.
+const SHORT_TEXT: u8 = 0x81;
+const SHORT_BINARY: u8 = 0x82;
+
 /// Room for the payload of one control frame.
 pub type ControlPayload = [u8; MAX_CONTROL_PAYLOAD];
 
@@ -99,37 +106,53 @@ impl Session {
         out: &mut Vec<u8>,
         max_message: usize,
     ) -> Step<'e> {
-        let Some((kind, key, used)) = self.short_message(input, max_message) else {
+        let used = self.short_message(input, max_message).map(|(used, _)| used);
+        let Some(used) = used else {
             return self.step_through(input, control, pool, keys, out, max_message);
         };
-        let data = &mut input[6..used];
-        mask::apply(key, 0, data);
-        if kind == Kind::Text && !utf8::validate(data) {
-            return Step {
-                used,
-                got: self.fail(Error::InvalidUtf8, pool, keys, out),
-            };
-        }
+        let kind = if input[0] == SHORT_TEXT {
+            Kind::Text
+        } else {
+            Kind::Binary
+        };
         Step {
             used,
-            got: Got::Message { kind, data },
+            got: Got::Message {
+                kind,
+                data: &mut input[SHORT_HEADER..used],
+            },
         }
     }
 
-    /// The frame that most input is made of: a whole short message to a server, with nothing else going on.
-    /// Its kind, key and end. The rest is left to the general way, which alone knows what is wrong with it.
-    #[inline]
-    fn short_message(&self, input: &[u8], max: usize) -> Option<(Kind, MaskingKey, usize)> {
-        let &[first, second, ref key @ ..] = input.first_chunk::<6>()?;
+    /// The frame that most input is made of: a whole short message to a server, with nothing else going on, at the
+    /// beginning of `input`. It is unmasked there; the answer is where it ends and what it is, and its payload lies
+    /// behind the [`SHORT_HEADER`].
+    ///
+    /// `None`, and nothing has changed, when the input begins in any other way: then [`Session::step`] knows what to
+    /// do. To ask this first is worth while for a caller that has many messages in one input.
+    #[inline(always)]
+    pub fn short_message(&self, input: &mut [u8], max_message: usize) -> Option<(usize, Kind)> {
+        let &[first, second, ref key @ ..] = input.first_chunk::<SHORT_HEADER>()?;
         let kind = match first {
-            0x81 => Kind::Text,
-            0x82 => Kind::Binary,
+            SHORT_TEXT => Kind::Text,
+            SHORT_BINARY => Kind::Binary,
             _ => return None,
         };
         // With the mask bit, lengths of 7 bits are 0x80 to 0xFD.
-        let len = usize::from(second.checked_sub(0x80)?);
-        let fits = len <= 125 && len <= max && input.len() >= 6 + len;
-        (fits && self.is_idle() && self.role == Role::Server).then_some((kind, *key, 6 + len))
+        let len = usize::from(second.wrapping_sub(0x80));
+        let fits = len <= 125 && len <= max_message;
+        if !fits || !self.is_idle() || self.role == Role::Client {
+            return None;
+        }
+        let (key, used) = (*key, SHORT_HEADER + len);
+        let data = input.get_mut(SHORT_HEADER..used)?;
+        mask::apply(key, 0, data);
+        if kind == Kind::Text && !utf8::validate(data) {
+            // The general way finds the first bad byte, in what has come.
+            mask::apply(key, 0, data);
+            return None;
+        }
+        Some((used, kind))
     }
 
     /// The general way: any frame, in any state.
