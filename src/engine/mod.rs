@@ -77,7 +77,12 @@ pub struct Engine {
     limits: Limits,
     start: Instant,
     dated: Tick,
+    /// Some listener has connections to accept.
+    accepts: bool,
+    /// Accepting pauses until then, for descriptors have run out.
     accept_again: Option<Tick>,
+    /// That was logged, and nothing has been accepted since.
+    paused: bool,
     /// Lists of a turn, kept for their room.
     fired: Vec<usize>,
     serving: Vec<u32>,
@@ -113,7 +118,9 @@ impl Engine {
             limits,
             start: Instant::now(),
             dated: Tick(0),
+            accepts: false,
             accept_again: None,
+            paused: false,
             fired: Vec::new(),
             serving: Vec::new(),
         };
@@ -201,6 +208,7 @@ impl Engine {
             events,
             core,
             listeners,
+            accepts,
             fired,
             serving,
             ..
@@ -217,6 +225,7 @@ impl Engine {
                 Token(index) => {
                     if let Some(Some(listener)) = listeners.get_mut(index - LISTENERS) {
                         listener.ready = true;
+                        *accepts = true;
                     }
                 }
             }
@@ -256,12 +265,7 @@ impl Engine {
     }
 
     fn timeout(&self, until: Option<Duration>) -> Option<Duration> {
-        let accepts = self.accept_again.is_none()
-            && self
-                .listeners
-                .iter()
-                .flatten()
-                .any(|listener| listener.ready);
+        let accepts = self.accepts && self.accept_again.is_none();
         if accepts || !self.core.resume.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -296,6 +300,9 @@ impl Engine {
     }
 
     fn accept(&mut self) {
+        if !self.accepts {
+            return;
+        }
         if let Some(again) = self.accept_again {
             if !again.is_due(self.core.shared.now) {
                 return;
@@ -309,6 +316,11 @@ impl Engine {
                 }
             }
         }
+        self.accepts = self
+            .listeners
+            .iter()
+            .flatten()
+            .any(|listener| listener.ready);
     }
 
     /// Accepts one connection of a listener; false: there is none, or none can be taken now.
@@ -323,6 +335,7 @@ impl Engine {
             Ok((socket, peer)) => {
                 let core = &mut self.core;
                 core.totals.accepted += 1;
+                self.paused = false;
                 let owner = &core.owners[listener.owner as usize];
                 let full = core.slots.len() >= self.limits.max_connections.min(ConnId::MAX_SLOTS)
                     || owner.live >= owner.max_connections;
@@ -349,7 +362,10 @@ impl Engine {
                 match error.raw_os_error() {
                     Some(libc::EAGAIN) => listener.ready = false,
                     Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        log::warn!("accepting pauses: {error}");
+                        if !self.paused {
+                            log::warn!("accepting pauses until connections end: {error}");
+                        }
+                        self.paused = true;
                         self.accept_again = Some(self.core.shared.now.after(ACCEPT_AGAIN));
                     }
                     // The connection is gone already, or its network is: accept(2) says to go on.

@@ -8,7 +8,7 @@ use super::super::frame::{put_masked, put_unmasked};
 use super::*;
 use OpCode::{Binary, Continuation, Ping, Pong, Text};
 
-const KEY: MaskingKey = [0x37, 0xfa, 0x21, 0x3d];
+const KEY: crate::proto::ws::mask::MaskingKey = [0x37, 0xfa, 0x21, 0x3d];
 const MAX: usize = 1 << 20;
 
 /// An event that owns what it tells.
