@@ -8,7 +8,11 @@ use bellwire::proto::http::head::BodyLength;
 use libfuzzer_sys::fuzz_target;
 
 /// The data, and how long the body was, if it has ended.
-fn decode(length: BodyLength, input: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), Error> {
+fn decode(
+    length: BodyLength,
+    input: &[u8],
+    step: usize,
+) -> Result<(Vec<u8>, Option<usize>), Error> {
     let mut decoder = BodyDecoder::new(length);
     let (mut data, mut at) = (Vec::new(), 0);
     for part in input.chunks(step) {

@@ -1,4 +1,5 @@
-//! `uri-host [ ":" port ]`: what Host, an authority-form target and the middle of a URI hold (RFC 3986 §3.2, RFC 9110 §4.2).
+//! `uri-host [ ":" port ]`: what Host, an authority-form target and the middle of a URI hold (RFC
+//! 3986 §3.2, RFC 9110 §4.2).
 
 // A plain value with a parser; nothing in core can reach a network.
 use core::net::Ipv6Addr;
@@ -7,12 +8,14 @@ use memchr::memchr;
 
 use super::byte::is_reg_name;
 
-/// A host and its port, as written. There is no userinfo: RFC 9110 §4.2.4 has it treated as an error.
+/// A host and its port, as written. There is no userinfo: RFC 9110 §4.2.4 has it treated as an
+/// error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
     /// A name, an IPv4 address, or an IPv6 address in its brackets. Never empty.
     pub(crate) host: &'a str,
-    /// `None` when there is none, or an empty one, which means the scheme's default (RFC 3986 §3.2.3).
+    /// `None` when there is none, or an empty one, which means the scheme's default (RFC 3986
+    /// §3.2.3).
     pub(crate) port: Option<u16>,
 }
 
@@ -40,7 +43,8 @@ impl<'a> Authority<'a> {
 /// IP-literal = "[" ( IPv6address / IPvFuture ) "]"
 /// reg-name   = *( unreserved / pct-encoded / sub-delims )
 /// ```
-/// IPvFuture, which nothing uses, is refused, and so is the empty name, which no http URI can have (RFC 9110 §4.2.1).
+/// IPvFuture, which nothing uses, is refused, and so is the empty name, which no http URI can have
+/// (RFC 9110 §4.2.1).
 fn is_host(host: &str) -> bool {
     if let Some(literal) = host.strip_prefix('[') {
         return literal

@@ -1,7 +1,7 @@
 //! The body of a request: so many bytes, or chunks (RFC 9112 §6 and §7.1).
 //!
-//! Chunk extensions and trailers are checked, bounded and thrown away. The data is handed out where it
-//! lies, piece by piece as it comes; nothing is copied or kept.
+//! Chunk extensions and trailers are checked, bounded and thrown away. The data is handed out where
+//! it lies, piece by piece as it comes; nothing is copied or kept.
 
 use super::byte::{is_tchar, is_text};
 use super::error::Error;
@@ -138,15 +138,16 @@ impl State {
                 with_digit(size, digits, byte)
             }
             (Self::Size { digits: 0, .. }, _) => Err(Error::ChunkSize),
-            (Self::Size { size, .. }, b' ' | b'\t') => Ok(Self::Semicolon(size)),
+            (Self::Size { size, .. } | Self::Semicolon(size), b' ' | b'\t') => {
+                Ok(Self::Semicolon(size))
+            }
             (Self::Size { size, .. } | Self::Semicolon(size), b';') => Ok(Self::Extension(size)),
             (Self::Size { size, .. } | Self::Extension(size), b'\r') => Ok(Self::SizeLf(size)),
             (Self::Size { .. } | Self::Extension(_), b'\n') => Err(Error::BareLineFeed),
             (Self::Size { .. }, _) => Err(Error::ChunkSize),
-            (Self::Semicolon(_), b' ' | b'\t') => Ok(self),
             (Self::Extension(_), _) if is_text(byte) => Ok(self),
             (Self::Semicolon(_) | Self::Extension(_), _) => Err(Error::ChunkExtension),
-            (Self::SizeLf(0), b'\n') => Ok(Self::Trailer),
+            (Self::SizeLf(0) | Self::TrailerLf, b'\n') => Ok(Self::Trailer),
             (Self::SizeLf(size), b'\n') => Ok(Self::Data(size)),
             (Self::DataCr, b'\r') => Ok(Self::DataLf),
             (Self::DataLf, b'\n') => Ok(NO_SIZE),
@@ -158,7 +159,6 @@ impl State {
             (Self::TrailerValue, _) if is_text(byte) => Ok(self),
             (Self::Trailer | Self::TrailerValue, b'\n') => Err(Error::BareLineFeed),
             (Self::Trailer | Self::TrailerName | Self::TrailerValue, _) => Err(Error::Trailer),
-            (Self::TrailerLf, b'\n') => Ok(Self::Trailer),
             (Self::LastLf, b'\n') => Ok(Self::Ended),
             (Self::SizeLf(_) | Self::TrailerLf | Self::LastLf, _) => Err(Error::BareCarriageReturn),
             // `decode` takes data by itself.

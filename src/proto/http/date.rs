@@ -19,7 +19,8 @@ const MONTHS: [&[u8]; 12] = [
 /// The last second that four digits of year can express.
 const LATEST: u64 = 253_402_300_799;
 
-/// The IMF-fixdate of a moment: `Sun, 06 Nov 1994 08:49:37 GMT`. Moments after the year 9999 become its last second.
+/// The IMF-fixdate of a moment: `Sun, 06 Nov 1994 08:49:37 GMT`. Moments after the year 9999 become
+/// its last second.
 pub fn format(unix_secs: u64) -> [u8; 29] {
     let secs = unix_secs.min(LATEST);
     let (days, time) = (secs / DAY, secs % DAY);
@@ -37,8 +38,9 @@ pub fn format(unix_secs: u64) -> [u8; 29] {
     out
 }
 
-/// The moment that a date names, in any of the three forms that a recipient must know. `None` when it is none of them, or
-/// lies before 1970. A two-digit year is of this century below 70, else of the last.
+/// The moment that a date names, in any of the three forms that a recipient must know. `None` when
+/// it is none of them, or lies before 1970. A two-digit year is of this century below 70, else of
+/// the last.
 pub fn parse(text: &[u8]) -> Option<u64> {
     imf_fixdate(text)
         .or_else(|| rfc850_date(text))

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The fault of a peer's message. The connection that carried it cannot be used further, for where the next message begins
-/// is not known (RFC 9112 §9.3).
+/// The fault of a peer's message. The connection that carried it cannot be used further, for where
+/// the next message begins is not known (RFC 9112 §9.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
     /// The first line does not begin with a method.
@@ -18,7 +18,8 @@ pub enum Error {
     Version,
     /// A version of HTTP that is spoken in another way.
     VersionNotSupported,
-    /// The target has a byte that is not allowed in one, or an authority or scheme that is not valid.
+    /// The target has a byte that is not allowed in one, or an authority or scheme that is not
+    /// valid.
     Target,
     /// The form of the target does not go with the method.
     TargetForm,
@@ -76,7 +77,7 @@ impl Error {
         match self {
             Self::LineTooLong => 414,
             Self::HeadTooLong | Self::TooManyFields | Self::OverheadTooLong => 431,
-            // RFC 9112 §3: for a method longer than any that the server knows, and §6.1: for a transfer coding.
+            // RFC 9112 §3, for a method longer than any that is known, and §6.1.
             Self::MethodTooLong | Self::TransferCodingUnknown => 501,
             Self::VersionNotSupported => 505,
             _ => 400,

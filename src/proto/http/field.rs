@@ -67,8 +67,8 @@ impl FieldTable {
         )
     }
 
-    /// Splits the field lines that begin at `at` and end with the head, whose every LF is known to follow a CR. `lines` is how many
-    /// there are at most.
+    /// Splits the field lines that begin at `at` and end with the head, whose every LF is known to
+    /// follow a CR. `lines` is how many there are at most.
     pub(super) fn fill(
         &mut self,
         head: &[u8],
@@ -183,8 +183,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The members of a comma-separated list. Recipients ignore empty ones (RFC 9110 §5.6.1.2). A comma in a quoted string
-/// separates too: no list that is read here has quoted strings.
+/// The members of a comma-separated list. Recipients ignore empty ones (RFC 9110 §5.6.1.2). A comma
+/// in a quoted string separates too: no list that is read here has quoted strings.
 pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value
         .split(|&byte| byte == b',')

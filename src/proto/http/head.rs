@@ -19,10 +19,12 @@ use super::line::{self, RequestLine};
 pub use super::field::{FieldPos, FieldTable, MAX_FIELDS, MAX_HEAD};
 pub use super::line::{Method, RequestTarget, Version};
 
-/// The longest first line that is read, its CRLF included. RFC 9112 §3 asks for 8000 bytes at least.
+/// The longest first line that is read, its CRLF included. RFC 9112 §3 asks for 8000 bytes at
+/// least.
 pub const MAX_LINE: usize = 8 * 1024;
 
-/// The most empty lines that are skipped before a request line. RFC 9112 §2.2 asks for one at least.
+/// The most empty lines that are skipped before a request line. RFC 9112 §2.2 asks for one at
+/// least.
 const MAX_EMPTY_LINES: usize = 4;
 
 /// How the end of a request's body is found (RFC 9112 §6.3).
@@ -171,8 +173,8 @@ impl<'a> RequestHead<'a> {
 
 /// The head of a response. It borrows the bytes it was read from and the table it was read into.
 ///
-/// How the body's end is found is not told: the responses that are read here are those to an opening
-/// handshake, which have none or are not read on.
+/// How the body's end is found is not told: the responses that are read here are those to an
+/// opening handshake, which have none or are not read on.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'a> {
     fields: Fields<'a>,

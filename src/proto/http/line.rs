@@ -76,7 +76,8 @@ pub enum Version {
     Http11,
 }
 
-/// What a request asks for, in one of four forms (RFC 9112 §3.2). Percent-encoding is left as it is.
+/// What a request asks for, in one of four forms (RFC 9112 §3.2). Percent-encoding is left as it
+/// is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestTarget<'a> {
     /// `/path?query`
@@ -110,30 +111,28 @@ impl<'a> RequestTarget<'a> {
             return Err(Error::Target);
         }
         let target = Self::split(str::from_utf8(target).map_err(|_| Error::Target)?);
-        match (method, target) {
-            (Method::Connect, Self::Authority(authority)) => match Authority::parse(authority) {
-                Some(Authority { port: Some(_), .. }) => Ok(target),
-                _ => Err(Error::Target),
-            },
-            (Method::Connect, _) | (_, Self::Authority(_)) => Err(Error::TargetForm),
-            (Method::Options, Self::Asterisk) => Ok(target),
-            (_, Self::Asterisk) => Err(Error::TargetForm),
-            (_, Self::Origin { .. }) => Ok(target),
-            (
-                _,
-                Self::Absolute {
-                    scheme, authority, ..
-                },
-            ) => {
-                let known = ["http", "https", "ws", "wss"]
-                    .iter()
-                    .any(|name| scheme.eq_ignore_ascii_case(name));
-                if known && Authority::parse(authority).is_some() {
-                    Ok(target)
-                } else {
-                    Err(Error::Target)
-                }
+        let fits = match target {
+            Self::Authority(_) => method == Method::Connect,
+            Self::Asterisk => method == Method::Options,
+            Self::Origin { .. } | Self::Absolute { .. } => method != Method::Connect,
+        };
+        if !fits {
+            return Err(Error::TargetForm);
+        }
+        let valid = match target {
+            // RFC 9112 §3.2.3: with a port, for CONNECT has no default.
+            Self::Authority(authority) => {
+                Authority::parse(authority).is_some_and(|authority| authority.port.is_some())
             }
+            Self::Absolute {
+                scheme, authority, ..
+            } => is_known(scheme) && Authority::parse(authority).is_some(),
+            Self::Origin { .. } | Self::Asterisk => true,
+        };
+        if valid {
+            Ok(target)
+        } else {
+            Err(Error::Target)
         }
     }
 
@@ -161,6 +160,12 @@ impl<'a> RequestTarget<'a> {
     }
 }
 
+fn is_known(scheme: &str) -> bool {
+    ["http", "https", "ws", "wss"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
 fn split_query(text: &str) -> (&str, Option<&str>) {
     match memchr(b'?', text.as_bytes()) {
         Some(mark) => (&text[..mark], Some(&text[mark + 1..])),
@@ -176,8 +181,8 @@ pub(super) struct RequestLine {
     pub(super) version: Version,
 }
 
-/// Looks at the method in the beginning of a request line, so that what is not HTTP is refused before the line is whole. Gives the
-/// method's length once its end is there.
+/// Looks at the method in the beginning of a request line, so that what is not HTTP is refused
+/// before the line is whole. Gives the method's length once its end is there.
 pub(super) fn check_method(line: &[u8]) -> Result<Option<usize>, Error> {
     for (at, &byte) in line.iter().take(MAX_METHOD + 1).enumerate() {
         match byte {
@@ -201,7 +206,7 @@ pub(super) fn parse_request_line(line: &[u8]) -> Result<RequestLine, Error> {
     let method_len = check_method(line)?.ok_or(Error::RequestLine)?;
     let (method, rest) = (&line[..method_len], &line[method_len + 1..]);
     let target_len = memchr(b' ', rest).ok_or(Error::RequestLine)?;
-    // The version comes first, for another version may have other rules: HTTP/2 begins with `PRI * HTTP/2.0`.
+    // The version comes first, for another may have other rules: HTTP/2 begins `PRI * HTTP/2.0`.
     let version = parse_version(&rest[target_len + 1..])?;
     let method = Method::from_token(str::from_utf8(method).map_err(|_| Error::Method)?);
     RequestTarget::parse(&rest[..target_len], method)?;
@@ -239,7 +244,8 @@ pub(super) fn check_status_line(line: &[u8]) -> Result<(), Error> {
 /// status-line   = HTTP-version SP status-code SP [ reason-phrase ]
 /// reason-phrase = 1*( HTAB / SP / VCHAR / obs-text )
 /// ```
-/// `line` is without its CRLF. The space before an absent reason may be absent too: servers that leave it out are many.
+/// `line` is without its CRLF. The space before an absent reason may be absent too: servers that
+/// leave it out are many.
 pub(super) fn parse_status_line(line: &[u8]) -> Result<(Version, u16, &[u8]), Error> {
     let (version, rest) = line.split_at_checked(8).ok_or(Error::StatusLine)?;
     let version = parse_version(version)?;

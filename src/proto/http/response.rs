@@ -1,13 +1,13 @@
 //! Heads of responses, written straight into a send buffer, and small pages for errors.
 //!
-//! Nothing that is written can end a line early: a control character in a value becomes a space (RFC
-//! 9110 §5.5 has recipients of CR, LF and NUL do that), and a field whose name is no token is left
-//! out. Who takes fields from strangers checks them before, to be able to say what is wrong.
+//! Nothing that is written can end a line early: a control character in a value becomes a space
+//! (RFC 9110 §5.5 has recipients of CR, LF and NUL do that), and a field whose name is no token is
+//! left out. Who takes fields from strangers checks them before, to be able to say what is wrong.
 
 use super::byte::{is_tchar, is_text};
 
-/// Writes one response head at the end of a buffer. Dropping it before [`end`](Self::end) leaves the
-/// head without its end.
+/// Writes one response head at the end of a buffer. Dropping it before [`end`](Self::end) leaves
+/// the head without its end.
 #[derive(Debug)]
 pub struct ResponseWriter<'o> {
     out: &'o mut Vec<u8>,

@@ -191,8 +191,8 @@ pub struct Request<'a> {
     pub fields: &'a [(&'a str, &'a [u8])],
 }
 
-/// Writes a client's opening handshake (RFC 6455 §4.1). The nonce is 16 bytes that nobody can guess,
-/// new for each connection.
+/// Writes a client's opening handshake (RFC 6455 §4.1). The nonce is 16 bytes that nobody can
+/// guess, new for each connection.
 pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, nonce: [u8; 16]) {
     out.extend_from_slice(b"GET ");
     put_target(out, request.target);
