@@ -4,7 +4,7 @@
 //! [`Error`], not a guess. What is written cannot be split by a value that somebody else chose.
 //! There is no connection here, no clock and no policy: bytes become values, and values bytes.
 //!
-//! Order: error, date, byte, authority, line, field, head, body, response, origin. A file imports
+//! Order: byte, error, date, authority, line, field, head, body, response, origin. A file imports
 //! only what stands left of it.
 
 mod authority;
