@@ -49,7 +49,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel < socket < outbox < listener < slot < ops < shared < receive < core < mod",
+        "wheel < socket < feed < outbox < listener < slot < ops < shared < receive < core < mod",
     ),
     ("manager", "access < server < mod"),
     (

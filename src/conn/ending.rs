@@ -15,10 +15,11 @@ impl Connection {
         self.last_request = true;
         match self.phase {
             Phase::WebSocket(_) => self.start_closing(CloseCode::GOING_AWAY, "", tools, out, now),
-            Phase::ReadHead { .. } => self.drain(now),
+            Phase::ReadHead { .. } => self.drain(),
             Phase::AwaitUpgrade(_) => self.phase = Phase::Closed,
             Phase::ReadBody(..)
             | Phase::AwaitAnswer(_)
+            | Phase::SendBody(..)
             | Phase::Draining { .. }
             | Phase::Closed => {}
         }
@@ -31,24 +32,27 @@ impl Connection {
             Phase::WebSocket(_) => {
                 self.start_closing(CloseCode::TRY_AGAIN_LATER, "", tools, out, now);
             }
-            Phase::AwaitUpgrade(_) | Phase::Draining { .. } | Phase::Closed => {}
-            _ => self.refuse(503, out, now),
+            Phase::AwaitUpgrade(_)
+            | Phase::SendBody(..)
+            | Phase::Draining { .. }
+            | Phase::Closed => {}
+            _ => self.refuse(503, out),
         }
     }
 
     /// The peer's stream ended. The reason, when this ends an open WebSocket.
-    pub fn on_eof(&mut self, now: Tick) -> Option<CloseReason<'static>> {
+    pub fn on_eof(&mut self) -> Option<CloseReason<'static>> {
         self.at_eof = true;
         match &self.phase {
             Phase::WebSocket(_) => Some(self.abandon(CloseReason::Eof)),
             Phase::AwaitUpgrade(_) => Some(self.abandon(CloseReason::Refused)),
             // Its answer may still be read: only the peer's sending half is closed.
-            Phase::AwaitAnswer(_) => {
+            Phase::AwaitAnswer(_) | Phase::SendBody(..) => {
                 self.last_request = true;
                 None
             }
             Phase::ReadHead { .. } | Phase::ReadBody(..) => {
-                self.drain(now);
+                self.drain();
                 None
             }
             Phase::Draining { half_closed } => {
@@ -115,21 +119,21 @@ impl Connection {
             Due::Never => None,
             Due::Head => {
                 if self.rest.is_some() {
-                    self.refuse(408, out, now);
+                    self.refuse(408, out);
                 } else {
                     // Nothing was asked, so nothing is answered.
-                    self.drain(now);
+                    self.drain();
                 }
                 None
             }
             Due::Idle => {
-                self.drain(now);
+                self.drain();
                 None
             }
             Due::Body => {
                 self.due = self.seen.after(self.conf.idle_timeout);
                 if self.due.is_due(now) {
-                    self.refuse(408, out, now);
+                    self.refuse(408, out);
                 }
                 None
             }

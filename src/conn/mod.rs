@@ -21,7 +21,7 @@ mod http;
 mod phase;
 mod websocket;
 
-pub use answer::Answer;
+pub use answer::{Answer, AnswerHead};
 pub use conf::{Conf, SlowPeer};
 pub use connection::{Aux, Connection, Counters, Tools};
 pub use deadline::{LINGER, STALL};

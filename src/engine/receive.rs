@@ -114,6 +114,7 @@ pub(super) fn receive<H: Handler>(
         },
         tools,
         later,
+        feed: &mut slot.feed,
         now,
         who: &slot.who,
     };
@@ -130,7 +131,7 @@ pub(super) fn receive<H: Handler>(
         }
         let in_place = std::mem::take(&mut direct);
         let what = if in_place > 0 {
-            ops.conn.filled(in_place, ops.tools, &mut ops.out, now)
+            ops.conn.filled(in_place, ops.tools, &mut ops.out)
         } else {
             let input = &mut scratch[at..got.end];
             let step = ops.conn.step(input, aux, ops.tools, &mut ops.out, now);
@@ -166,7 +167,11 @@ pub(super) fn receive<H: Handler>(
     }
     // The whole of what was said, in one write.
     if !cork.is_empty() {
-        wire.pass_one(cork);
+        if slot.feed.is_none() {
+            wire.pass_one(cork);
+        } else {
+            wire.pass_head(cork);
+        }
         cork.clear();
     }
 }
@@ -175,7 +180,7 @@ pub(super) fn receive<H: Handler>(
 #[cold]
 fn end<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, reason: CloseReason<'static>) {
     let ended = match reason {
-        CloseReason::Eof => ops.conn.on_eof(ops.now),
+        CloseReason::Eof => ops.conn.on_eof(),
         reason => ops.conn.abort(reason),
     };
     if let Some(reason) = ended {
