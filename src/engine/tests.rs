@@ -490,7 +490,7 @@ fn the_last_answer_may_take_longer_than_the_linger_when_it_progresses() {
 #[test]
 fn a_peer_that_stalls_is_freed_with_all_that_waits_for_it() {
     let mut house = House::new(Does::Broadcast);
-    let mut deaf = house.websocket();
+    let deaf = house.websocket();
     let mut sender = house.websocket();
     flood(&mut house, &mut sender, |house| {
         house.engine.memory() > 200_000
