@@ -74,6 +74,7 @@ impl Connection {
 
     fn abandon(&mut self, reason: CloseReason<'static>) -> CloseReason<'static> {
         self.phase = Phase::Closed;
+        self.rest = None;
         self.waits_for = Due::Never;
         match (self.closing, reason) {
             (Some(code), CloseReason::Eof | CloseReason::Reset) => CloseReason::Local(code),
@@ -95,7 +96,7 @@ impl Connection {
     /// Whether bytes wait for the transport to take them, and whether it took any just now.
     #[inline]
     pub fn note_backlog(&mut self, waits: bool, progress: bool, now: Tick) {
-        if !waits {
+        if !waits || self.is_closed() {
             self.stall = None;
         } else if progress || self.stall.is_none() {
             self.stall = Some(now.after(STALL));
