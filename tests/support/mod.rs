@@ -248,7 +248,7 @@ impl Side {
     }
 
     pub(crate) fn shut_down(&mut self) {
-        self.with_out(|conn, tools, out, now| conn.shut_down(tools, out, now));
+        self.with_out(Connection::shut_down);
     }
 
     pub(crate) fn eof(&mut self) {
@@ -263,7 +263,7 @@ impl Side {
         let end = self.now.after(time);
         while let Some(due) = self.conn.deadline().filter(|due| due.is_due(end)) {
             self.now = if due.is_due(self.now) { self.now } else { due };
-            let told = self.with_out(|conn, tools, out, now| conn.on_deadline(tools, out, now));
+            let told = self.with_out(Connection::on_deadline);
             self.told
                 .extend(told.map(|reason| Told::Closed(reason.to_string())));
             let next = self.conn.deadline();
