@@ -3,11 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket, client};
 
-use daemon::Daemon;
+use daemon::{Daemon, PATIENCE};
 
 mod daemon;
 
@@ -44,7 +45,6 @@ fn a_signal_ends_it_gracefully() {
         drop(idle);
         assert_eq!(daemon.wait().code(), Some(0));
         assert!(!daemon.folder.path().join("s").exists());
-        assert!(!daemon.log.iter().any(|line| line.contains("panic")));
     }
 }
 
@@ -54,9 +54,12 @@ fn a_second_signal_ends_it_at_once() {
     // It never answers a Close frame.
     let _silent = open(&daemon);
     daemon.signal(libc::SIGTERM);
-    daemon.wait_for_log("stopping");
+    daemon.wait_for_log("stopping: 1 connections");
+    let start = Instant::now();
     daemon.signal(libc::SIGTERM);
     assert_eq!(daemon.wait().code(), Some(0));
+    // Such a peer is dropped after 5 s only.
+    assert!(start.elapsed() < Duration::from_secs(4));
 }
 
 #[test]
@@ -131,6 +134,11 @@ fn one_connection_too_many_is_closed_at_once() {
     assert_eq!(daemon.ask(b""), "");
     echoes(&mut first);
     drop(second);
+    // One that leaves makes room; the daemon learns of it when it gets to it.
+    let end = Instant::now() + PATIENCE;
+    while client(format!("ws://{}/", daemon.address()), daemon.connect()).is_err() {
+        assert!(Instant::now() < end, "no room was made");
+    }
 }
 
 #[test]

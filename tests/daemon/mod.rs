@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ impl Daemon {
     pub(crate) fn run_by(
         config: &str,
         bindings: usize,
-        command: impl FnOnce(&str, &PathBuf) -> Command,
+        command: impl FnOnce(&str, &Path) -> Command,
     ) -> Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("bellwire.toml");
@@ -104,11 +104,15 @@ impl Daemon {
         }
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> libc::pid_t {
+        libc::pid_t::try_from(self.child.id()).expect("a pid")
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: libc::c_int) {
-        let pid = libc::pid_t::try_from(self.child.id()).expect("a pid");
         // SAFETY: the child has not been waited for, so the pid is still its own.
-        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        assert_eq!(unsafe { libc::kill(self.pid(), signal) }, 0);
     }
 
     /// Waits for its end; the log is whole then.
@@ -152,9 +156,26 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // The log ends with the process.
+        self.log.extend(self.lines.iter());
         if std::thread::panicking() {
-            self.log.extend(self.lines.try_iter());
             eprintln!("the daemon's log: {:#?}", self.log);
+        } else {
+            // It survives a panic, and says so there: no test may cause one.
+            let panics = self.log.iter().any(|line| line.contains("panic at "));
+            assert!(!panics, "the daemon's log: {:#?}", self.log);
         }
+    }
+}
+
+/// Lets this process open as many descriptors as it may, and a daemon that it runs; their number.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    // SAFETY: both calls are given a whole rlimit, to write to and to read from.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
+        limit.rlim_cur = limit.rlim_max;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
+        limit.rlim_cur
     }
 }
