@@ -34,7 +34,7 @@ fn run(data: &[u8], piece: impl Fn(u8) -> usize) -> Seen {
                 } else {
                     Kind::Binary
                 };
-                let data = vec![b'a' + value % 26; usize::from(value) << (what >> 4)];
+                let data = vec![b'a' + value % 26; usize::from(value) << (what >> 4 & 7)];
                 if client.send(kind, &data) == Sent::Queued {
                     sent.push((kind, data));
                 }
