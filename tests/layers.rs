@@ -33,7 +33,7 @@ const ORDER: &[(&str, &str)] = &[
     ("proto", "http < ws < mod"),
     (
         "proto/http",
-        "byte < error < date < authority < line < field < head < body < response < origin < mod",
+        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < mod",
     ),
     (
         "proto/ws",
