@@ -28,7 +28,7 @@ const RULES: Rules<'_> = Rules {
 const ORDER: &[(&str, &str)] = &[
     (
         "",
-        "proto < conn < config < engine < manager < cli < mod < main",
+        "proto < conn < config files < engine < manager < cli < mod < main",
     ),
     ("proto", "http < ws < mod"),
     (
@@ -47,6 +47,7 @@ const ORDER: &[(&str, &str)] = &[
         "conn",
         "buffer < deadline < event < conf < phase < answer < connection < http websocket ending < mod",
     ),
+    ("files", "mime < coding < open < answer < listing < mod"),
     (
         "engine",
         "wheel < socket < feed < outbox < listener < slot < ops < shared < receive < core < mod",
