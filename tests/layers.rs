@@ -52,7 +52,7 @@ const ORDER: &[(&str, &str)] = &[
         "engine",
         "wheel < socket < feed < outbox < listener < slot < ops < shared < receive < core < mod",
     ),
-    ("manager", "access < server < mod"),
+    ("manager", "access < pages < server < mod"),
     (
         "cli",
         "exit < identity < logging < output < source < args < check < signals < daemon < mod",

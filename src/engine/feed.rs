@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 
+use crate::files::Segment;
+
 use super::socket::Socket;
 
 /// The most that one call sends: the loop has others to serve.
@@ -11,20 +13,6 @@ const CHUNK: u64 = 256 * 1024;
 
 /// The most that one turn sends to one connection.
 const TURN: u64 = 1024 * 1024;
-
-/// A piece of a body.
-#[derive(Debug)]
-pub enum Segment {
-    /// Bytes that stand between ranges.
-    Bytes(Vec<u8>),
-    /// A range of the file.
-    Range {
-        /// Its first byte.
-        start: u64,
-        /// Its length.
-        len: u64,
-    },
-}
 
 /// A body under way.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
 
 mod access;
+mod pages;
 mod server;
 
 use std::rc::Rc;
@@ -24,20 +25,21 @@ impl Manager {
     /// Starts a server in the engine, on bindings that are bound already.
     ///
     /// # Errors
-    /// When the system does not watch a binding.
+    /// When the system does not watch a binding, or the folder to be served cannot be opened.
     pub fn start(
         &mut self,
         engine: &mut Engine,
         conf: &config::Server,
         bound: Vec<Bound>,
     ) -> std::io::Result<()> {
+        let server = Server::open(conf)?;
         let owner = engine.add_owner(conf.limits.max_connections);
         let shared = Rc::new(connections(&conf.limits));
         for bound in bound {
             engine.listen(bound, owner, Rc::clone(&shared))?;
         }
         debug_assert_eq!(owner as usize, self.servers.len());
-        self.servers.push(Server::new(conf));
+        self.servers.push(server);
         Ok(())
     }
 }
