@@ -190,7 +190,8 @@ impl Wire<'_> {
 
     #[inline(never)]
     fn keep(&mut self, rest: &[u8]) {
-        self.wrote.short = true;
+        // Behind others the socket was not tried: it may take more, and then its edge would never come.
+        self.wrote.short |= self.outbox.is_none();
         self.outbox
             .get_or_insert_with(|| self.outboxes.take())
             .push(rest);

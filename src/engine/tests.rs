@@ -1,5 +1,7 @@
 //! The loop with real sockets on loopback: one thread, turned by hand until what is waited for has come.
 
+mod hostile;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
