@@ -412,8 +412,10 @@ fn note<H: Handler>(
     if readiness.is_readable() {
         slot.readable = true;
     }
-    slot.resumed = false;
-    core.serve(index, handler, registry);
+    // One that goes on from the last turn is served with those, once.
+    if !slot.resumed {
+        core.serve(index, handler, registry);
+    }
 }
 
 impl std::fmt::Debug for Engine {
