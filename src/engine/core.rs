@@ -384,13 +384,14 @@ impl Core {
                 Later::Broadcast {
                     owner,
                     except,
-                    frame,
+                    frames,
                 } => {
                     let except = except.and_then(|id| self.find(id));
                     let count = self
                         .owners
                         .get(owner as usize)
                         .map_or(0, |owner| owner.members.len());
+                    let frame = frames.share();
                     for at in 0..count {
                         let index = self.owners[owner as usize].members[at] as usize;
                         if Some(index) != except {
@@ -418,7 +419,13 @@ impl Core {
     }
 
     fn queue(&mut self, index: usize, frame: &SharedFrame) {
-        let backlog = self.slots[index].backlog();
+        let slot = &mut self.slots[index];
+        let most = slot.conn.conf().max_backlog.min(HIGH);
+        if slot.backlog() + frame.bytes.len() > most {
+            // What waits only for the end of the batch is not the peer's fault. One that is gone shows by reading.
+            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
+        }
+        let backlog = slot.backlog();
         let sent = self.write_to(index, |ops| {
             ops.conn
                 .admit(frame, backlog, ops.tools, &mut ops.out, ops.now)
@@ -431,7 +438,7 @@ impl Core {
                     .get_or_insert_with(|| shared.outboxes.take())
                     .push_frame(Rc::clone(&frame.bytes));
             }
-            Sent::Dropped => self.totals.dropped += 1,
+            Sent::Dropped => self.totals.dropped += u64::from(frame.messages),
             Sent::Closed => {}
         }
     }

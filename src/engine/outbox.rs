@@ -11,6 +11,9 @@ use super::socket::Socket;
 /// Chunks of an outbox are joined up to this length.
 const JOIN: usize = 64 * 1024;
 
+/// A shared frame of up to this length is copied when it waits behind others: as a chunk it would take more.
+const SHORT: usize = 256;
+
 /// The most parts of one write.
 const PARTS: usize = 64;
 
@@ -70,6 +73,10 @@ impl Outbox {
             let mut parts = [IoSlice::new(&[]); PARTS];
             let mut count = 0;
             for (part, chunk) in parts.iter_mut().zip(&self.chunks) {
+        if frame.len() <= SHORT && !self.chunks.is_empty() {
+            self.push(&frame);
+            return;
+        }
                 let skip = if count == 0 { self.sent } else { 0 };
                 *part = IoSlice::new(&chunk.bytes()[skip..]);
                 count += 1;

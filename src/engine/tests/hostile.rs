@@ -43,3 +43,24 @@ fn one_turn_serves_a_connection_once() {
         before = now;
     }
 }
+
+#[test]
+fn a_burst_of_one_turn_does_not_close_a_peer_that_keeps_up() {
+    let conf = Conf {
+        max_backlog: 100_000,
+        ..conf()
+    };
+    let limits = Limits {
+        max_connections: 100,
+        max_memory: 64 << 20,
+    };
+    let mut house = House::with(Does::Broadcast, conf, limits);
+    let mut senders: Vec<TcpStream> = (0..4).map(|_| house.websocket()).collect();
+    let mut receiver = house.websocket();
+    for sender in &mut senders {
+        sender.write_all(&masked(&[3; 50_000])).unwrap();
+    }
+    let expected = unmasked(&[3; 50_000]).repeat(4);
+    assert!(house.read(&mut receiver, expected.len()) == expected);
+    assert_eq!(house.engine.totals().dropped, 0);
+}
