@@ -155,7 +155,12 @@ impl Core {
                     self.wheel.arm(index, due);
                 }
             }
-            Ok(wrote) => self.settle(index, wrote, handler, registry),
+            Ok(wrote) => {
+                self.settle(index, wrote, handler, registry);
+                if self.memory > self.max_memory {
+                    self.shed(handler, registry);
+                }
+            }
             Err(_) => self.panicked(index, handler, registry),
         }
         if !self.shared.later.is_empty() {
@@ -244,7 +249,7 @@ impl Core {
             let _ = slot.socket.half_close();
             slot.conn.half_closed(self.shared.now);
         }
-        let held = u32::try_from(slot.conn.held() + slot.backlog()).unwrap_or(u32::MAX);
+        let held = u32::try_from(slot.held_now()).unwrap_or(u32::MAX);
         if held != slot.held {
             self.memory = self.memory + held as usize - slot.held as usize;
             slot.held = held;
@@ -386,12 +391,12 @@ impl Core {
                     except,
                     frames,
                 } => {
+                    let frame = frames.share();
                     let except = except.and_then(|id| self.find(id));
                     let count = self
                         .owners
                         .get(owner as usize)
                         .map_or(0, |owner| owner.members.len());
-                    let frame = frames.share();
                     for at in 0..count {
                         let index = self.owners[owner as usize].members[at] as usize;
                         if Some(index) != except {

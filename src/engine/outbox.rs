@@ -49,6 +49,16 @@ impl Outbox {
         self.bytes
     }
 
+    #[cfg(test)]
+    pub(super) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Bytes of memory that it takes: a chunk that has left in part is there whole.
+    pub(super) fn held(&self) -> usize {
+        self.bytes + self.sent + self.chunks.capacity() * size_of::<Chunk>()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -63,6 +73,10 @@ impl Outbox {
     }
 
     pub(super) fn push_frame(&mut self, frame: Rc<[u8]>) {
+        if frame.len() <= SHORT && !self.chunks.is_empty() {
+            self.push(&frame);
+            return;
+        }
         self.bytes += frame.len();
         self.chunks.push_back(Chunk::Frame(frame));
     }
@@ -73,10 +87,6 @@ impl Outbox {
             let mut parts = [IoSlice::new(&[]); PARTS];
             let mut count = 0;
             for (part, chunk) in parts.iter_mut().zip(&self.chunks) {
-        if frame.len() <= SHORT && !self.chunks.is_empty() {
-            self.push(&frame);
-            return;
-        }
                 let skip = if count == 0 { self.sent } else { 0 };
                 *part = IoSlice::new(&chunk.bytes()[skip..]);
                 count += 1;

@@ -89,6 +89,11 @@ impl Slot {
             && self.conn.is_quiet()
     }
 
+    /// Bytes of memory that it holds beyond itself.
+    pub(super) fn held_now(&self) -> usize {
+        self.conn.held() + self.outbox.as_ref().map_or(0, |outbox| outbox.held())
+    }
+
     #[inline]
     pub(super) fn backlog(&self) -> usize {
         self.outbox.as_ref().map_or(0, |outbox| outbox.len())

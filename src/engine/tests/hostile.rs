@@ -64,3 +64,56 @@ fn a_burst_of_one_turn_does_not_close_a_peer_that_keeps_up() {
     assert!(house.read(&mut receiver, expected.len()) == expected);
     assert_eq!(house.engine.totals().dropped, 0);
 }
+
+#[test]
+fn thousands_of_short_messages_cost_their_receivers_what_is_counted() {
+    let mut house = House::new(Does::Broadcast);
+    let mut deaf = house.websocket();
+    let mut sender = house.websocket();
+    flood(&mut house, &mut sender, |house| {
+        house.engine.memory() > 100_000
+    });
+    let (before, seen) = (house.engine.memory(), house.script.messages);
+    sender.write_all(&masked(b"").repeat(5000)).unwrap();
+    house.turn_until("the messages", |house| house.script.messages == seen + 5000);
+    let outbox = slot(&house, 1).outbox.as_ref().unwrap();
+    assert!(outbox.chunks() < 50, "{} chunks", outbox.chunks());
+    assert!(house.engine.memory() - before < 5000 * 2 + 70_000);
+    let length = unmasked(&[2; 60_000]).len() * seen + 2 * 5000;
+    let got = house.read(&mut deaf, length);
+    assert!(got.ends_with(&unmasked(b"").repeat(5000)));
+}
+
+#[test]
+fn memory_that_an_unfinished_message_has_reserved_is_counted() {
+    let mut house = House::new(Does::Nothing);
+    let mut peer = house.websocket();
+    let frame = masked(&[1; 1 << 20]);
+    // However little of it comes: its buffer may have been another's before, and full.
+    peer.write_all(&frame[..15]).unwrap();
+    house.turn_until("counting", |house| house.engine.memory() >= 1 << 20);
+    drop(peer);
+    house.turn_until("the end", |house| house.engine.connections() == 0);
+    assert_eq!(house.engine.memory(), 0);
+}
+
+#[test]
+fn the_memory_limit_holds_within_a_turn() {
+    let limits = Limits {
+        max_connections: 100,
+        max_memory: 3 << 20,
+    };
+    let mut house = House::with(Does::Nothing, conf(), limits);
+    let mut peers: Vec<TcpStream> = (0..8).map(|_| house.websocket()).collect();
+    let frame = masked(&[1; 1 << 20]);
+    for peer in &mut peers {
+        peer.write_all(&frame[..1000]).unwrap();
+    }
+    let House { engine, script, .. } = &mut house;
+    for index in 0..8 {
+        engine.core.slots[index].readable = true;
+        engine.core.serve(index, script, engine.poll.registry());
+        assert!(engine.memory() <= 3 << 20, "{}", engine.memory());
+    }
+    assert_eq!(engine.totals().shed, 5);
+}
