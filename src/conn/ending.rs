@@ -160,6 +160,11 @@ impl Connection {
                     self.waits_for = Due::Ping;
                     self.due = self.seen.after(self.conf.ping_interval);
                     None
+                } else if self.stall.is_some() {
+                    // Our ping waits behind other bytes, and above the mark the answer is not read: so the progress of
+                    // those bytes is the sign of life, and the stall has a deadline of its own.
+                    self.wait(Due::Ping, self.conf.ping_interval, now);
+                    None
                 } else {
                     self.abort(CloseReason::PongTimeout)
                 }

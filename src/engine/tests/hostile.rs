@@ -117,3 +117,27 @@ fn the_memory_limit_holds_within_a_turn() {
     }
     assert_eq!(engine.totals().shed, 5);
 }
+
+#[test]
+fn a_slow_reader_is_not_taken_for_dead() {
+    let mut house = House::new(Does::Broadcast);
+    let _slow = house.websocket();
+    let mut sender = house.websocket();
+    flood(&mut house, &mut sender, |house| {
+        house.engine.memory() > 200_000
+    });
+    let House { engine, script, .. } = &mut house;
+    let start = engine.core.shared.now;
+    // Pinged, and unanswered; but what waits for it, its own pong behind it, has made progress in the last minute.
+    for seconds in [30, 51] {
+        engine.core.shared.now = start.after(Millis::seconds(seconds));
+        engine.core.expire(0, script, engine.poll.registry());
+        engine.finish(script);
+        assert!(engine.core.slots[0].conn.is_open());
+    }
+    // No progress at all is another thing.
+    engine.core.shared.now = start.after(Millis::seconds(62));
+    engine.core.expire(0, script, engine.poll.registry());
+    engine.finish(script);
+    assert_eq!(script.closed, ["the peer does not read"]);
+}
