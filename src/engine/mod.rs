@@ -56,6 +56,9 @@ const ACCEPTS: usize = 64;
 /// A listener that ran out of descriptors is tried again after this, and when a connection ends.
 const ACCEPT_AGAIN: Millis = Millis::new(250);
 
+/// The longest wait: ticks are told apart from those of the last turn only if that was less than 24 days ago.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Tokens below are slots.
 const LISTENERS: usize = 1 << 32;
 const WAKE: Token = Token(usize::MAX);
@@ -199,7 +202,7 @@ impl Engine {
     /// When waiting fails, which it does for a fault of ours only.
     pub fn turn<H: Handler>(&mut self, handler: &mut H, until: Option<Duration>) -> io::Result<()> {
         let timeout = self.timeout(until);
-        match self.poll.poll(&mut self.events, timeout) {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
@@ -265,10 +268,10 @@ impl Engine {
         }
     }
 
-    fn timeout(&self, until: Option<Duration>) -> Option<Duration> {
+    fn timeout(&self, until: Option<Duration>) -> Duration {
         let accepts = self.accepts && self.accept_again.is_none();
         if accepts || !self.core.resume.is_empty() {
-            return Some(Duration::ZERO);
+            return Duration::ZERO;
         }
         let now = self.core.shared.now;
         let timer = self.core.wheel.timeout(now);
@@ -277,10 +280,10 @@ impl Engine {
         let shrink = (self.core.shared.tools.pool.kept() > 0).then_some(1000);
         let ours = [timer, again, shrink].into_iter().flatten().min();
         let ours = ours.map(|millis| Duration::from_millis(u64::from(millis)));
-        match (ours, until) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
-        }
+        [ours, until]
+            .into_iter()
+            .flatten()
+            .fold(LONGEST_WAIT, Duration::min)
     }
 
     /// One clock read a turn; the Date text is at most half a second old.

@@ -141,3 +141,10 @@ fn a_slow_reader_is_not_taken_for_dead() {
     engine.finish(script);
     assert_eq!(script.closed, ["the peer does not read"]);
 }
+
+#[test]
+fn the_clock_is_read_long_before_it_wraps() {
+    let house = House::new(Does::Nothing);
+    let timeout = house.engine.timeout(None);
+    assert!(timeout < Duration::from_millis(1 << 31), "{timeout:?}");
+}
