@@ -85,7 +85,7 @@ pub struct Engine {
     accepts: bool,
     /// Accepting pauses until then, for descriptors have run out.
     accept_again: Option<Tick>,
-    /// That was logged, and nothing has been accepted since.
+    /// That was logged, and connections have been waiting since: each that ends lets one in, and is not worth a line.
     paused: bool,
     /// Lists of a turn, kept for their room.
     fired: Vec<usize>,
@@ -339,7 +339,6 @@ impl Engine {
             Ok((socket, peer)) => {
                 let core = &mut self.core;
                 core.totals.accepted += 1;
-                self.paused = false;
                 let owner = &core.owners[listener.owner as usize];
                 let full = core.slots.len() >= self.limits.max_connections.min(ConnId::MAX_SLOTS)
                     || owner.live >= owner.max_connections;
@@ -364,7 +363,10 @@ impl Engine {
             }
             Err(error) => {
                 match error.raw_os_error() {
-                    Some(libc::EAGAIN) => listener.ready = false,
+                    Some(libc::EAGAIN) => {
+                        listener.ready = false;
+                        self.paused = false;
+                    }
                     Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
                         if !self.paused {
                             log::warn!("accepting pauses until connections end: {error}");
