@@ -140,6 +140,9 @@ impl Folder {
         };
         for coding in Coding::ALL {
             let path = [path, coding.suffix().as_bytes()].concat();
+            if !self.root.may_have(&path) {
+                continue;
+            }
             if representation.coding.is_none() && coding.is_accepted(head) {
                 if let Ok(Found::File(opened)) = self.root.find(&path) {
                     representation.opened = opened;

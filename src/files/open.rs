@@ -4,21 +4,21 @@
 //! that lead out are not. Where the kernel is too old for it, or a sandbox forbids it, the path is walked segment by
 //! segment, and no link is followed at all.
 //!
-//! What is found is first held by a descriptor that only marks a place (O_PATH), which nothing notices: opening a FIFO
-//! wakes its writer, opening a device may rewind a tape. Only when it is a regular file is that very inode opened for
-//! reading, by way of /proc.
+//! What is there is first looked at through a descriptor that only marks a place (O_PATH), which nothing notices:
+//! opening a FIFO wakes its writer, opening a device may rewind a tape. Only a regular file is opened for reading, and
+//! in a way that does no harm should another thing have taken its place in between.
 
 use std::ffi::{CString, c_int};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// How often a path is resolved anew because something on it was renamed meanwhile (openat2(2), EAGAIN).
 const ATTEMPTS: usize = 8;
 
-/// For reading a regular file: should it be none after all, nothing waits and no terminal becomes ours.
+/// For reading a regular file. Should it be none by now, nothing waits and no terminal becomes ours.
 const READ: c_int = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// A folder, held open.
@@ -79,8 +79,18 @@ impl Root {
         if metadata.is_dir() {
             Ok(Found::Folder(place))
         } else if metadata.is_file() {
-            let file = self.reopen(&place, &metadata, path)?;
-            Ok(Found::File(Opened { file, metadata }))
+            self.read(path).map(Found::File)
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    /// Opens a regular file for reading.
+    fn read(&self, path: &[u8]) -> io::Result<Opened> {
+        let file = File::from(self.resolve(path, READ)?);
+        let metadata = file.metadata()?;
+        if metadata.is_file() {
+            Ok(Opened { file, metadata })
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
@@ -91,29 +101,18 @@ impl Root {
         File::from(self.resolve(path, libc::O_PATH)?).metadata()
     }
 
-    /// Opens for reading the file that a place marks.
-    fn reopen(&self, place: &File, metadata: &Metadata, path: &[u8]) -> io::Result<File> {
-        let by_proc = OpenOptions::new()
-            .read(true)
-            .custom_flags(READ)
-            .open(way_to(place));
-        match by_proc {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => return done,
-        }
-        // There is no /proc.
-        self.read_again(path, metadata)
-    }
-
-    /// Opens for reading what a path leads to, if it is still the same file.
-    fn read_again(&self, path: &[u8], metadata: &Metadata) -> io::Result<File> {
-        let file = File::from(self.resolve(path, READ)?);
-        let again = file.metadata()?;
-        if (again.dev(), again.ino()) == (metadata.dev(), metadata.ino()) {
-            Ok(file)
-        } else {
-            Err(io::ErrorKind::NotFound.into())
-        }
+    /// Whether there may be something at a path: half the price of looking, where mostly there is nothing. Links are
+    /// followed wherever they lead, so this is for neighbours of what has been found.
+    pub(super) fn may_have(&self, path: &[u8]) -> bool {
+        let Ok(path) = CString::new(path) else {
+            return false;
+        };
+        // SAFETY: the path ends with a NUL, and the call reads it.
+        let result = unsafe {
+            let folder = self.folder.as_raw_fd();
+            libc::faccessat(folder, path.as_ptr(), libc::F_OK, 0)
+        };
+        result == 0
     }
 
     fn resolve(&self, path: &[u8], flags: c_int) -> io::Result<OwnedFd> {

@@ -59,13 +59,35 @@ fn dots_do_not_lead_out() {
 }
 
 #[test]
-fn a_path_that_leads_elsewhere_by_now_is_not_read() {
+fn only_a_regular_file_is_read() {
     let (folder, root) = root();
+    let fifo = CString::new(format!("{}/fifo", folder.path().display())).unwrap();
+    // SAFETY: the path ends with a NUL, and the call reads it.
+    assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
     for root in [root, Root::open(folder.path()).unwrap().without_openat2()] {
-        let metadata = root.look(b"d").unwrap();
-        assert_eq!(read(root.read_again(b"d", &metadata)), "d");
-        let error = root.read_again(b"a/b/c", &metadata).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert_eq!(read(root.read(b"d").map(|opened| opened.file)), "d");
+        // As if it had taken a file's place just now: nothing waits for a writer.
+        for path in [b"fifo" as &[u8], b"a"] {
+            let error = root.read(path).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        }
+    }
+}
+
+#[test]
+fn what_may_be_there() {
+    let (folder, root) = root();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("broken")).unwrap();
+    for (path, expected) in [
+        (b"d" as &[u8], true),
+        (b"a/b/c", true),
+        (b"a", true),
+        (b"e", false),
+        (b"d.br", false),
+        (b"broken", false),
+        (b"d\0", false),
+    ] {
+        assert_eq!(root.may_have(path), expected);
     }
 }
 
