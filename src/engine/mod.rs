@@ -59,6 +59,9 @@ const ACCEPT_AGAIN: Millis = Millis::new(250);
 /// The longest wait: ticks are told apart from those of the last turn only if that was less than 24 days ago.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Buffers of the last burst are given back after so many quiet milliseconds.
+const QUIET: u32 = 1000;
+
 /// Tokens below are slots.
 const LISTENERS: usize = 1 << 32;
 const WAKE: Token = Token(usize::MAX);
@@ -81,6 +84,8 @@ pub struct Engine {
     limits: Limits,
     start: Instant,
     dated: Tick,
+    /// The last turn that had something to do.
+    busy: Tick,
     /// Some listener has connections to accept.
     accepts: bool,
     /// Accepting pauses until then, for descriptors have run out.
@@ -122,6 +127,7 @@ impl Engine {
             limits,
             start: Instant::now(),
             dated: Tick(0),
+            busy: Tick(0),
             accepts: false,
             accept_again: None,
             paused: false,
@@ -248,7 +254,10 @@ impl Engine {
         }
         self.accept();
         self.finish(handler);
-        if idle && self.core.memory == 0 {
+        let now = self.core.shared.now;
+        if !idle {
+            self.busy = now;
+        } else if now.since(self.busy) >= QUIET && self.core.memory == 0 {
             self.core.shared.tools.pool.shrink();
             self.core.shared.outboxes.shrink();
         }
@@ -276,8 +285,7 @@ impl Engine {
         let now = self.core.shared.now;
         let timer = self.core.wheel.timeout(now);
         let again = self.accept_again.map(|tick| tick.since(now));
-        // Buffers of the last burst are given back after a quiet second.
-        let shrink = (self.core.shared.tools.pool.kept() > 0).then_some(1000);
+        let shrink = (self.core.shared.tools.pool.kept() > 0).then_some(QUIET);
         let ours = [timer, again, shrink].into_iter().flatten().min();
         let ours = ours.map(|millis| Duration::from_millis(u64::from(millis)));
         [ours, until]
