@@ -45,11 +45,11 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "conn",
-        "buffer < deadline < event < conf < phase < answer < connection < http websocket ending < mod",
+        "buffer < deadline < event < conf < phase < tls < answer < connection < http websocket ending < mod",
     ),
     (
         "engine",
-        "wheel < socket < outbox < listener < slot < ops < shared < receive < core < mod",
+        "wheel < socket < outbox < sealed < listener < slot < ops < shared < receive < core < mod",
     ),
     ("manager", "access < server < mod"),
     (

@@ -3,31 +3,35 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mio::{Registry, Token};
 use slab::Slab;
 
 use crate::conn::buffer::{Sent, SharedFrame};
 use crate::conn::event::{CloseReason, ConnId, Event};
+use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 use crate::proto::ws::close::CloseCode;
 
 use super::ops::{Handler, Later, Ops};
-use super::outbox::{Outboxes, Wrote};
+use super::outbox::{Outboxes, Wire, Wrote};
 use super::receive::{HIGH, receive};
+use super::sealed::Sealed;
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Slot, Who};
 use super::socket::Socket;
 use super::wheel::Wheel;
 
 /// A server, as the engine sees it.
-#[derive(Debug)]
 pub(super) struct Owner {
     /// Slots of its open WebSockets.
     pub members: Vec<u32>,
     /// Connections of any kind.
     pub live: usize,
     pub max_connections: usize,
+    /// What its new connections speak TLS by, if they do.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// Counters over all connections.
@@ -75,7 +79,11 @@ impl Core {
         self.serial += 1;
         let id = ConnId::new(self.serial, index);
         let conn = Connection::server(id, Rc::clone(conf), self.shared.now);
-        let mut slot = Slot::new(conn, socket, who);
+        let tls = match &self.owners[who.owner as usize].tls {
+            Some(config) => Some(Box::new(Tls::server(config).map_err(io::Error::other)?)),
+            None => None,
+        };
+        let mut slot = Slot::new(conn, socket, tls, who);
         slot.socket.register(registry, Token(index))?;
         log::debug!("{id}: accepted from {}", who.peer);
         if let Some(due) = slot.conn.deadline() {
@@ -212,6 +220,9 @@ impl Core {
         registry: &Registry,
     ) {
         let slot = &mut self.slots[index];
+        if slot.tls.is_some() {
+            close_tls(slot, &mut self.shared, &mut wrote);
+        }
         slot.writable &= !wrote.short;
         if slot.outbox.is_some() {
             flush(slot, &mut self.shared.outboxes, &mut wrote);
@@ -239,7 +250,7 @@ impl Core {
             let _ = slot.socket.half_close();
             slot.conn.half_closed();
         }
-        let held = u32::try_from(slot.conn.held() + slot.backlog()).unwrap_or(u32::MAX);
+        let held = u32::try_from(slot.holds()).unwrap_or(u32::MAX);
         if held != slot.held {
             self.memory = self.memory + held as usize - slot.held as usize;
             slot.held = held;
@@ -420,9 +431,16 @@ impl Core {
             Sent::Queued => {
                 let shared = &mut self.shared;
                 let slot = &mut self.slots[index];
-                slot.outbox
-                    .get_or_insert_with(|| shared.outboxes.take())
-                    .push_frame(Rc::clone(&frame.bytes));
+                let outbox = slot.outbox.get_or_insert_with(|| shared.outboxes.take());
+                match &mut slot.tls {
+                    None => outbox.push_frame(Rc::clone(&frame.bytes)),
+                    // It was open a moment ago; should its keys be used up, its reading shows that.
+                    Some(tls) => {
+                        let _ = tls.write(&[&frame.bytes], &mut shared.cipher, |bytes| {
+                            outbox.push(bytes);
+                        });
+                    }
+                }
             }
             Sent::Dropped => self.totals.dropped += 1,
             Sent::Closed => {}
@@ -442,6 +460,28 @@ impl Core {
         result
     }
 }
+
+/// Says that nothing more will be said, when that is so: before our half of the stream ends (RFC 8446 §6.1).
+fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
+    let ends = slot.conn.wants_half_close() || slot.conn.is_closed();
+    if !ends || wrote.broken {
+        return;
+    }
+    let Some(tls) = &mut slot.tls else { return };
+    tls.close(&mut shared.cipher);
+    let mut sealed = Sealed {
+        wire: Wire {
+            socket: &slot.socket,
+            outbox: &mut slot.outbox,
+            outboxes: &mut shared.outboxes,
+            wrote,
+        },
+        tls,
+        cipher: &mut shared.cipher,
+    };
+    sealed.send_cipher();
+}
+
 /// Sends what waits, if the socket may take it.
 fn flush(slot: &mut Slot, outboxes: &mut Outboxes, wrote: &mut Wrote) {
     let Some(outbox) = &mut slot.outbox else {

@@ -11,6 +11,7 @@ mod listener;
 mod ops;
 mod outbox;
 mod receive;
+mod sealed;
 mod shared;
 mod slot;
 mod socket;
@@ -21,6 +22,7 @@ mod wheel;
 use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event as Readiness;
@@ -134,8 +136,17 @@ impl Engine {
             members: Vec::new(),
             live: 0,
             max_connections,
+            tls: None,
         });
         (self.core.owners.len() - 1) as u32
+    }
+
+    /// From now on the connections that an owner accepts speak TLS by this configuration. Those that it has are not
+    /// touched.
+    pub fn secure(&mut self, owner: u32, config: Arc<rustls::ServerConfig>) {
+        if let Some(owner) = self.core.owners.get_mut(owner as usize) {
+            owner.tls = Some(config);
+        }
     }
 
     /// Accepts from `bound` on behalf of `owner`.
@@ -350,6 +361,7 @@ impl Engine {
                     owner: listener.owner,
                     peer,
                     loopback: listener.loopback,
+                    tls: owner.tls.is_some(),
                 };
                 let registry = self.poll.registry();
                 let added = core.insert(socket, who, &listener.conf, registry);

@@ -1,6 +1,7 @@
 //! What the loop keeps of one connection.
 
 use crate::conn::Connection;
+use crate::conn::tls::Tls;
 
 use super::outbox::Outbox;
 use super::socket::{Peer, Socket};
@@ -16,6 +17,8 @@ pub(super) struct Who {
     pub peer: Peer,
     /// It came by a binding that only this machine reaches.
     pub loopback: bool,
+    /// It speaks TLS.
+    pub tls: bool,
 }
 
 /// One connection with its socket.
@@ -23,6 +26,8 @@ pub(super) struct Who {
 pub(super) struct Slot {
     pub conn: Connection,
     pub socket: Socket,
+    /// Boxed, for most connections of most daemons have none.
+    pub tls: Option<Box<Tls>>,
     /// Bytes that the socket did not take; none while there are none.
     pub outbox: Option<Box<Outbox>>,
     pub who: Who,
@@ -54,10 +59,11 @@ const _: () = assert!(
 );
 
 impl Slot {
-    pub(super) fn new(conn: Connection, socket: Socket, who: Who) -> Slot {
+    pub(super) fn new(conn: Connection, socket: Socket, tls: Option<Box<Tls>>, who: Who) -> Slot {
         Slot {
             conn,
             socket,
+            tls,
             outbox: None,
             who,
             member: NO_MEMBER,
@@ -81,7 +87,14 @@ impl Slot {
             && self.held == 0
             && self.member != NO_MEMBER
             && !self.readable
+            && self.tls.is_none()
             && self.conn.is_quiet()
+    }
+
+    /// Bytes of memory that it holds beyond itself.
+    pub(super) fn holds(&self) -> usize {
+        let incomplete = self.tls.as_ref().map_or(0, |tls| tls.held());
+        self.conn.held() + self.backlog() + incomplete
     }
 
     #[inline]
