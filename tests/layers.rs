@@ -28,7 +28,7 @@ const RULES: Rules<'_> = Rules {
 const ORDER: &[(&str, &str)] = &[
     (
         "",
-        "proto < conn < config < engine < manager < cli < mod < main",
+        "proto < conn < config certs < engine < manager < cli < mod < main",
     ),
     ("proto", "http < ws < mod"),
     (
@@ -41,7 +41,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "config",
-        "fault < value < raw < id < address < origin < limits < http < daemon < server < mod",
+        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < mod",
     ),
     (
         "conn",
@@ -51,10 +51,11 @@ const ORDER: &[(&str, &str)] = &[
         "engine",
         "wheel < socket < outbox < sealed < listener < slot < ops < shared < receive < core < mod",
     ),
+    ("certs", "pem der < mod"),
     ("manager", "access < server < mod"),
     (
         "cli",
-        "exit < identity < logging < output < source < args < check < signals < daemon < mod",
+        "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",
     ),
 ];
 
@@ -71,6 +72,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("config", "mio"),
     ("auth", "mio"),
     ("files", "mio"),
+    ("certs", "mio"),
     ("manager", "mio"),
 ];
 
