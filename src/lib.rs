@@ -12,6 +12,7 @@
 //! | 3 | [`engine`] | the event loop on mio: sockets, listeners, timers, backlogs |
 //! | 2 | [`config`] | the configuration file, checked, every fault with its place |
 //! | 2 | [`certs`] | certificates and keys, told apart in clear words |
+//! | 2 | [`files`] | a folder as a web site: what a request means, and the answer to it |
 //! | 1 | [`conn`] | one connection as a machine: bytes and time in, events and bytes out |
 //! | 0 | [`proto`] | bytes to values and back: HTTP/1.1 heads and bodies, the WebSocket protocol |
 //!
@@ -47,5 +48,6 @@ pub mod cli;
 pub mod config;
 pub mod conn;
 pub mod engine;
+pub mod files;
 pub mod manager;
 pub mod proto;

@@ -28,12 +28,12 @@ const RULES: Rules<'_> = Rules {
 const ORDER: &[(&str, &str)] = &[
     (
         "",
-        "proto < conn < config certs < engine < manager < cli < mod < main",
+        "proto < conn < config certs files < engine < manager < cli < mod < main",
     ),
     ("proto", "http < ws < mod"),
     (
         "proto/http",
-        "byte < error < date < authority < line < field < head < body < response < origin < mod",
+        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < mod",
     ),
     (
         "proto/ws",
@@ -47,9 +47,10 @@ const ORDER: &[(&str, &str)] = &[
         "conn",
         "buffer < deadline < event < conf < phase < tls < answer < connection < http websocket ending < mod",
     ),
+    ("files", "mime < coding < open < answer < listing < mod"),
     (
         "engine",
-        "wheel < socket < outbox < sealed < listener < slot < ops < shared < receive < core < mod",
+        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < receive < core < mod",
     ),
     ("certs", "pem der < mod"),
     ("manager", "access < server < mod"),

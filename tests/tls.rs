@@ -12,12 +12,13 @@ use rustls::{ClientConfig, HandshakeKind, SupportedProtocolVersion};
 use tungstenite::Message;
 
 use authority::Authority;
-use daemon::Daemon;
+use server::Daemon;
 
 #[path = "tls/authority.rs"]
 mod authority;
-#[path = "tls/daemon.rs"]
 mod daemon;
+#[path = "tls/server.rs"]
+mod server;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
@@ -58,11 +59,11 @@ fn curl_loads_a_page_by_either_version() {
             .args(["--write-out", "%{http_code} %{ssl_verify_result}"])
             .args(version)
             // Two requests on one connection, then one that is kept from HTTP/2 by ALPN.
-            .args([daemon.url("https"), daemon.url("https")])
+            .args([daemon.url(), daemon.url()])
             .output()
             .expect("curl is there");
         let stdout = String::from_utf8(output.stdout).unwrap();
-        let once = format!("{}200 0", daemon::PAGE);
+        let once = format!("{}200 0", server::PAGE);
         assert_eq!(stdout, once.repeat(2), "{:?}", output.stderr);
     }
 }
@@ -186,16 +187,16 @@ fn certificates_are_read_again_while_connections_live() {
     let mut old = web_socket(&daemon, &config);
     let first = shown(&daemon);
     daemon.authority.issue(daemon.folder.path());
-    daemon.hang_up();
-    daemon.wait_for("WS_SERVER_1: certificate read again: CN=server (localhost, 127.0.0.1), ");
-    daemon.wait_for("SIGHUP: certificates read again; to reload the rest is not available yet");
+    daemon.signal(libc::SIGHUP);
+    daemon.wait_for_log("WS_SERVER_1: certificate read again: CN=server (localhost, 127.0.0.1), ");
+    daemon.wait_for_log("SIGHUP: certificates read again; to reload the rest is not available yet");
     let second = shown(&daemon);
     assert_ne!(first, second);
     echoes(&mut old, b"still here");
     fs::write(daemon.path("cert.pem"), "").unwrap();
-    daemon.hang_up();
-    daemon.wait_for("bellwire.toml:6:15: certificate: ");
-    daemon.wait_for("WS_SERVER_1: keeps the certificate that it has");
+    daemon.signal(libc::SIGHUP);
+    daemon.wait_for_log("bellwire.toml:6:15: certificate: ");
+    daemon.wait_for_log("WS_SERVER_1: keeps the certificate that it has");
     assert_eq!(shown(&daemon), second);
     echoes(&mut old, b"still here");
 }

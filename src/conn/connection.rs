@@ -143,7 +143,7 @@ impl Connection {
         matches!(self.phase, Phase::WebSocket(_))
     }
 
-    /// Whether it is over: the transport may go once what waits is flushed.
+    /// Whether it is over: the transport goes, and what still waits with it.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
@@ -157,13 +157,15 @@ impl Connection {
     }
 
     /// Our half of the transport is closed.
-    pub fn half_closed(&mut self) {
-        if matches!(self.phase, Phase::Draining { .. }) {
-            self.phase = if self.at_eof {
-                Phase::Closed
-            } else {
-                Phase::Draining { half_closed: true }
-            };
+    pub fn half_closed(&mut self, now: Tick) {
+        if !self.wants_half_close() {
+            return;
+        }
+        if self.at_eof {
+            self.phase = Phase::Closed;
+        } else {
+            self.phase = Phase::Draining { half_closed: true };
+            self.wait(Due::Linger, LINGER, now);
         }
     }
 
@@ -174,7 +176,7 @@ impl Connection {
         match self.phase {
             Phase::WebSocket(_) | Phase::Draining { .. } => usize::MAX,
             Phase::ReadHead { .. } | Phase::ReadBody(..) | Phase::AwaitUpgrade(_) => MAX_HEAD,
-            Phase::AwaitAnswer(_) | Phase::Closed => 0,
+            Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::Closed => 0,
         }
     }
 
@@ -256,7 +258,7 @@ impl Connection {
                 out.cork,
                 self.conf.max_message,
             );
-            let got = self.after(step.got, now);
+            let got = self.after(step.got);
             return Step {
                 used: step.used,
                 got,
@@ -272,10 +274,11 @@ impl Connection {
             self.wait(Due::Ping, self.conf.ping_interval, now);
         }
     }
-    pub(super) fn drain(&mut self, now: Tick) {
+    pub(super) fn drain(&mut self) {
         self.phase = Phase::Draining { half_closed: false };
         self.rest = None;
-        self.wait(Due::Linger, LINGER, now);
+        // However long the last words take to leave, progress is all that is asked for.
+        self.waits_for = Due::Never;
     }
 
     pub(super) fn wait(&mut self, due: Due, time: Millis, now: Tick) {

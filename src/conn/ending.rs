@@ -17,10 +17,11 @@ impl Connection {
         self.last_request = true;
         match self.phase {
             Phase::WebSocket(_) => self.start_closing(CloseCode::GOING_AWAY, "", tools, out, now),
-            Phase::ReadHead { .. } => self.drain(now),
+            Phase::ReadHead { .. } => self.drain(),
             Phase::AwaitUpgrade(_) => self.phase = Phase::Closed,
             Phase::ReadBody(..)
             | Phase::AwaitAnswer(_)
+            | Phase::SendBody(..)
             | Phase::Draining { .. }
             | Phase::Closed => {}
         }
@@ -33,24 +34,27 @@ impl Connection {
             Phase::WebSocket(_) => {
                 self.start_closing(CloseCode::TRY_AGAIN_LATER, "", tools, out, now);
             }
-            Phase::AwaitUpgrade(_) | Phase::Draining { .. } | Phase::Closed => {}
-            _ => self.refuse(503, out, now),
+            Phase::AwaitUpgrade(_)
+            | Phase::SendBody(..)
+            | Phase::Draining { .. }
+            | Phase::Closed => {}
+            _ => self.refuse(503, out),
         }
     }
 
     /// The peer's stream ended. The reason, when this ends an open WebSocket.
-    pub fn on_eof(&mut self, now: Tick) -> Option<CloseReason<'static>> {
+    pub fn on_eof(&mut self) -> Option<CloseReason<'static>> {
         self.at_eof = true;
         match &self.phase {
             Phase::WebSocket(_) => Some(self.abandon(CloseReason::Eof)),
             Phase::AwaitUpgrade(_) => Some(self.abandon(CloseReason::Refused)),
             // Its answer may still be read: only the peer's sending half is closed.
-            Phase::AwaitAnswer(_) => {
+            Phase::AwaitAnswer(_) | Phase::SendBody(..) => {
                 self.last_request = true;
                 None
             }
             Phase::ReadHead { .. } | Phase::ReadBody(..) => {
-                self.drain(now);
+                self.drain();
                 None
             }
             Phase::Draining { half_closed } => {
@@ -72,23 +76,23 @@ impl Connection {
 
     /// TLS failed. The peer may still read the alert that says so, and nothing else will be said. The reason, when this
     /// ends an open WebSocket.
-    pub fn insecure(&mut self, now: Tick) -> Option<CloseReason<'static>> {
+    pub fn insecure(&mut self) -> Option<CloseReason<'static>> {
         let open = self.is_websocket();
         if !self.is_closed() {
-            self.drain(now);
+            self.drain();
         }
         open.then_some(CloseReason::Tls)
     }
 
     /// The peer began with plain HTTP where TLS is spoken: it is told so in plain HTTP.
-    pub fn refuse_plain_http(&mut self, out: &mut Out<'_>, now: Tick) {
+    pub fn refuse_plain_http(&mut self, out: &mut Out<'_>) {
         let plain = Answer {
             status: 400,
             fields: &[("Content-Type", b"text/plain; charset=utf-8")],
             body: PLAIN_HTTP.as_bytes(),
         };
         answer::write(&plain, Exchange::broken(), false, out);
-        self.drain(now);
+        self.drain();
     }
 
     /// Ends the connection at once, without a word. The reason comes back when this ends an open WebSocket.
@@ -100,6 +104,7 @@ impl Connection {
 
     fn abandon(&mut self, reason: CloseReason<'static>) -> CloseReason<'static> {
         self.phase = Phase::Closed;
+        self.rest = None;
         self.waits_for = Due::Never;
         match (self.closing, reason) {
             (Some(code), CloseReason::Eof | CloseReason::Reset) => CloseReason::Local(code),
@@ -121,7 +126,7 @@ impl Connection {
     /// Whether bytes wait for the transport to take them, and whether it took any just now.
     #[inline]
     pub fn note_backlog(&mut self, waits: bool, progress: bool, now: Tick) {
-        if !waits {
+        if !waits || self.is_closed() {
             self.stall = None;
         } else if progress || self.stall.is_none() {
             self.stall = Some(now.after(STALL));
@@ -145,21 +150,21 @@ impl Connection {
             Due::Never => None,
             Due::Head => {
                 if self.rest.is_some() {
-                    self.refuse(408, out, now);
+                    self.refuse(408, out);
                 } else {
                     // Nothing was asked, so nothing is answered.
-                    self.drain(now);
+                    self.drain();
                 }
                 None
             }
             Due::Idle => {
-                self.drain(now);
+                self.drain();
                 None
             }
             Due::Body => {
                 self.due = self.seen.after(self.conf.idle_timeout);
                 if self.due.is_due(now) {
-                    self.refuse(408, out, now);
+                    self.refuse(408, out);
                 }
                 None
             }

@@ -6,7 +6,7 @@ use crate::proto::http::response;
 use crate::proto::ws::frame::Role;
 use crate::proto::ws::handshake::{self, Offer};
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, AnswerHead};
 use super::buffer::Out;
 use super::connection::{Aux, Connection};
 use super::deadline::{Due, Tick};
@@ -30,10 +30,12 @@ impl Connection {
                 used: input.len(),
                 got: Got::More,
             },
-            Phase::AwaitAnswer(_) | Phase::Closed | Phase::WebSocket(_) => Step {
-                used: 0,
-                got: Got::More,
-            },
+            Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::Closed | Phase::WebSocket(_) => {
+                Step {
+                    used: 0,
+                    got: Got::More,
+                }
+            }
         }
     }
 
@@ -71,7 +73,7 @@ impl Connection {
                 Step { used, got }
             }
             Err(error) => {
-                self.refuse(error.status(), out, now);
+                self.refuse(error.status(), out);
                 Step {
                     used: 0,
                     got: Got::More,
@@ -94,7 +96,7 @@ impl Connection {
                     persistent: false,
                     ..exchange
                 });
-                self.refuse(413, out, now);
+                self.refuse(413, out);
                 return Got::More;
             }
             BodyLength::Empty | BodyLength::Length(0) => {
@@ -130,7 +132,7 @@ impl Connection {
                 exchange.expects_continue = false;
                 let (answered, received) = (exchange.answered, exchange.received);
                 if received > self.conf.max_body {
-                    self.refuse(413, out, now);
+                    self.refuse(413, out);
                     return Step {
                         used,
                         got: Got::More,
@@ -161,7 +163,7 @@ impl Connection {
                 }
             }
             Err(error) => {
-                self.refuse(error.status(), out, now);
+                self.refuse(error.status(), out);
                 Step {
                     used: 0,
                     got: Got::More,
@@ -215,10 +217,8 @@ impl Connection {
 
     /// Answers the current request. False: there is none that waits for an answer, and nothing was written.
     pub fn respond(&mut self, answer: &Answer<'_>, out: &mut Out<'_>, now: Tick) -> bool {
-        let (exchange, whole) = match &self.phase {
-            Phase::AwaitAnswer(exchange) => (*exchange, true),
-            Phase::ReadBody(exchange, _) if !exchange.answered => (*exchange, false),
-            _ => return false,
+        let Some((exchange, whole)) = self.open_exchange() else {
+            return false;
         };
         // RFC 9110 §10.1.1: a body that was held back for 100 (Continue) may come or not, and only closing is safe.
         let persistent =
@@ -230,16 +230,75 @@ impl Connection {
             exchange.answered = true;
             exchange.persistent = persistent;
             if !persistent {
-                self.drain(now);
+                self.drain();
             }
         }
         true
     }
 
+    /// Answers the current request with a body that the caller writes past the connection: `length` bytes of it, telling
+    /// each time how many by [`Connection::body_sent`]. `None`: no request waits for an answer, and nothing was written;
+    /// else whether a body is to be written at all.
+    pub fn respond_head(
+        &mut self,
+        head: &AnswerHead<'_>,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Option<bool> {
+        let (exchange, whole) = self.open_exchange()?;
+        // Nothing is read meanwhile, so a body that is still coming ends the connection.
+        let persistent = exchange.persistent && !self.last_request && whole;
+        answer::write_head(head, exchange, persistent, out);
+        if exchange.head_only || head.length == 0 {
+            self.next_request(persistent, now);
+            return Some(false);
+        }
+        let exchange = Exchange {
+            persistent,
+            answered: true,
+            ..exchange
+        };
+        self.phase = Phase::SendBody(exchange, head.length);
+        self.waits_for = Due::Never;
+        Some(true)
+    }
+
+    /// Bytes of the answer's body that are still to be written past the connection.
+    #[must_use]
+    pub fn body_left(&self) -> u64 {
+        match self.phase {
+            Phase::SendBody(_, left) => left,
+            _ => 0,
+        }
+    }
+
+    /// `count` bytes of the answer's body were written, at most [`Connection::body_left`]. After the last of them the
+    /// connection goes on to the next request, or ends.
+    pub fn body_sent(&mut self, count: u64, now: Tick) {
+        if let Phase::SendBody(exchange, left) = &mut self.phase {
+            *left = left.saturating_sub(count);
+            if *left == 0 {
+                let persistent = exchange.persistent && !self.last_request;
+                self.next_request(persistent, now);
+            }
+        }
+    }
+
+    /// The request that waits for an answer, and whether all of it has come.
+    fn open_exchange(&self) -> Option<(Exchange, bool)> {
+        match &self.phase {
+            Phase::AwaitAnswer(exchange) => Some((*exchange, true)),
+            Phase::ReadBody(exchange, _) if !exchange.answered => Some((*exchange, false)),
+            _ => None,
+        }
+    }
+
     /// Answers what is no good request, or cannot be taken, and ends the connection.
-    pub(super) fn refuse(&mut self, status: u16, out: &mut Out<'_>, now: Tick) {
+    pub(super) fn refuse(&mut self, status: u16, out: &mut Out<'_>) {
         let exchange = match &self.phase {
-            Phase::AwaitAnswer(exchange) | Phase::ReadBody(exchange, _) => *exchange,
+            Phase::AwaitAnswer(exchange)
+            | Phase::ReadBody(exchange, _)
+            | Phase::SendBody(exchange, _) => *exchange,
             _ => Exchange::broken(),
         };
         if !exchange.answered {
@@ -256,7 +315,7 @@ impl Connection {
                 out,
             );
         }
-        self.drain(now);
+        self.drain();
     }
 
     fn next_request(&mut self, persistent: bool, now: Tick) {
@@ -264,7 +323,7 @@ impl Connection {
             self.phase = Phase::ReadHead { scanned: 0 };
             self.wait(Due::Idle, self.conf.idle_timeout, now);
         } else {
-            self.drain(now);
+            self.drain();
         }
     }
 

@@ -22,7 +22,7 @@ mod phase;
 pub mod tls;
 mod websocket;
 
-pub use answer::Answer;
+pub use answer::{Answer, AnswerHead};
 pub use conf::{Conf, SlowPeer};
 pub use connection::{Aux, Connection, Counters, Tools};
 pub use deadline::{LINGER, STALL};

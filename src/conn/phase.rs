@@ -7,9 +7,9 @@ use crate::proto::ws::session::Session;
 /// Where a connection stands.
 ///
 /// ```text
-/// server: ReadHead -> ReadBody -> AwaitAnswer -> ReadHead …      persistent
-///                                             -> Draining        not, or after an error
-///                                             -> WebSocket       upgraded
+/// server: ReadHead -> ReadBody -> AwaitAnswer -> SendBody -> ReadHead …      persistent
+///                                                         -> Draining        not, or after an error
+///                                             -> WebSocket                   upgraded
 /// client: AwaitUpgrade -> WebSocket
 /// both:   WebSocket -> Draining -> Closed
 /// ```
@@ -24,6 +24,9 @@ pub(super) enum Phase {
     ReadBody(Exchange, BodyDecoder),
     /// The request is whole; its answer is not there yet. Nothing more is read.
     AwaitAnswer(Exchange),
+    /// The head of the answer is written, and the caller writes its body past the connection, for it is a file. Nothing
+    /// more is read.
+    SendBody(Exchange, u64),
     /// The upgrade request is sent, the answer is awaited (client).
     AwaitUpgrade(Box<Upgrade>),
     /// The WebSocket connection is open, or in its closing handshake.
@@ -34,7 +37,7 @@ pub(super) enum Phase {
         /// Whether our half is closed.
         half_closed: bool,
     },
-    /// Over; to be dropped once what waits is flushed.
+    /// Over.
     Closed,
 }
 

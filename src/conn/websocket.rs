@@ -22,17 +22,11 @@ impl Connection {
     }
 
     /// `count` bytes were received into the buffer that [`Connection::spare`] lent.
-    pub fn filled<'e>(
-        &mut self,
-        count: usize,
-        tools: &mut Tools,
-        out: &mut Out<'_>,
-        now: Tick,
-    ) -> Got<'e> {
+    pub fn filled<'e>(&mut self, count: usize, tools: &mut Tools, out: &mut Out<'_>) -> Got<'e> {
         match &mut self.phase {
             Phase::WebSocket(session) => {
                 let got = session.filled(count, &mut tools.pool, &mut tools.keys, out.cork);
-                self.after(got, now)
+                self.after(got)
             }
             _ => Got::More,
         }
@@ -40,7 +34,7 @@ impl Connection {
 
     /// What the session's machine said, as the connection's event.
     #[inline(always)]
-    pub(super) fn after<'e>(&mut self, got: session::Got<'e>, now: Tick) -> Got<'e> {
+    pub(super) fn after<'e>(&mut self, got: session::Got<'e>) -> Got<'e> {
         match got {
             session::Got::More => Got::More,
             session::Got::Message { kind, data } => {
@@ -54,14 +48,14 @@ impl Connection {
             session::Got::Ping(_) => Got::Now(Event::Ping),
             session::Got::Pong(_) => Got::Now(Event::Pong),
             session::Got::Closed { code, reason } => {
-                self.drain(now);
+                self.drain();
                 Got::Now(Event::Closed(match self.closing {
                     Some(code) => CloseReason::Local(code),
                     None => CloseReason::Peer(code, reason),
                 }))
             }
             session::Got::Failed(error) => {
-                self.drain(now);
+                self.drain();
                 Got::Now(Event::Closed(CloseReason::Failed(error)))
             }
         }

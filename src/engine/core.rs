@@ -14,6 +14,7 @@ use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 use crate::proto::ws::close::CloseCode;
 
+use super::feed::Fed;
 use super::ops::{Handler, Later, Ops};
 use super::outbox::{Outboxes, Wire, Wrote};
 use super::receive::{HIGH, receive};
@@ -220,19 +221,23 @@ impl Core {
         registry: &Registry,
     ) {
         let slot = &mut self.slots[index];
-        if slot.tls.is_some() {
-            close_tls(slot, &mut self.shared, &mut wrote);
-        }
         slot.writable &= !wrote.short;
         if slot.outbox.is_some() {
             flush(slot, &mut self.shared.outboxes, &mut wrote);
-            if slot.watches_writable == slot.writable {
-                slot.watches_writable = !slot.writable;
-                let watched = slot
-                    .socket
-                    .watch_writable(registry, Token(index), !slot.writable);
-                wrote.broken |= watched.is_err();
-            }
+        }
+        if slot.feed.is_some() && slot.outbox.is_none() && !wrote.broken {
+            feed(slot, &mut self.shared, &mut wrote);
+        }
+        if slot.tls.is_some() && slot.feed.is_none() {
+            close_tls(slot, &mut self.shared, &mut wrote);
+            slot.writable &= !wrote.short;
+        }
+        if slot.watches_writable == slot.writable {
+            slot.watches_writable = !slot.writable;
+            let watched = slot
+                .socket
+                .watch_writable(registry, Token(index), !slot.writable);
+            wrote.broken |= watched.is_err();
         }
         if wrote.broken && !slot.conn.is_closed() {
             self.end(index, CloseReason::Reset, handler);
@@ -242,13 +247,13 @@ impl Core {
 
     fn settle_state(&mut self, index: usize, wrote: Wrote) {
         let slot = &mut self.slots[index];
-        let waits = slot.outbox.is_some();
+        let waits = slot.outbox.is_some() || slot.feed.is_some();
         slot.conn
             .note_backlog(waits, wrote.progress, self.shared.now);
         if !waits && slot.conn.wants_half_close() {
             // It fails only when the peer is gone, which reading shows.
             let _ = slot.socket.half_close();
-            slot.conn.half_closed();
+            slot.conn.half_closed(self.shared.now);
         }
         let held = u32::try_from(slot.holds()).unwrap_or(u32::MAX);
         if held != slot.held {
@@ -265,7 +270,7 @@ impl Core {
             self.leave(index);
         }
         let slot = &mut self.slots[index];
-        if slot.conn.is_closed() && (!waits || wrote.broken) {
+        if slot.conn.is_closed() {
             slot.reaped = true;
             self.reap.push(index as u32);
             return;
@@ -273,8 +278,10 @@ impl Core {
         if let Some(due) = slot.conn.deadline() {
             self.wheel.arm(index, due);
         }
+        let feeds = slot.feed.is_some() && slot.outbox.is_none() && slot.writable;
         let more = slot.readable || (slot.interrupted && slot.conn.has_rest());
-        if more && !slot.resumed && slot.conn.appetite() > 0 && slot.backlog() <= HIGH {
+        let reads = more && slot.conn.appetite() > 0 && slot.backlog() <= HIGH;
+        if (reads || feeds) && !slot.resumed {
             slot.resumed = true;
             self.resume.push(index as u32);
         }
@@ -480,6 +487,50 @@ fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
         cipher: &mut shared.cipher,
     };
     sealed.send_cipher();
+}
+
+/// Sends of the file that is the answer's body, if the socket may take it.
+fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
+    let Some(feed) = &mut slot.feed else { return };
+    if !slot.writable {
+        return;
+    }
+    let mut count = 0;
+    let fed = match &mut slot.tls {
+        None => feed.feed(&slot.socket, &mut count),
+        Some(tls) => {
+            let mut sealed = Sealed {
+                wire: Wire {
+                    socket: &slot.socket,
+                    outbox: &mut slot.outbox,
+                    outboxes: &mut shared.outboxes,
+                    wrote,
+                },
+                tls,
+                cipher: &mut shared.cipher,
+            };
+            feed.feed_sealed(&mut sealed, &mut shared.scratch, &mut count)
+        }
+    };
+    wrote.progress |= count > 0;
+    slot.conn.body_sent(count, shared.now);
+    match fed {
+        Ok(Fed::Share) => return,
+        Ok(Fed::Full) => {
+            slot.writable = false;
+            return;
+        }
+        Ok(Fed::Done) => {}
+        Ok(Fed::Short) => {
+            log::warn!(
+                "{}: a file became shorter while it was sent",
+                slot.conn.id()
+            );
+            wrote.broken = true;
+        }
+        Err(_) => wrote.broken = true,
+    }
+    slot.feed = None;
 }
 
 /// Sends what waits, if the socket may take it.

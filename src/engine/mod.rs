@@ -7,6 +7,7 @@
 //! It knows connections and owners; what a server is, what is served and who may enter is the [`Handler`]'s.
 
 mod core;
+mod feed;
 mod listener;
 mod ops;
 mod outbox;
@@ -44,6 +45,7 @@ use slot::{Slot, Who};
 use wheel::Wheel;
 
 pub use self::core::Totals;
+pub use feed::Segment;
 pub use listener::Bound;
 pub use ops::{Handler, Ops};
 pub use socket::Peer;

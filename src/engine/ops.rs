@@ -1,15 +1,17 @@
 //! What a handler can do while it handles an event.
 
+use std::fs::File;
 use std::rc::Rc;
 
 use crate::conn::buffer::{Out, Sent, SharedFrame};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
-use crate::conn::{Answer, Connection, Tools};
+use crate::conn::{Answer, AnswerHead, Connection, Tools};
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{self, Kind};
 use crate::proto::ws::handshake::Offer;
 
+use super::feed::{Feed, Segment};
 use super::slot::Who;
 use super::socket::Peer;
 
@@ -45,6 +47,7 @@ pub struct Ops<'o> {
     pub(super) out: Out<'o>,
     pub(super) tools: &'o mut Tools,
     pub(super) later: &'o mut Vec<Later>,
+    pub(super) feed: &'o mut Option<Box<Feed>>,
     pub(super) now: Tick,
     pub(super) who: &'o Who,
 }
@@ -85,6 +88,24 @@ impl Ops<'_> {
     /// Answers the request of this connection. False: none waits for an answer.
     pub fn respond(&mut self, answer: &Answer<'_>) -> bool {
         self.conn.respond(answer, &mut self.out, self.now)
+    }
+
+    /// Answers the request of this connection with a file: `head.length` bytes of it, as the segments say. It is sent as
+    /// the peer takes it; one that turns out shorter ends the connection. False: no request waits for an answer.
+    pub fn respond_file(
+        &mut self,
+        head: &AnswerHead<'_>,
+        file: File,
+        segments: Vec<Segment>,
+    ) -> bool {
+        match self.conn.respond_head(head, &mut self.out, self.now) {
+            None => false,
+            Some(false) => true,
+            Some(true) => {
+                *self.feed = Some(Box::new(Feed::new(file, segments)));
+                true
+            }
+        }
     }
 
     /// Accepts the upgrade that the request of this connection offers. False: none waits for an answer.

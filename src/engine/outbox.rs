@@ -175,6 +175,19 @@ impl Wire<'_> {
         }
     }
 
+    /// As [`Through::pass`], of a head whose body follows at once from elsewhere.
+    pub(super) fn pass_head(&mut self, head: &[u8]) {
+        if self.outbox.is_some() || self.wrote.broken {
+            self.pass(&[head]);
+            return;
+        }
+        match self.socket.send_more(head) {
+            Ok(sent) if sent < head.len() => self.keep(&head[sent..]),
+            Ok(_) => self.wrote.progress = true,
+            Err(_) => self.pass(&[head]),
+        }
+    }
+
     #[inline(never)]
     fn keep(&mut self, rest: &[u8]) {
         self.wrote.short = true;

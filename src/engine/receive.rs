@@ -3,10 +3,10 @@
 use std::io;
 
 use crate::conn::Aux;
-use crate::conn::buffer::Out;
+use crate::conn::buffer::{Out, Through};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, Event, Got};
-use crate::conn::tls::TlsError;
+use crate::conn::tls::{RECORD, TlsError};
 use crate::proto::ws::session::SHORT_HEADER;
 
 use super::ops::{Handler, Ops};
@@ -122,6 +122,7 @@ pub(super) fn receive<H: Handler>(
         },
         tools,
         later,
+        feed: &mut slot.feed,
         now,
         who: &slot.who,
     };
@@ -136,7 +137,11 @@ pub(super) fn receive<H: Handler>(
     );
     // The whole of what was said, in one write.
     if !cork.is_empty() {
-        wire.pass_one(cork);
+        if slot.feed.is_none() {
+            wire.pass_one(cork);
+        } else {
+            wire.pass_head(cork);
+        }
         cork.clear();
     }
 }
@@ -166,7 +171,7 @@ fn work<H: Handler>(
         }
         let in_place = std::mem::take(&mut direct);
         let what = if in_place > 0 {
-            ops.conn.filled(in_place, ops.tools, &mut ops.out, now)
+            ops.conn.filled(in_place, ops.tools, &mut ops.out)
         } else {
             let input = &mut scratch[at..got.end];
             let step = ops.conn.step(input, aux, ops.tools, &mut ops.out, now);
@@ -296,6 +301,7 @@ fn receive_tls<H: Handler>(
         later,
         now,
         who: &slot.who,
+        feed: &mut slot.feed,
     };
     work(
         &mut ops,
@@ -306,7 +312,20 @@ fn receive_tls<H: Handler>(
         &mut slot.interrupted,
         &mut slot.readable,
     );
-    ops.out.flush();
+    if let Some(feed) = &mut slot.feed
+        && sealed.backlog() == 0
+    {
+        // The body, or its beginning, leaves with its head; what is wrong with the file shows again.
+        let at = cork.len();
+        cork.resize(at + RECORD, 0);
+        let read = feed.read(&mut cork[at..]).map_or(0, |(count, _)| count);
+        cork.truncate(at + read);
+        slot.conn.body_sent(read as u64, now);
+    }
+    if !cork.is_empty() {
+        sealed.pass(&[cork]);
+        cork.clear();
+    }
     if let Err(error) = read {
         fail_tls(slot, shared, handler, wrote, &error);
     }
@@ -326,10 +345,11 @@ fn fail_tls<H: Handler>(
     if plain {
         slot.tls = None;
     }
+    slot.feed = None;
     with_ops(slot, shared, wrote, |ops| {
         if plain {
-            ops.conn.refuse_plain_http(&mut ops.out, ops.now);
-        } else if let Some(reason) = ops.conn.insecure(ops.now) {
+            ops.conn.refuse_plain_http(&mut ops.out);
+        } else if let Some(reason) = ops.conn.insecure() {
             handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
         }
     });
@@ -339,7 +359,7 @@ fn fail_tls<H: Handler>(
 #[cold]
 fn end<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, reason: CloseReason<'static>) {
     let ended = match reason {
-        CloseReason::Eof => ops.conn.on_eof(ops.now),
+        CloseReason::Eof => ops.conn.on_eof(),
         reason => ops.conn.abort(reason),
     };
     if let Some(reason) = ended {

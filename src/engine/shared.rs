@@ -81,6 +81,7 @@ pub(super) fn with_ops<T>(
         },
         tools: &mut shared.tools,
         later: &mut shared.later,
+        feed: &mut slot.feed,
         now: shared.now,
         who: &slot.who,
     };

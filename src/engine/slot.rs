@@ -3,6 +3,7 @@
 use crate::conn::Connection;
 use crate::conn::tls::Tls;
 
+use super::feed::Feed;
 use super::outbox::Outbox;
 use super::socket::{Peer, Socket};
 
@@ -30,6 +31,8 @@ pub(super) struct Slot {
     pub tls: Option<Box<Tls>>,
     /// Bytes that the socket did not take; none while there are none.
     pub outbox: Option<Box<Outbox>>,
+    /// The file that is the body of the answer under way.
+    pub feed: Option<Box<Feed>>,
     pub who: Who,
     /// Its place in the owner's list of open WebSockets.
     pub member: u32,
@@ -65,6 +68,7 @@ impl Slot {
             socket,
             tls,
             outbox: None,
+            feed: None,
             who,
             member: NO_MEMBER,
             held: 0,
@@ -84,6 +88,7 @@ impl Slot {
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
         self.outbox.is_none()
+            && self.writable
             && self.held == 0
             && self.member != NO_MEMBER
             && !self.readable

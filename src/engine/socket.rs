@@ -1,5 +1,6 @@
 //! A stream socket of either family, and the few calls that std does not offer on it.
 
+use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
@@ -93,6 +94,22 @@ impl Socket {
             Socket::Tcp(tcp) => (&mut &*tcp).write(bytes),
             Socket::Unix(unix) => (&mut &*unix).write(bytes),
         }
+    }
+
+    /// As [`Socket::send`], of what is to leave together with what comes next.
+    pub(super) fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = libc::MSG_MORE | libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        // SAFETY: the buffer is as long as it is said to be, and send only reads it.
+        let sent = unsafe { libc::send(self.fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Sends up to `most` bytes of a file, from `offset` on; 0 at its end.
+    pub(super) fn send_file(&self, file: &File, offset: u64, most: usize) -> io::Result<usize> {
+        let mut offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+        // SAFETY: both descriptors are open, and the offset is a place of ours that outlives the call.
+        let sent = unsafe { libc::sendfile(self.fd(), file.as_raw_fd(), &raw mut offset, most) };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
     pub(super) fn send_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {

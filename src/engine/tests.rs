@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+mod tls;
+
 use super::*;
 use crate::conn::event::Event;
 use crate::conn::{Answer, SlowPeer};
@@ -461,4 +463,60 @@ fn shutting_down_closes_with_1001_and_ends() {
     house.turn_until("the end", |house| house.engine.connections() == 0);
     assert_eq!(house.script.closed, ["closed with 1001"]);
     assert!(TcpStream::connect(house.address).is_err());
+}
+
+#[test]
+fn the_last_answer_may_take_longer_than_the_linger_when_it_progresses() {
+    let mut house = House::new(Does::Echo);
+    let mut peer = TcpStream::connect(house.address).unwrap();
+    let mut asked = Vec::new();
+    for _ in 0..199 {
+        asked.extend_from_slice(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    asked.extend_from_slice(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    peer.write_all(&asked).unwrap();
+    house.turn_until("a backlog", |house| house.engine.memory() > 0);
+    let conn = &house.engine.core.slots[0].conn;
+    assert!(
+        conn.deadline().is_some(),
+        "a peer that reads nothing is not kept for ever"
+    );
+    let got = house.read_to_end(&mut peer);
+    let heads = got
+        .windows(12)
+        .filter(|window| window == b"HTTP/1.1 200")
+        .count();
+    assert_eq!(heads, 200);
+}
+
+#[test]
+fn a_peer_that_stalls_is_freed_with_all_that_waits_for_it() {
+    let mut house = House::new(Does::Broadcast);
+    let deaf = house.websocket();
+    let mut sender = house.websocket();
+    flood(&mut house, &mut sender, |house| {
+        house.engine.memory() > 200_000
+    });
+    // The clock of the test: the stall's time has passed.
+    let index = house
+        .engine
+        .core
+        .slots
+        .iter()
+        .find(|(_, slot)| slot.outbox.is_some())
+        .unwrap()
+        .0;
+    house.engine.core.shared.now = house
+        .engine
+        .core
+        .shared
+        .now
+        .after(crate::conn::STALL)
+        .after(Millis::new(1));
+    let House { engine, script, .. } = &mut house;
+    engine.core.expire(index, script, engine.poll.registry());
+    engine.finish(script);
+    assert_eq!(house.script.closed, ["the peer does not read"]);
+    assert_eq!((house.engine.connections(), house.engine.memory()), (1, 0));
+    deaf.set_nonblocking(true).unwrap();
 }

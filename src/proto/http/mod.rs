@@ -4,8 +4,8 @@
 //! [`Error`], not a guess. What is written cannot be split by a value that somebody else chose.
 //! There is no connection here, no clock and no policy: bytes become values, and values bytes.
 //!
-//! Order: byte, error, date, authority, line, field, head, body, response, origin. A file imports
-//! only what stands left of it.
+//! Order: byte, error, date, authority, line, field, head, body, response, origin, path, conditional,
+//! range. A file imports only what stands left of it.
 
 mod authority;
 mod byte;
@@ -14,9 +14,12 @@ mod field;
 mod line;
 
 pub mod body;
+pub mod conditional;
 pub mod date;
 pub mod head;
 pub mod origin;
+pub mod path;
+pub mod range;
 pub mod response;
 
 pub use error::Error;

@@ -27,6 +27,15 @@ impl Pool {
         buffer
     }
 
+    /// A buffer for a message that begins with a frame of `len` bytes. What is far too large for it stays for others.
+    pub(super) fn take_for(&mut self, len: u64) -> Buffer {
+        let enough = len.max(4096).saturating_mul(4);
+        match self.buffers.last() {
+            Some(last) if last.capacity() as u64 > enough => Buffer::default(),
+            _ => self.take(),
+        }
+    }
+
     /// Takes a buffer back; it is freed when the pool is full.
     pub fn give_back(&mut self, mut buffer: Buffer) {
         if self.kept + cost(&buffer) <= MAX_KEPT {
@@ -60,15 +69,20 @@ pub(super) struct Unfinished {
     buffer: Option<Buffer>,
     kind: Kind,
     utf8: Utf8,
+    /// The KiB that the buffer had room for at first. If it was used before, they are memory, not just addresses.
+    used_before: u16,
 }
 
 impl Unfinished {
     /// A message to be kept in `buffer`, or to be checked only.
     pub(super) fn new(kind: Kind, buffer: Option<Buffer>) -> Unfinished {
+        let used_before = buffer.as_ref().map_or(0, |buffer| buffer.capacity() >> 10);
         Unfinished {
             buffer,
             kind,
             utf8: Utf8::default(),
+            // The pool keeps no buffer that is too large for this.
+            used_before: u16::try_from(used_before).unwrap_or(u16::MAX),
         }
     }
 
@@ -145,9 +159,12 @@ impl Unfinished {
         self.buffer.take()
     }
 
-    /// Bytes kept.
+    /// Bytes of memory in use. Room that was reserved and never written to takes none.
     pub(super) fn held(&self) -> usize {
-        self.buffer.as_ref().map_or(0, |buffer| buffer.len())
+        let used_before = usize::from(self.used_before) << 10;
+        self.buffer
+            .as_ref()
+            .map_or(0, |buffer| buffer.len().max(used_before))
     }
 }
 
@@ -194,6 +211,28 @@ mod tests {
         pool.give_back(buffer(100));
         pool.shrink();
         assert_eq!((pool.kept(), pool.take().capacity()), (0, 0));
+    }
+
+    #[test]
+    fn a_buffer_that_was_used_before_counts() {
+        // Or many peers could hold on to the memory of each other's messages, a byte of their own in each.
+        let mut pool = Pool::default();
+        pool.give_back(buffer(1 << 20));
+        let mut message = Unfinished::new(Kind::Binary, Some(pool.take_for(1 << 20)));
+        assert_eq!(message.push(b"x"), Ok(()));
+        assert_eq!(message.held(), 1 << 20);
+        let mut message = Unfinished::new(Kind::Binary, Some(pool.take_for(1 << 20)));
+        assert_eq!(message.reserve(1 << 20, 1 << 20), Ok(()));
+        assert_eq!(message.push(b"x"), Ok(()));
+        assert_eq!(message.held(), 1);
+    }
+
+    #[test]
+    fn a_large_buffer_is_not_spent_on_a_small_frame() {
+        let mut pool = Pool::default();
+        pool.give_back(buffer(1 << 20));
+        assert_eq!(pool.take_for(100).capacity(), 0);
+        assert_eq!(pool.take_for(1 << 18).capacity(), 1 << 20);
     }
 
     #[test]

@@ -305,7 +305,11 @@ impl Receiver {
             if header.fin && terms.keep && header.len <= input.left() as u64 {
                 return whole_message(kind, key, header.len as usize, input, terms.max_message);
             }
-            let buffer = if terms.keep { Some(pool.take()) } else { None };
+            let buffer = if terms.keep {
+                Some(pool.take_for(header.len))
+            } else {
+                None
+            };
             self.unfinished = Some(Unfinished::new(kind, buffer));
         }
         if let Some(unfinished) = &mut self.unfinished {

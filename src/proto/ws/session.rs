@@ -344,7 +344,7 @@ impl Session {
         }
     }
 
-    /// Bytes held for what is unfinished.
+    /// Bytes of memory held for what is unfinished: what has come of it, or all that its buffer was used for before.
     #[inline]
     pub fn held(&self) -> usize {
         self.receiver.held()

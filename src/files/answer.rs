@@ -1,0 +1,269 @@
+//! The answer to a request for a file: its fields, and which ranges of it are sent (RFC 9110 §8.8, §13, §14).
+
+use core::ops::Range;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::MetadataExt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::proto::http::conditional::{self, Outcome, Validator};
+use crate::proto::http::head::{Method, RequestHead};
+use crate::proto::http::range::{self, Ranges};
+use crate::proto::http::{date, response};
+
+use super::coding::Coding;
+use super::mime;
+use super::open::Opened;
+
+/// An answer, but for Date, Content-Length and what concerns the connection.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Fields in the order they are to be written.
+    pub fields: Vec<(&'static str, String)>,
+    /// What a GET is sent.
+    pub body: Body,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum Body {
+    /// Bytes. None in a redirect; none in a 304 either, which must not say so in Content-Length (RFC 9110 §8.6).
+    Bytes(Vec<u8>),
+    /// Parts of a file.
+    File {
+        /// The file, open for reading. It may shrink while it is sent.
+        file: File,
+        /// What is to be sent, in this order.
+        segments: Vec<Segment>,
+        /// How many bytes that is: the Content-Length.
+        length: u64,
+    },
+}
+
+/// A piece of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// Bytes that stand between ranges.
+    Bytes(Vec<u8>),
+    /// A range of the file, not empty.
+    Range {
+        /// Its first byte.
+        start: u64,
+        /// Its length.
+        len: u64,
+    },
+}
+
+impl Segment {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Range { len, .. } => *len,
+        }
+    }
+}
+
+impl Answer {
+    /// An answer that is an error and says so to people.
+    pub(super) fn page(status: u16) -> Self {
+        let mut answer = Self::of_bytes(status, response::error_page(status).into_bytes());
+        answer.field("Content-Type", mime::HTML);
+        answer
+    }
+
+    pub(super) fn of_bytes(status: u16, bytes: Vec<u8>) -> Self {
+        let mut answer = Self {
+            status,
+            fields: Vec::with_capacity(8),
+            body: Body::Bytes(bytes),
+        };
+        answer.field("X-Content-Type-Options", "nosniff");
+        answer
+    }
+
+    pub(super) fn field(&mut self, name: &'static str, value: impl Into<String>) {
+        self.fields.push((name, value.into()));
+    }
+}
+
+/// A file as it is sent, and what is said about it.
+#[derive(Debug)]
+pub(super) struct Representation<'a> {
+    pub(super) opened: Opened,
+    /// Of what is inside the coding.
+    pub(super) content_type: &'static str,
+    pub(super) coding: Option<Coding>,
+    /// Whether another client might be sent another representation.
+    pub(super) varies: bool,
+    /// Not sent when empty.
+    pub(super) cache_control: &'a str,
+}
+
+impl Representation<'_> {
+    /// The answer to a GET or a HEAD.
+    pub(super) fn answer(self, head: &RequestHead<'_>, boundaries: &RandomState) -> Answer {
+        let etag = self.etag();
+        let validator = Validator {
+            etag: &etag,
+            modified: self.modified(),
+        };
+        let outcome = conditional::evaluate(head, validator);
+        match outcome {
+            Outcome::PreconditionFailed => Answer::page(412),
+            Outcome::NotModified => {
+                let mut answer = Answer::of_bytes(304, Vec::new());
+                self.describe(&mut answer, &etag);
+                answer
+            }
+            Outcome::Proceed => match ranges(head, validator, self.size()) {
+                Ranges::Ignore => self.whole(&etag),
+                Ranges::Unsatisfiable => {
+                    let mut answer = Answer::page(416);
+                    answer.field("Content-Range", format!("bytes */{}", self.size()));
+                    answer
+                }
+                Ranges::Satisfiable(ranges) => self.partial(&etag, &ranges, boundaries),
+            },
+        }
+    }
+
+    fn whole(self, etag: &str) -> Answer {
+        let mut answer = Answer::of_bytes(200, Vec::new());
+        answer.field("Content-Type", self.content_type);
+        answer.field("Accept-Ranges", "bytes");
+        self.describe(&mut answer, etag);
+        let all = 0..self.size();
+        let segments = if all.is_empty() {
+            Vec::new()
+        } else {
+            vec![segment(&all)]
+        };
+        self.with_body(answer, segments)
+    }
+
+    /// 206, with one range as it is, or with several in parts (RFC 9110 §15.3.7).
+    fn partial(self, etag: &str, ranges: &[Range<u64>], boundaries: &RandomState) -> Answer {
+        let mut answer = Answer::of_bytes(206, Vec::new());
+        let segments = if let [range] = ranges {
+            answer.field("Content-Type", self.content_type);
+            answer.field("Content-Range", content_range(range, self.size()));
+            vec![segment(range)]
+        } else {
+            let boundary = format!("{:016x}", boundaries.hash_one(etag));
+            let content_type = format!("multipart/byteranges; boundary={boundary}");
+            answer.field("Content-Type", content_type);
+            self.parts(ranges, &boundary)
+        };
+        self.describe(&mut answer, etag);
+        self.with_body(answer, segments)
+    }
+
+    /// Ranges with their heads before them and the boundary after the last (RFC 9110 §14.6, RFC 2046 §5.1.1).
+    fn parts(&self, ranges: &[Range<u64>], boundary: &str) -> Vec<Segment> {
+        let (content_type, size) = (self.content_type, self.size());
+        let mut segments = Vec::with_capacity(2 * ranges.len() + 1);
+        for range in ranges {
+            let line_end = if segments.is_empty() { "" } else { "\r\n" };
+            let content_range = content_range(range, size);
+            let head = format!(
+                "{line_end}--{boundary}\r\n\
+                 Content-Type: {content_type}\r\n\
+                 Content-Range: {content_range}\r\n\
+                 \r\n"
+            );
+            segments.push(Segment::Bytes(head.into_bytes()));
+            segments.push(segment(range));
+        }
+        let end = format!("\r\n--{boundary}--\r\n");
+        segments.push(Segment::Bytes(end.into_bytes()));
+        segments
+    }
+
+    fn with_body(self, mut answer: Answer, segments: Vec<Segment>) -> Answer {
+        answer.body = Body::File {
+            file: self.opened.file,
+            length: segments.iter().map(Segment::len).sum(),
+            segments,
+        };
+        answer
+    }
+
+    /// The fields that a 304 has as well (RFC 9110 §15.4.5).
+    fn describe(&self, answer: &mut Answer, etag: &str) {
+        answer.field("ETag", etag);
+        // RFC 9110 §8.8.2.1: never later than Date.
+        if (1..=now()).contains(&self.modified()) {
+            let modified = date::format(self.modified());
+            answer.field("Last-Modified", String::from_utf8_lossy(&modified));
+        }
+        if !self.cache_control.is_empty() {
+            answer.field("Cache-Control", self.cache_control);
+        }
+        if self.varies {
+            answer.field("Vary", "Accept-Encoding");
+        }
+        if let Some(coding) = self.coding
+            && answer.status != 304
+        {
+            answer.field("Content-Encoding", coding.token());
+        }
+    }
+
+    /// A strong entity tag. The coding is part of it, should the neighbour be the file itself by another name.
+    fn etag(&self) -> String {
+        let metadata = &self.opened.metadata;
+        let dash = if self.coding.is_some() { "-" } else { "" };
+        format!(
+            "\"{:x}-{:x}.{:x}-{:x}{dash}{}\"",
+            metadata.len(),
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.ino(),
+            self.coding.map_or("", Coding::token),
+        )
+    }
+
+    /// In seconds since 1970, and 0 for what is older.
+    fn modified(&self) -> u64 {
+        u64::try_from(self.opened.metadata.mtime()).unwrap_or(0)
+    }
+
+    fn size(&self) -> u64 {
+        self.opened.metadata.len()
+    }
+}
+
+/// What the request asks for of a representation of `size` bytes.
+fn ranges(head: &RequestHead<'_>, validator: Validator<'_>, size: u64) -> Ranges {
+    let mut lines = head.field_lines("Range");
+    match (lines.next(), lines.next()) {
+        // RFC 9110 §14.2: ranges are for GET.
+        (Some(value), None)
+            if head.method() == Method::Get && conditional::if_range_matches(head, validator) =>
+        {
+            range::parse(value, size)
+        }
+        _ => Ranges::Ignore,
+    }
+}
+
+fn segment(range: &Range<u64>) -> Segment {
+    Segment::Range {
+        start: range.start,
+        len: range.end - range.start,
+    }
+}
+
+/// ```text
+/// Content-Range = range-unit SP first-pos "-" last-pos "/" complete-length
+/// ```
+fn content_range(range: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end - 1)
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs())
+}

@@ -1,0 +1,215 @@
+//! Opens what lies beneath a folder, and nothing else.
+//!
+//! The kernel resolves the path (openat2 with RESOLVE_BENEATH): symbolic links that stay within are followed, those
+//! that lead out are not. Where the kernel is too old for it, or a sandbox forbids it, the path is walked segment by
+//! segment, and no link is followed at all.
+//!
+//! What is found is first held by a descriptor that only marks a place (O_PATH), which nothing notices: opening a FIFO
+//! wakes its writer, opening a device may rewind a tape. Only when it is a regular file is that very inode opened for
+//! reading, by way of /proc.
+
+use std::ffi::{CString, c_int};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// How often a path is resolved anew because something on it was renamed meanwhile (openat2(2), EAGAIN).
+const ATTEMPTS: usize = 8;
+
+/// For reading a regular file: should it be none after all, nothing waits and no terminal becomes ours.
+const READ: c_int = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// A folder, held open.
+#[derive(Debug)]
+pub(super) struct Root {
+    folder: OwnedFd,
+    /// Whether the kernel has openat2.
+    by_kernel: bool,
+}
+
+/// What a path leads to.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A regular file.
+    File(Opened),
+    /// A folder, held by a descriptor that cannot read it.
+    Folder(File),
+}
+
+/// A regular file that can be read, and what was known of it when it was opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) file: File,
+    pub(super) metadata: Metadata,
+}
+
+impl Root {
+    /// Opens the folder at a path, in which links are followed.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let folder = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
+            .open(path)?;
+        let by_kernel = match openat2(folder.as_raw_fd(), b".", libc::O_PATH) {
+            Ok(_) => true,
+            // Sandboxes have answered with EPERM what they do not know.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            folder: folder.into(),
+            by_kernel,
+        })
+    }
+
+    /// The same folder, as a kernel without openat2 has it.
+    #[cfg(test)]
+    pub(super) fn without_openat2(mut self) -> Self {
+        self.by_kernel = false;
+        self
+    }
+
+    /// The regular file or folder that a path leads to. The path is relative; it may end with a slash when it leads to
+    /// a folder, and is empty for the root.
+    pub(super) fn find(&self, path: &[u8]) -> io::Result<Found> {
+        let place = File::from(self.resolve(path, libc::O_PATH)?);
+        let metadata = place.metadata()?;
+        if metadata.is_dir() {
+            Ok(Found::Folder(place))
+        } else if metadata.is_file() {
+            let file = self.reopen(&place, &metadata, path)?;
+            Ok(Found::File(Opened { file, metadata }))
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    /// What lies at a path, without opening it.
+    pub(super) fn look(&self, path: &[u8]) -> io::Result<Metadata> {
+        File::from(self.resolve(path, libc::O_PATH)?).metadata()
+    }
+
+    /// Opens for reading the file that a place marks.
+    fn reopen(&self, place: &File, metadata: &Metadata, path: &[u8]) -> io::Result<File> {
+        let by_proc = OpenOptions::new()
+            .read(true)
+            .custom_flags(READ)
+            .open(way_to(place));
+        match by_proc {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+        // There is no /proc.
+        self.read_again(path, metadata)
+    }
+
+    /// Opens for reading what a path leads to, if it is still the same file.
+    fn read_again(&self, path: &[u8], metadata: &Metadata) -> io::Result<File> {
+        let file = File::from(self.resolve(path, READ)?);
+        let again = file.metadata()?;
+        if (again.dev(), again.ino()) == (metadata.dev(), metadata.ino()) {
+            Ok(file)
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    fn resolve(&self, path: &[u8], flags: c_int) -> io::Result<OwnedFd> {
+        if !self.by_kernel {
+            return self.walk(path, flags);
+        }
+        let path = if path.is_empty() { b"." } else { path };
+        let mut attempts = 0;
+        loop {
+            let result = openat2(self.folder.as_raw_fd(), path, flags);
+            match result.as_ref().map_err(io::Error::raw_os_error) {
+                Err(Some(libc::EAGAIN | libc::EINTR)) if attempts < ATTEMPTS => attempts += 1,
+                _ => return result,
+            }
+        }
+    }
+
+    /// Resolves a path without the kernel's help: dots and links lead nowhere.
+    fn walk(&self, path: &[u8], flags: c_int) -> io::Result<OwnedFd> {
+        let mut place = self.folder.try_clone()?;
+        let mut segments = path
+            .split(|&byte| byte == b'/')
+            .filter(|segment| !matches!(*segment, b"" | b"."))
+            .peekable();
+        while let Some(segment) = segments.next() {
+            if segment == b".." {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            let flags = match segments.peek() {
+                Some(_) => libc::O_PATH | libc::O_DIRECTORY,
+                None => flags,
+            };
+            place = openat(place.as_raw_fd(), segment, flags | libc::O_NOFOLLOW)?;
+        }
+        Ok(place)
+    }
+}
+
+/// A path to what a descriptor holds, whatever has become of its name.
+pub(super) fn way_to(place: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", place.as_raw_fd()).into()
+}
+
+/// The status code that answers a failure to open.
+pub(super) fn status(error: &io::Error) -> u16 {
+    match error.raw_os_error() {
+        // Of our own making: there is something, but nothing to be served.
+        None => 404,
+        // Names that the file system cannot have are names of nothing.
+        Some(
+            libc::ENOENT
+            | libc::ENOTDIR
+            | libc::ELOOP
+            | libc::EXDEV
+            | libc::ENAMETOOLONG
+            | libc::EINVAL
+            | libc::EILSEQ,
+        ) => 404,
+        Some(libc::EACCES | libc::EPERM) => 403,
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN) => 503,
+        Some(_) => 500,
+    }
+}
+
+fn openat2(folder: RawFd, path: &[u8], flags: c_int) -> io::Result<OwnedFd> {
+    let path = CString::new(path)?;
+    // SAFETY: the structure is made of integers, and all of them may be 0.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = (flags | libc::O_CLOEXEC) as u64;
+    how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
+    // SAFETY: the path ends with a NUL, and the structure is as long as it is said to be; the call reads both.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            folder,
+            path.as_ptr(),
+            &raw const how,
+            size_of::<libc::open_how>(),
+        )
+    };
+    owned(result as c_int)
+}
+
+fn openat(folder: RawFd, name: &[u8], flags: c_int) -> io::Result<OwnedFd> {
+    let name = CString::new(name)?;
+    // SAFETY: the name ends with a NUL, and the call reads it; it takes no mode, for it creates nothing.
+    owned(unsafe { libc::openat(folder, name.as_ptr(), flags | libc::O_CLOEXEC) })
+}
+
+fn owned(result: c_int) -> io::Result<OwnedFd> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has just opened this descriptor, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(result) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,707 @@
+//! Requests to a folder that has everything in it, and a secret beside it.
+
+use std::ffi::CString;
+use std::fs::{self, Permissions};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::proto::http::date;
+use crate::proto::http::head::FieldTable;
+
+const TEXT: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// A folder, and the temporary one that it and the secret are in.
+struct Site {
+    outside: TempDir,
+    folder: Folder,
+}
+
+fn settings() -> Settings {
+    Settings {
+        default_document: "index.html".into(),
+        listing: false,
+        dotfiles: false,
+        cache_control: "no-cache".into(),
+    }
+}
+
+fn site_with(settings: Settings) -> Site {
+    let outside = TempDir::new().unwrap();
+    let at = |name: &str| outside.path().join(name);
+    for folder in [
+        "secrets",
+        "root",
+        "root/sub",
+        "root/bare",
+        "root/bare/index.html",
+        "root/.well-known",
+    ] {
+        fs::create_dir(at(folder)).unwrap();
+    }
+    for (name, text) in [
+        ("secret.txt", "SECRET"),
+        ("secrets/secret.txt", "SECRET"),
+        ("root/index.html", "root index"),
+        ("root/a.txt", TEXT),
+        ("root/empty.txt", ""),
+        ("root/sub/index.html", "sub index"),
+        ("root/bare/x.txt", "x"),
+        ("root/.hidden", "hidden"),
+        ("root/.well-known/acme", "acme"),
+        ("root/.well-known/.hidden", "hidden"),
+        ("root/z.css", "plain"),
+        ("root/z.css.br", "brotli"),
+        ("root/z.css.gz", "gzipped"),
+        ("root/y.js", "plain"),
+        ("root/y.js.gz", "gzipped"),
+        ("root/a b&c.html", "odd"),
+    ] {
+        fs::write(at(name), text).unwrap();
+    }
+    for (link, to) in [
+        ("inside", "a.txt"),
+        ("around", "sub/../bare/../a.txt"),
+        ("subs", "sub"),
+        ("out", "../secret.txt"),
+        ("outs", "../secrets"),
+        ("up", ".."),
+        ("through", "../root/a.txt"),
+        ("twice", "out"),
+        ("circle", "circle"),
+        ("nowhere", "missing"),
+        ("proc", "/proc/self/root"),
+    ] {
+        symlink(to, at("root").join(link)).unwrap();
+    }
+    symlink(at("secret.txt"), at("root/absolute")).unwrap();
+    symlink(at("root/a.txt"), at("root/absolute-inside")).unwrap();
+    let fifo = CString::new(at("root/fifo").as_os_str().as_bytes()).unwrap();
+    // SAFETY: the path ends with a NUL, and the call reads it.
+    assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
+    drop(UnixListener::bind(at("root/socket")).unwrap());
+    let folder = Folder::open(&at("root"), settings).unwrap();
+    Site { outside, folder }
+}
+
+fn site() -> Site {
+    site_with(settings())
+}
+
+/// An answer, its body read.
+#[derive(Debug)]
+struct Seen {
+    status: u16,
+    fields: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl Seen {
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut values = self.fields.iter().filter(|(known, _)| *known == name);
+        let value = values.next().map(|(_, value)| value.as_str());
+        assert!(values.next().is_none(), "{name} is there twice");
+        value
+    }
+
+    fn text(&self) -> &str {
+        str::from_utf8(&self.body).unwrap()
+    }
+}
+
+impl From<Answer> for Seen {
+    fn from(answer: Answer) -> Self {
+        let body = match answer.body {
+            Body::Bytes(bytes) => bytes,
+            Body::File {
+                file,
+                segments,
+                length,
+            } => {
+                let mut body = Vec::new();
+                for segment in segments {
+                    match segment {
+                        Segment::Bytes(bytes) => body.extend_from_slice(&bytes),
+                        Segment::Range { start, len } => {
+                            assert!(len > 0);
+                            let mut bytes = vec![0; len as usize];
+                            file.read_exact_at(&mut bytes, start).unwrap();
+                            body.extend_from_slice(&bytes);
+                        }
+                    }
+                }
+                assert_eq!(body.len() as u64, length);
+                body
+            }
+        };
+        Self {
+            status: answer.status,
+            fields: answer.fields,
+            body,
+        }
+    }
+}
+
+impl Site {
+    /// Asks with fields that are separated by `|`.
+    fn ask(&self, method: &str, target: &str, fields: &str) -> Seen {
+        self.ask_behind("", method, target, fields)
+    }
+
+    fn ask_behind(&self, prefix: &str, method: &str, target: &str, fields: &str) -> Seen {
+        let fields: String = fields
+            .split('|')
+            .filter(|field| !field.is_empty())
+            .map(|field| format!("{field}\r\n"))
+            .collect();
+        let text = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let mut table = FieldTable::new();
+        let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
+            .unwrap()
+            .unwrap();
+        self.folder.answer(&head, prefix).into()
+    }
+
+    fn get(&self, target: &str) -> Seen {
+        self.ask("GET", target, "")
+    }
+
+    fn without_openat2(mut self) -> Self {
+        self.folder.root = self.folder.root.without_openat2();
+        self
+    }
+}
+
+#[test]
+fn a_file() {
+    let site = site();
+    let seen = site.get("/a.txt?x=y");
+    assert_eq!((seen.status, seen.text()), (200, TEXT));
+    for (name, value) in [
+        ("Content-Type", Some("text/plain; charset=utf-8")),
+        ("Accept-Ranges", Some("bytes")),
+        ("Cache-Control", Some("no-cache")),
+        ("X-Content-Type-Options", Some("nosniff")),
+        ("Vary", None),
+        ("Content-Encoding", None),
+        ("Content-Range", None),
+        ("Location", None),
+    ] {
+        assert_eq!(seen.field(name), value, "{name}");
+    }
+    let etag = seen.field("ETag").unwrap();
+    assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
+    assert!(date::parse(seen.field("Last-Modified").unwrap().as_bytes()).is_some());
+    assert_eq!(site.ask("HEAD", "/a.txt", "").fields, seen.fields);
+    assert_eq!(site.get("http://a/a.txt").text(), TEXT);
+    assert_eq!(site.get("/empty.txt").status, 200);
+    assert_eq!(site.get("/a%20b&c.html").text(), "odd");
+}
+
+#[test]
+fn statuses() {
+    let site = site();
+    for (target, status) in [
+        ("/", 200),
+        ("/sub/", 200),
+        ("/sub", 301),
+        ("/bare/", 404),
+        ("/missing", 404),
+        ("/missing/", 404),
+        ("/a.txt/", 404),
+        ("/a.txt/b", 404),
+        ("/.hidden", 404),
+        ("/.well-known/acme", 200),
+        ("/.well-known/.hidden", 404),
+        ("/sub/.well-known", 404),
+        ("/fifo", 404),
+        ("/socket", 404),
+        ("/inside", 200),
+        ("/around", 200),
+        ("/subs/", 200),
+        ("/subs/index.html", 200),
+        ("/out", 404),
+        ("/outs", 404),
+        ("/outs/", 404),
+        ("/outs/secret.txt", 404),
+        ("/up/secret.txt", 404),
+        ("/through", 404),
+        ("/twice", 404),
+        ("/circle", 404),
+        ("/nowhere", 404),
+        ("/absolute", 404),
+        ("/absolute-inside", 404),
+        ("/proc/etc/passwd", 404),
+        ("/..", 400),
+        ("/../secret.txt", 400),
+        ("/sub/../../secret.txt", 400),
+        ("/..%2fsecret.txt", 404),
+        ("/%00", 400),
+        ("/%zz", 400),
+        ("/sub/../a.txt", 200),
+        ("//a.txt", 200),
+    ] {
+        assert_eq!(site.get(target).status, status, "{target}");
+    }
+    let long = format!("/{}", "x".repeat(300));
+    assert_eq!(site.get(&long).status, 404);
+    let longer = "/x".repeat(3000);
+    assert_eq!(site.get(&longer).status, 404);
+    assert_eq!(site.get("/missing").field("Content-Type"), Some(mime::HTML));
+    assert_eq!(site.ask("OPTIONS", "*", "").status, 400);
+}
+
+#[test]
+fn dotfiles_when_they_are_wanted() {
+    let site = site_with(Settings {
+        dotfiles: true,
+        ..settings()
+    });
+    assert_eq!(site.get("/.hidden").text(), "hidden");
+    assert_eq!(site.get("/.well-known/.hidden").text(), "hidden");
+}
+
+#[test]
+fn redirects_keep_the_query() {
+    let site = site();
+    for (target, location) in [
+        ("/sub", "/sub/"),
+        ("/sub?", "/sub/?"),
+        ("/sub?a=b/c?d", "/sub/?a=b/c?d"),
+        ("//sub", "/sub/"),
+        ("/%73ub", "/sub/"),
+        ("/.well-known", "/.well-known/"),
+        ("/subs", "/subs/"),
+    ] {
+        let seen = site.get(target);
+        assert_eq!(
+            (seen.status, seen.field("Location")),
+            (301, Some(location)),
+            "{target}"
+        );
+        assert!(seen.body.is_empty());
+    }
+    fs::create_dir(site.outside.path().join("root/a b")).unwrap();
+    assert_eq!(site.get("/a%20b").field("Location"), Some("/a%20b/"));
+}
+
+#[test]
+fn a_prefix_is_not_of_the_folder() {
+    let site = site();
+    let ask = |target: &str| site.ask_behind("/auth/x/y%2F", "GET", target, "");
+    assert_eq!(ask("/auth/x/y%2F/a.txt").text(), TEXT);
+    assert_eq!(ask("/auth/x/y%2F/").text(), "root index");
+    assert_eq!(
+        ask("/auth/x/y%2F?q").field("Location"),
+        Some("/auth/x/y%2F/?q")
+    );
+    assert_eq!(
+        ask("/auth/x/y%2F/sub?q").field("Location"),
+        Some("/auth/x/y%2F/sub/?q")
+    );
+    assert_eq!(ask("/auth/x/y%2F/../a.txt").status, 400);
+    assert_eq!(ask("/auth/x/y%2Fa.txt").status, 404);
+    assert_eq!(ask("/sub").field("Location"), Some("/sub/"));
+}
+
+#[test]
+fn default_documents() {
+    let site = site_with(Settings {
+        default_document: "x.txt".into(),
+        listing: true,
+        ..settings()
+    });
+    let seen = site.get("/bare/");
+    assert_eq!(seen.text(), "x");
+    assert_eq!(
+        seen.field("Content-Type"),
+        Some("text/plain; charset=utf-8")
+    );
+    let seen = site.get("/sub/");
+    assert_eq!(seen.field("Content-Type"), Some(mime::HTML));
+    assert_eq!(seen.field("Cache-Control"), Some("no-cache"));
+    assert!(
+        seen.text().contains("<a href=\"./index.html\">"),
+        "{}",
+        seen.text()
+    );
+    assert_eq!(site.get("/missing/").status, 404);
+    assert_eq!(site.get("/a.txt/").status, 404);
+    assert_eq!(site.get("/outs/").status, 404);
+    for default_document in ["../secret.txt", "..", "/etc/passwd", "a\0", "out", ""] {
+        let site = site_with(Settings {
+            default_document: default_document.into(),
+            ..settings()
+        });
+        assert_eq!(site.get("/").status, 404, "{default_document:?}");
+    }
+}
+
+#[test]
+fn what_must_not_be_read_is_forbidden() {
+    let site = site();
+    let path = site.outside.path().join("root/a.txt");
+    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    // Nothing is forbidden to root.
+    let expected = if fs::File::open(&path).is_ok() {
+        200
+    } else {
+        403
+    };
+    assert_eq!(site.get("/a.txt").status, expected);
+}
+
+#[test]
+fn conditionals() {
+    let site = site();
+    let seen = site.get("/a.txt");
+    let (etag, modified) = (
+        seen.field("ETag").unwrap(),
+        seen.field("Last-Modified").unwrap(),
+    );
+    for (fields, status) in [
+        (format!("If-None-Match: {etag}"), 304),
+        (format!("If-None-Match: W/{etag}"), 304),
+        ("If-None-Match: \"x\"".into(), 200),
+        (format!("If-Modified-Since: {modified}"), 304),
+        (format!("If-Match: {etag}"), 200),
+        ("If-Match: \"x\"".into(), 412),
+        (
+            "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:01 GMT".into(),
+            412,
+        ),
+        (format!("If-None-Match: {etag}|Range: bytes=0-0"), 304),
+        ("If-Match: \"x\"|Range: bytes=0-0".into(), 412),
+        ("If-Match: \"x\"|Range: bytes=99-".into(), 412),
+    ] {
+        assert_eq!(
+            site.ask("GET", "/a.txt", &fields).status,
+            status,
+            "{fields}"
+        );
+        assert_eq!(
+            site.ask("HEAD", "/a.txt", &fields).status,
+            status,
+            "{fields}"
+        );
+    }
+    let seen = site.ask("GET", "/a.txt", &format!("If-None-Match: {etag}"));
+    assert!(seen.body.is_empty());
+    assert_eq!(seen.field("ETag"), Some(etag));
+    assert_eq!(seen.field("Last-Modified"), Some(modified));
+    assert_eq!(seen.field("Cache-Control"), Some("no-cache"));
+    assert_eq!(seen.field("Content-Type"), None);
+}
+
+#[test]
+fn a_changed_file_has_another_tag() {
+    let site = site();
+    let path = site.outside.path().join("root/a.txt");
+    let tag = || site.get("/a.txt").field("ETag").unwrap().to_owned();
+    let first = tag();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    let later = modified + std::time::Duration::from_nanos(1);
+    file.set_modified(later).unwrap();
+    let second = tag();
+    // Another file of the same size and time.
+    fs::write(path.with_extension("new"), TEXT.to_uppercase()).unwrap();
+    let other = fs::File::options()
+        .write(true)
+        .open(path.with_extension("new"))
+        .unwrap();
+    other.set_modified(later).unwrap();
+    fs::rename(path.with_extension("new"), &path).unwrap();
+    let third = tag();
+    assert!(first != second && second != third && first != third);
+}
+
+#[test]
+fn a_time_that_no_clock_should_show_is_not_sent() {
+    let site = site();
+    let path = site.outside.path().join("root/a.txt");
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    for time in [
+        std::time::SystemTime::now() + hour,
+        std::time::UNIX_EPOCH - hour,
+    ] {
+        file.set_modified(time).unwrap();
+        let seen = site.get("/a.txt");
+        assert_eq!((seen.status, seen.field("Last-Modified")), (200, None));
+    }
+}
+
+#[test]
+fn one_range() {
+    let site = site();
+    let seen = site.ask("GET", "/a.txt", "Range: bytes=1-3");
+    assert_eq!((seen.status, seen.text()), (206, "123"));
+    assert_eq!(seen.field("Content-Range"), Some("bytes 1-3/36"));
+    assert_eq!(
+        seen.field("Content-Type"),
+        Some("text/plain; charset=utf-8")
+    );
+    assert!(seen.field("ETag").is_some());
+    let seen = site.ask("GET", "/a.txt", "Range: bytes=-2");
+    assert_eq!((seen.status, seen.text()), (206, "yz"));
+    assert_eq!(seen.field("Content-Range"), Some("bytes 34-35/36"));
+    let seen = site.ask("GET", "/a.txt", "Range: bytes=0-3,2-5");
+    assert_eq!((seen.status, seen.text()), (206, "012345"));
+
+    for (method, fields) in [
+        ("HEAD", "Range: bytes=1-3"),
+        ("GET", "Range: lines=1-3"),
+        ("GET", "Range: bytes=3-1"),
+        ("GET", "Range: bytes=1-3|Range: bytes=1-3"),
+        ("GET", "Range: bytes=1-3|If-Range: \"x\""),
+    ] {
+        let seen = site.ask(method, "/a.txt", fields);
+        assert_eq!((seen.status, seen.text()), (200, TEXT), "{method} {fields}");
+    }
+    let seen = site.get("/a.txt");
+    for validator in ["ETag", "Last-Modified"] {
+        let fields = format!(
+            "Range: bytes=1-3|If-Range: {}",
+            seen.field(validator).unwrap()
+        );
+        assert_eq!(site.ask("GET", "/a.txt", &fields).status, 206, "{fields}");
+    }
+}
+
+#[test]
+fn ranges_that_are_not_there() {
+    let site = site();
+    let seen = site.ask("GET", "/a.txt", "Range: bytes=36-");
+    assert_eq!(
+        (seen.status, seen.field("Content-Range")),
+        (416, Some("bytes */36"))
+    );
+    assert_eq!(seen.field("ETag"), None);
+    let seen = site.ask("GET", "/empty.txt", "Range: bytes=0-");
+    assert_eq!(
+        (seen.status, seen.field("Content-Range")),
+        (416, Some("bytes */0"))
+    );
+    assert_eq!(site.ask("GET", "/empty.txt", "Range: bytes=-1").status, 200);
+}
+
+#[test]
+fn several_ranges() {
+    let site = site();
+    let seen = site.ask("GET", "/a.txt", "Range: bytes=0-1, 10-12, -1");
+    assert_eq!((seen.status, seen.field("Content-Range")), (206, None));
+    let content_type = seen.field("Content-Type").unwrap();
+    let boundary = content_type
+        .strip_prefix("multipart/byteranges; boundary=")
+        .unwrap();
+    assert_eq!(boundary.len(), 16);
+    let part = |range: &str, text: &str| {
+        format!(
+            "--{boundary}\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Range: bytes {range}/36\r\n\
+             \r\n\
+             {text}\r\n"
+        )
+    };
+    let parts = [part("0-1", "01"), part("10-12", "abc"), part("35-35", "z")];
+    assert_eq!(seen.text(), format!("{}--{boundary}--\r\n", parts.concat()));
+}
+
+#[test]
+fn neighbours() {
+    let site = site();
+    for (target, accept, body, coding) in [
+        ("/z.css", "", "plain", None),
+        ("/z.css", "Accept-Encoding: identity", "plain", None),
+        ("/z.css", "Accept-Encoding: gzip", "gzipped", Some("gzip")),
+        ("/z.css", "Accept-Encoding: gzip, br", "brotli", Some("br")),
+        (
+            "/z.css",
+            "Accept-Encoding: gzip, br;q=0",
+            "gzipped",
+            Some("gzip"),
+        ),
+        ("/y.js", "", "plain", None),
+        ("/y.js", "Accept-Encoding: br", "plain", None),
+        (
+            "/y.js",
+            "Accept-Encoding: br, gzip",
+            "gzipped",
+            Some("gzip"),
+        ),
+    ] {
+        let seen = site.ask("GET", target, accept);
+        assert_eq!((seen.status, seen.text()), (200, body), "{target} {accept}");
+        assert_eq!(seen.field("Content-Encoding"), coding);
+        assert_eq!(seen.field("Vary"), Some("Accept-Encoding"));
+        assert!(seen.field("Content-Type").unwrap().starts_with("text/"));
+    }
+    let tag = |accept: &str| {
+        let seen = site.ask("GET", "/z.css", accept);
+        seen.field("ETag").unwrap().to_owned()
+    };
+    let (plain, gzip) = (tag(""), tag("Accept-Encoding: gzip"));
+    assert_ne!(plain, gzip);
+    let fields = format!("Accept-Encoding: gzip|If-None-Match: {gzip}");
+    let seen = site.ask("GET", "/z.css", &fields);
+    assert_eq!(
+        (seen.status, seen.field("Vary")),
+        (304, Some("Accept-Encoding"))
+    );
+    assert_eq!(seen.field("Content-Encoding"), None);
+    let fields = format!("Accept-Encoding: gzip|If-None-Match: {plain}");
+    assert_eq!(site.ask("GET", "/z.css", &fields).status, 200);
+    let seen = site.ask("GET", "/z.css", "Accept-Encoding: gzip|Range: bytes=0-2");
+    assert_eq!((seen.status, seen.text()), (206, "gzi"));
+    assert_eq!(seen.field("Content-Encoding"), Some("gzip"));
+
+    // Asked for by its own name it is a file like others.
+    let seen = site.ask("GET", "/z.css.gz", "Accept-Encoding: gzip");
+    assert_eq!(seen.field("Content-Type"), Some("application/gzip"));
+    assert_eq!(
+        (seen.field("Content-Encoding"), seen.field("Vary")),
+        (None, None)
+    );
+}
+
+#[test]
+fn only_a_regular_file_within_is_a_neighbour() {
+    let site = site();
+    let root = site.outside.path().join("root");
+    fs::create_dir(root.join("a.txt.br")).unwrap();
+    symlink("../secret.txt", root.join("a.txt.gz")).unwrap();
+    let seen = site.ask("GET", "/a.txt", "Accept-Encoding: br, gzip");
+    assert_eq!((seen.text(), seen.field("Vary")), (TEXT, None));
+}
+
+#[test]
+fn a_file_that_is_replaced_is_sent_as_it_was_opened() {
+    let site = site();
+    let path = site.outside.path().join("root/a.txt");
+    let text = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut table = FieldTable::new();
+    let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
+        .unwrap()
+        .unwrap();
+    let Body::File { mut file, .. } = site.folder.answer(&head, "").body else {
+        panic!("not a file");
+    };
+    fs::write(path.with_extension("new"), "other").unwrap();
+    fs::rename(path.with_extension("new"), &path).unwrap();
+    let mut body = String::new();
+    file.read_to_string(&mut body).unwrap();
+    assert_eq!(body, TEXT);
+    assert_eq!(site.get("/a.txt").text(), "other");
+}
+
+#[test]
+fn without_openat2_no_link_is_followed() {
+    let site = site().without_openat2();
+    for (target, status) in [
+        ("/", 200),
+        ("/sub", 301),
+        ("/sub/", 200),
+        ("/sub/index.html", 200),
+        ("/a.txt/", 404),
+        ("/a.txt/b", 404),
+        ("/inside", 404),
+        ("/subs/index.html", 404),
+        ("/out", 404),
+        ("/outs/secret.txt", 404),
+        ("/up/secret.txt", 404),
+        ("/absolute", 404),
+        ("/fifo", 404),
+        ("/socket", 404),
+    ] {
+        assert_eq!(site.get(target).status, status, "{target}");
+    }
+    let site = site_with(Settings {
+        default_document: "../secret.txt".into(),
+        ..settings()
+    });
+    assert_eq!(site.without_openat2().get("/sub/").status, 404);
+}
+
+#[test]
+fn a_folder_that_is_none_cannot_be_opened() {
+    let site = site();
+    for name in ["missing", "root/a.txt"] {
+        assert!(Folder::open(&site.outside.path().join(name), settings()).is_err());
+    }
+}
+
+/// Segments that try to leave, in all spellings, among such that exist.
+fn segment() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&[
+        "..",
+        ".",
+        "",
+        "%2e%2e",
+        ".%2E",
+        "%2e",
+        "%252e%252e",
+        "..%2f",
+        "%2f",
+        "..%5c",
+        "..\\",
+        "..;",
+        "..%00",
+        "%c0%ae%c0%ae",
+        "..%c0%af",
+        "%uff0e%uff0e",
+        "...",
+        "secret.txt",
+        "secrets",
+        "root",
+        "sub",
+        "bare",
+        "up",
+        "out",
+        "outs",
+        "twice",
+        "through",
+        "absolute",
+        "proc",
+        "self",
+        "cwd",
+        "subs",
+        "etc",
+        "passwd",
+        "index.html",
+        ".hidden",
+    ] as &[_])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_path_leaves_the_folder(
+        paths in prop::collection::vec(prop::collection::vec(segment(), 1..8), 64),
+        listing: bool,
+        by_kernel: bool,
+    ) {
+        let mut site = site_with(Settings { listing, ..settings() });
+        if !by_kernel {
+            site = site.without_openat2();
+        }
+        for path in paths {
+            let target = format!("/{}", path.join("/"));
+            let seen = site.ask("GET", &target, "Accept-Encoding: br, gzip");
+            let body = String::from_utf8_lossy(&seen.body);
+            prop_assert!(!body.contains("SECRET") && !body.contains("root:"), "{}", target);
+            prop_assert!(!body.contains("secret") && !body.contains("hidden"), "{}: {}", target, body);
+            prop_assert!([200, 301, 400, 404].contains(&seen.status), "{}: {}", target, seen.status);
+            if let Some(location) = seen.field("Location") {
+                prop_assert!(location.starts_with('/') && !location.starts_with("//"), "{}", location);
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A running daemon for tests: the built binary, a configuration of its own, ports that the system picks.
+
+// Each test file uses what it needs of it.
+#![allow(dead_code)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Whatever is waited for longer than this does not happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A daemon that ends with the test.
+pub(crate) struct Daemon {
+    child: Child,
+    lines: Receiver<String>,
+    /// What it has logged so far.
+    pub(crate) log: Vec<String>,
+    /// The addresses of its TCP bindings, in their order.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// Where its configuration is, and its unix sockets.
+    pub(crate) folder: TempDir,
+}
+
+impl Daemon {
+    /// Runs a configuration; `bindings` is the number of TCP bindings in it.
+    pub(crate) fn run(config: &str, bindings: usize) -> Daemon {
+        Daemon::run_by(config, bindings, |binary, file| {
+            let mut command = Command::new(binary);
+            command.args(["run", "-v", "-c"]).arg(file);
+            command
+        })
+    }
+
+    /// As [`Daemon::run`], by another command: it gets the binary and the configuration file.
+    pub(crate) fn run_by(
+        config: &str,
+        bindings: usize,
+        command: impl FnOnce(&str, &Path) -> Command,
+    ) -> Daemon {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("bellwire.toml");
+        fs::write(&file, config).expect("a configuration");
+        let mut child = command(env!("CARGO_BIN_EXE_bellwire"), &file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the daemon starts");
+        let stderr = child.stderr.take().expect("its log");
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut daemon = Daemon {
+            child,
+            lines,
+            log: Vec::new(),
+            addresses: Vec::new(),
+            folder,
+        };
+        while daemon.addresses.len() < bindings {
+            let line = daemon.wait_for_log("http://");
+            let address = line
+                .split("http://")
+                .nth(1)
+                .and_then(|rest| rest.split('/').next());
+            daemon
+                .addresses
+                .push(address.and_then(|a| a.parse().ok()).expect("an address"));
+        }
+        daemon
+    }
+
+    /// The address of its first binding.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Waits for a line of its log that has `text` in it.
+    pub(crate) fn wait_for_log(&mut self, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.log.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("no {text:?} in the log: {:#?}", self.log),
+            }
+        }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> libc::pid_t {
+        libc::pid_t::try_from(self.child.id()).expect("a pid")
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        // SAFETY: the child has not been waited for, so the pid is still its own.
+        assert_eq!(unsafe { libc::kill(self.pid(), signal) }, 0);
+    }
+
+    /// Waits for its end; the log is whole then.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            // The log ends when the process does.
+            match self.lines.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => self.log.push(line),
+                Err(_) => {
+                    if let Some(status) = self.child.try_wait().expect("its status") {
+                        self.log.extend(self.lines.try_iter());
+                        return status;
+                    }
+                }
+            }
+        }
+        panic!("it does not end: {:#?}", self.log);
+    }
+
+    /// A connection to its first binding that gives up in time.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let peer = TcpStream::connect(self.address()).expect("a connection");
+        peer.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        peer.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        peer
+    }
+
+    /// What it answers to these bytes until it closes.
+    pub(crate) fn ask(&self, request: &[u8]) -> String {
+        let mut peer = self.connect();
+        peer.write_all(request).expect("written");
+        let mut answer = Vec::new();
+        peer.read_to_end(&mut answer)
+            .expect("an answer and its end");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // The log ends with the process.
+        self.log.extend(self.lines.iter());
+        if std::thread::panicking() {
+            eprintln!("the daemon's log: {:#?}", self.log);
+        } else {
+            // It survives a panic, and says so there: no test may cause one.
+            let panics = self.log.iter().any(|line| line.contains("panic at "));
+            assert!(!panics, "the daemon's log: {:#?}", self.log);
+        }
+    }
+}
+
+/// Lets this process open as many descriptors as it may, and a daemon that it runs; their number.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    // SAFETY: both calls are given a whole rlimit, to write to and to read from.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
+        limit.rlim_cur = limit.rlim_max;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
+        limit.rlim_cur
+    }
+}

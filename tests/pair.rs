@@ -1,0 +1,305 @@
+//! A client and a server connection joined in memory, with a clock that the test moves.
+
+use bellwire::conn::buffer::Sent;
+use bellwire::conn::deadline::Millis;
+use bellwire::conn::{Conf, LINGER, STALL};
+use bellwire::proto::ws::close::CloseCode;
+use bellwire::proto::ws::frame::Kind;
+
+use support::{Side, Told, conf};
+
+mod support;
+
+/// Both ends of one connection.
+struct Pair {
+    client: Side,
+    server: Side,
+}
+
+impl Pair {
+    fn new(conf: Conf) -> Pair {
+        let mut pair = Pair {
+            client: Side::client(conf.clone()),
+            server: Side::server(conf),
+        };
+        pair.exchange();
+        assert_eq!(pair.client.told, [Told::Opened]);
+        assert!(pair.client.conn.is_open() && pair.server.conn.is_open());
+        pair
+    }
+
+    /// Delivers until both have nothing more to say.
+    fn exchange(&mut self) {
+        loop {
+            let (up, down) = (self.client.take(), self.server.take());
+            if up.is_empty() && down.is_empty() {
+                return;
+            }
+            self.server.receive(&up);
+            self.client.receive(&down);
+        }
+    }
+
+    fn pass_time(&mut self, time: Millis) {
+        self.client.pass_time(time);
+        self.server.pass_time(time);
+    }
+}
+
+#[test]
+fn messages_of_all_sizes_go_there_and_back() {
+    let mut pair = Pair::new(conf());
+    pair.server.echo = true;
+    for len in [0, 1, 125, 126, 16_383, 16_384, 65_535, 65_536, 1 << 20] {
+        let data: Vec<u8> = (0..len).map(|at| (at * 13) as u8).collect();
+        assert_eq!(pair.client.send(Kind::Binary, &data), Sent::Queued);
+        pair.exchange();
+        for side in [&pair.client, &pair.server] {
+            assert!(
+                side.messages().last() == Some((Kind::Binary, &data[..])),
+                "{len} bytes"
+            );
+        }
+    }
+    assert_eq!((pair.client.conn.held(), pair.server.conn.held()), (0, 0));
+    assert_eq!(pair.client.conn.counters.messages_in, 9);
+    assert_eq!(pair.server.conn.counters.messages_out, 9);
+}
+
+#[test]
+fn either_side_closes_and_both_know_why() {
+    let mut pair = Pair::new(conf());
+    pair.client.close(CloseCode::NORMAL, "enough");
+    assert_eq!(pair.client.send(Kind::Text, b"too late"), Sent::Closed);
+    pair.exchange();
+    assert_eq!(pair.server.ends(), ["closed by the peer with 1000: enough"]);
+    assert_eq!(pair.client.ends(), ["closed with 1000"]);
+    pair.server.eof();
+    pair.client.eof();
+    assert!(pair.server.conn.is_closed() && pair.client.conn.is_closed());
+
+    let mut pair = Pair::new(conf());
+    pair.server.shut_down();
+    pair.exchange();
+    assert_eq!(pair.server.ends(), ["closed with 1001"]);
+    assert_eq!(pair.client.ends(), ["closed by the peer with 1001"]);
+}
+
+#[test]
+fn both_close_at_once() {
+    let mut pair = Pair::new(conf());
+    pair.client.close(CloseCode::NORMAL, "");
+    pair.server.close(CloseCode::GOING_AWAY, "");
+    pair.exchange();
+    assert_eq!(pair.client.ends(), ["closed with 1000"]);
+    assert_eq!(pair.server.ends(), ["closed with 1001"]);
+}
+
+#[test]
+fn a_close_that_is_not_answered_ends_all_the_same() {
+    let mut pair = Pair::new(conf());
+    pair.server.close(CloseCode::NORMAL, "");
+    pair.server.pass_time(LINGER);
+    assert_eq!(pair.server.ends(), ["closed with 1000"]);
+    assert!(pair.server.conn.is_closed());
+}
+
+#[test]
+fn a_quiet_peer_is_pinged_and_lives() {
+    let mut pair = Pair::new(conf());
+    for _ in 0..5 {
+        pair.pass_time(Millis::seconds(35));
+        pair.exchange();
+    }
+    assert!(pair.client.conn.is_open() && pair.server.conn.is_open());
+    assert!(pair.client.told.contains(&Told::Ping) && pair.server.told.contains(&Told::Pong));
+}
+
+#[test]
+fn a_busy_peer_is_not_pinged() {
+    let mut pair = Pair::new(conf());
+    for _ in 0..20 {
+        pair.pass_time(Millis::seconds(20));
+        pair.client.send(Kind::Text, b"busy");
+        pair.exchange();
+        pair.client.receive(&[]);
+    }
+    assert!(!pair.client.told.contains(&Told::Ping));
+}
+
+#[test]
+fn a_dead_peer_is_dropped_when_the_pong_is_overdue() {
+    let mut pair = Pair::new(conf());
+    pair.server.pass_time(Millis::seconds(49));
+    assert!(pair.server.conn.is_open());
+    assert_eq!(pair.server.take(), [0x89, 0], "one ping");
+    pair.server.pass_time(Millis::seconds(2));
+    assert_eq!(pair.server.ends(), ["the peer did not answer a ping"]);
+    assert!(pair.server.conn.is_closed());
+}
+
+#[test]
+fn no_interval_no_ping() {
+    let mut pair = Pair::new(Conf {
+        ping_interval: Millis::new(0),
+        ..conf()
+    });
+    pair.pass_time(Millis::seconds(100_000));
+    assert!(pair.client.conn.is_open() && pair.server.take().is_empty());
+}
+
+#[test]
+fn the_end_of_the_stream_without_a_close_is_told() {
+    let mut pair = Pair::new(conf());
+    pair.server.eof();
+    assert_eq!(pair.server.ends(), ["the peer left without a Close frame"]);
+    assert!(pair.server.conn.is_closed());
+}
+
+#[test]
+fn heads_and_idle_connections_have_their_time() {
+    let mut slow = Side::server(conf());
+    for _ in 0..9 {
+        slow.receive(b"G");
+        slow.pass_time(Millis::seconds(1));
+        slow.take();
+    }
+    let mut slow = Side::server(conf());
+    slow.receive(b"GET / HT");
+    slow.pass_time(Millis::seconds(9));
+    slow.receive(b"TP/1.1\r\n");
+    assert!(slow.take().is_empty());
+    slow.pass_time(Millis::seconds(1));
+    assert!(
+        slow.take().starts_with(b"HTTP/1.1 408 "),
+        "however slowly it comes"
+    );
+    slow.pass_time(LINGER);
+    assert!(slow.conn.is_closed());
+
+    let mut silent = Side::server(conf());
+    silent.pass_time(Millis::seconds(10));
+    silent.pass_time(LINGER);
+    assert!(silent.take().is_empty() && silent.conn.is_closed());
+
+    let mut kept = Side::server(conf());
+    kept.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    kept.take();
+    kept.pass_time(Millis::seconds(59));
+    assert!(!kept.conn.is_closed() && !kept.conn.wants_half_close());
+    kept.receive(b"GET / HTTP/1.1\r\n");
+    kept.pass_time(Millis::seconds(9));
+    kept.receive(b"Host: h\r\n\r\n");
+    assert!(
+        kept.take().starts_with(b"HTTP/1.1 200 "),
+        "the head's time begins with its first byte"
+    );
+    kept.pass_time(Millis::seconds(60));
+    kept.pass_time(LINGER);
+    assert!(kept.take().is_empty() && kept.conn.is_closed());
+}
+
+#[test]
+fn a_body_lives_while_it_comes() {
+    let mut side = Side::server(conf());
+    side.receive(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n");
+    for _ in 0..9 {
+        side.pass_time(Millis::seconds(59));
+        side.receive(b"x");
+    }
+    assert!(side.take().is_empty());
+    side.pass_time(Millis::seconds(61));
+    assert!(side.take().starts_with(b"HTTP/1.1 408 "));
+}
+
+#[test]
+fn a_body_that_waits_for_it_gets_100() {
+    let mut side = Side::server(conf());
+    side.receive(
+        b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+    );
+    assert_eq!(side.take(), b"HTTP/1.1 100 Continue\r\n\r\n");
+    side.receive(b"ok");
+    assert!(side.take().starts_with(b"HTTP/1.1 200 "));
+}
+
+#[test]
+fn an_answer_that_proves_nothing_refuses_the_upgrade() {
+    let accept =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+    for answer in [
+        format!("{accept}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"),
+        format!("{accept}\r\n"),
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        "HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n".to_owned(),
+        "SSH-2.0-OpenSSH\r\n".to_owned(),
+    ] {
+        let mut client = Side::client(conf());
+        client.receive(answer.as_bytes());
+        assert_eq!(client.ends(), ["the upgrade was refused"], "{answer}");
+        assert!(client.conn.is_closed());
+    }
+    let mut client = Side::client(conf());
+    client.pass_time(Millis::seconds(10));
+    assert_eq!(
+        client.ends(),
+        ["the upgrade was refused"],
+        "no answer at all"
+    );
+}
+
+#[test]
+fn bytes_that_do_not_leave_end_the_connection() {
+    let mut pair = Pair::new(Conf {
+        ping_interval: Millis::new(0),
+        ..conf()
+    });
+    pair.server.pipe.room = 1000;
+    pair.server.send(Kind::Binary, &[1; 5000]);
+    for _ in 0..3 {
+        pair.server.pass_time(Millis::seconds(59));
+        pair.server.pipe.wire.clear();
+        pair.server.pipe.flush();
+        pair.server.settle(true);
+    }
+    assert!(pair.server.conn.is_open(), "slow is not stalled");
+    pair.server.pass_time(STALL);
+    assert_eq!(pair.server.ends(), ["the peer does not read"]);
+}
+
+#[test]
+fn a_slow_peer_is_closed_with_1013_or_loses_messages() {
+    let tight = Conf {
+        max_backlog: 1000,
+        ..conf()
+    };
+    let mut pair = Pair::new(tight.clone());
+    pair.server.pipe.room = 0;
+    assert_eq!(
+        pair.server.send(Kind::Text, &[b'a'; 5000]),
+        Sent::Queued,
+        "nothing waits yet"
+    );
+    assert_eq!(pair.server.send(Kind::Text, b"b"), Sent::Closed);
+    pair.server.pipe.room = usize::MAX;
+    pair.server.pipe.flush();
+    pair.exchange();
+    assert_eq!(
+        pair.client.ends(),
+        ["closed by the peer with 1013: too slow"]
+    );
+
+    let mut pair = Pair::new(Conf {
+        slow_peer: bellwire::conn::SlowPeer::Drop,
+        ..tight
+    });
+    pair.server.pipe.room = 0;
+    pair.server.send(Kind::Text, &[b'a'; 990]);
+    assert_eq!(pair.server.send(Kind::Text, b"lost to it"), Sent::Dropped);
+    pair.server.pipe.room = usize::MAX;
+    pair.server.pipe.flush();
+    assert_eq!(pair.server.send(Kind::Text, b"found"), Sent::Queued);
+    pair.exchange();
+    let texts: Vec<_> = pair.client.messages().map(|(_, data)| data.len()).collect();
+    assert_eq!(texts, [990, 5]);
+}

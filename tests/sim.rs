@@ -1,0 +1,257 @@
+//! A seeded simulation of many connections on a bad network: short writes, cuts, delays, resets, closes. What one side
+//! sends, the other is told once, in order and unchanged, up to an end that both know of.
+//!
+//! `SEED=n cargo test --test sim` replays one run.
+
+use bellwire::conn::Conf;
+use bellwire::conn::buffer::Sent;
+use bellwire::conn::deadline::Millis;
+use bellwire::conn::event::CloseReason;
+use bellwire::proto::ws::close::CloseCode;
+use bellwire::proto::ws::frame::Kind;
+
+use support::{Side, Told, conf};
+
+mod support;
+
+/// A small generator (xorshift64*), so that a seed means the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 33) as usize % end
+    }
+}
+
+/// What is under way in one direction.
+#[derive(Default)]
+struct Link {
+    bytes: Vec<u8>,
+    sent: Vec<(Kind, Vec<u8>)>,
+    ended: bool,
+}
+
+struct Run {
+    random: Random,
+    sides: [Side; 2],
+    /// From the side of the same index.
+    links: [Link; 2],
+    max_message: usize,
+}
+
+impl Run {
+    fn new(seed: u64) -> Run {
+        let max_message = 300_000;
+        let conf = Conf {
+            max_message,
+            ..conf()
+        };
+        let mut run = Run {
+            random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            sides: [Side::client(conf.clone()), Side::server(conf)],
+            links: Default::default(),
+            max_message,
+        };
+        for side in &mut run.sides {
+            side.pipe.room = 200_000;
+        }
+        run
+    }
+
+    fn step(&mut self) {
+        let from = self.random.below(2);
+        match self.random.below(100) {
+            0..40 => self.deliver(from),
+            40..70 => self.send(from),
+            70..85 => self.carry(from),
+            85..90 => {
+                let room = self.random.below(200_000);
+                self.sides[from].pipe.room = room;
+            }
+            90..97 => {
+                let time = Millis::new(self.random.below(3000) as u32);
+                self.sides.iter_mut().for_each(|side| side.pass_time(time));
+            }
+            97 if self.random.below(30) == 0 => {
+                self.sides[from].close(CloseCode::NORMAL, "the simulation's wish");
+            }
+            98 if self.random.below(60) == 0 => self.reset(),
+            _ => {}
+        }
+        for (at, side) in self.sides.iter().enumerate() {
+            assert!(
+                side.ends().len() <= 1,
+                "an end is told once: {:?}",
+                side.ends()
+            );
+            let bound = self.max_message + 64 * 1024;
+            assert!(
+                side.conn.held() <= bound,
+                "side {at} holds {}",
+                side.conn.held()
+            );
+        }
+    }
+
+    /// From what was sent to what is on its way.
+    fn carry(&mut self, from: usize) {
+        let side = &mut self.sides[from];
+        let progress = side.pipe.flush();
+        side.settle(progress);
+        self.links[from].bytes.extend(side.take());
+        // Our half ends after the last byte.
+        let over = side.conn.is_closed();
+        self.links[from].ended |= over && side.pipe.waits.is_empty();
+    }
+
+    /// Some of what is on its way arrives.
+    fn deliver(&mut self, from: usize) {
+        let link = &mut self.links[from];
+        let to = &mut self.sides[1 - from];
+        let most = to.conn.appetite().min(link.bytes.len());
+        if most == 0 {
+            if link.bytes.is_empty() && link.ended && !to.conn.is_closed() {
+                to.eof();
+            }
+            return;
+        }
+        let count = match self.random.below(4) {
+            0 => 1 + self.random.below(most.min(20)),
+            1 => 1 + self.random.below(most),
+            _ => most,
+        };
+        let bytes: Vec<u8> = link.bytes.drain(..count).collect();
+        to.receive(&bytes);
+    }
+
+    fn send(&mut self, from: usize) {
+        if !self.sides[from].conn.is_open() {
+            return;
+        }
+        let len = match self.random.below(10) {
+            0 => self.random.below(self.max_message + 1),
+            1..4 => self.random.below(5000),
+            _ => self.random.below(130),
+        };
+        let fill = self.random.next();
+        let data: Vec<u8> = (0..len)
+            .map(|at| b'!' + ((fill >> (at % 50)) as u8).wrapping_add(at as u8) % 90)
+            .collect();
+        let kind = if fill & 1 == 0 {
+            Kind::Text
+        } else {
+            Kind::Binary
+        };
+        if self.sides[from].send(kind, &data) == Sent::Queued {
+            self.links[from].sent.push((kind, data));
+        }
+    }
+
+    /// Whatever is under way is lost, and both are told.
+    fn reset(&mut self) {
+        for (side, link) in self.sides.iter_mut().zip(&mut self.links) {
+            let told = side.conn.abort(CloseReason::Reset);
+            side.told
+                .extend(told.map(|reason| Told::Closed(reason.to_string())));
+            link.bytes.clear();
+        }
+    }
+
+    /// The network gets well: everything arrives, and the connection is closed if it is still open.
+    fn finish(&mut self) {
+        for side in &mut self.sides {
+            side.pipe.room = usize::MAX;
+        }
+        for round in 0..40 {
+            if round == 5 {
+                self.sides[0].close(CloseCode::NORMAL, "");
+            }
+            for from in [0, 1] {
+                self.carry(from);
+                while !self.links[from].bytes.is_empty() && self.sides[1 - from].conn.appetite() > 0
+                {
+                    self.deliver(from);
+                }
+                self.deliver(from);
+            }
+            if round > 10 {
+                self.sides
+                    .iter_mut()
+                    .for_each(|side| side.pass_time(Millis::seconds(6)));
+            }
+        }
+    }
+
+    fn check(&self) {
+        for from in [0, 1] {
+            let told: Vec<(Kind, &[u8])> = self.sides[1 - from].messages().collect();
+            let sent = &self.links[from].sent;
+            assert!(told.len() <= sent.len());
+            for (at, (told, sent)) in told.iter().zip(sent).enumerate() {
+                assert!(
+                    told.0 == sent.0 && told.1 == sent.1,
+                    "message {at} of side {from} is another one"
+                );
+            }
+            // Without a reset or a close of the receiver's own, nothing is missing.
+            let receiver = &self.sides[1 - from];
+            let clean = receiver
+                .ends()
+                .iter()
+                .all(|end| end.starts_with("closed by the peer"));
+            if clean {
+                assert_eq!(
+                    told.len(),
+                    sent.len(),
+                    "messages of side {from} are missing"
+                );
+            }
+            assert!(
+                receiver.conn.is_closed(),
+                "side {} is still there",
+                1 - from
+            );
+            assert_eq!(receiver.conn.held(), 0);
+            let opened = receiver.told.contains(&Told::Opened) || receiver.told.len() > 1;
+            assert!(
+                !opened || receiver.ends().len() == 1,
+                "{:?}",
+                receiver.ends()
+            );
+        }
+    }
+}
+
+fn run(seed: u64) {
+    let mut run = Run::new(seed);
+    let steps = 100 + run.random.below(500);
+    for _ in 0..steps {
+        run.step();
+    }
+    run.finish();
+    run.check();
+}
+
+#[test]
+fn messages_arrive_once_and_in_order_whatever_the_network_does() {
+    if let Some(seed) = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+    {
+        run(seed);
+        return;
+    }
+    for seed in 0..400 {
+        if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
+            eprintln!("replay with SEED={seed} cargo test --test sim");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
