@@ -49,3 +49,13 @@ fn http_body() {
 fn conn_pair() {
     replay("conn_pair", checks::conn_pair::check);
 }
+
+#[test]
+fn target() {
+    replay("target", checks::target::check);
+}
+
+#[test]
+fn range() {
+    replay("range", checks::range::check);
+}

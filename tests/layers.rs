@@ -53,7 +53,7 @@ const ORDER: &[(&str, &str)] = &[
         "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < receive < core < mod",
     ),
     ("certs", "pem der < mod"),
-    ("manager", "access < server < mod"),
+    ("manager", "access < pages < server < mod"),
     (
         "cli",
         "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",

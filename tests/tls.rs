@@ -69,6 +69,25 @@ fn curl_loads_a_page_by_either_version() {
 }
 
 #[test]
+fn curl_loads_files_of_a_folder() {
+    let daemon = Daemon::start("http = { serve = \"folder\", folder = \"site\" }", "");
+    let folder = daemon.path("site");
+    let lengths = [0, 1, 1000, 16_384, 65_536, 3_000_001];
+    let name = |length: usize| format!("{length}.bin");
+    for length in lengths {
+        fs::write(folder.join(name(length)), noise(length)).unwrap();
+    }
+    let output = Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "20", "--cacert"])
+        .arg(daemon.path("ca.pem"))
+        .args(lengths.map(|length| format!("{}{}", daemon.url(), name(length))))
+        .output()
+        .expect("curl is there");
+    let expected: Vec<u8> = lengths.into_iter().flat_map(noise).collect();
+    assert!(output.stdout == expected, "{:?}", output.stderr);
+}
+
+#[test]
 fn messages_of_any_length_come_back() {
     let daemon = Daemon::start("messages = \"echo\"", "");
     for version in VERSIONS {

@@ -6,5 +6,7 @@
 pub mod conn_pair;
 pub mod http_body;
 pub mod http_head;
+pub mod range;
+pub mod target;
 pub mod ws_frame;
 pub mod ws_session;

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::fault::{Faults, Placed};
+use crate::config::fault::{Faults, Place, Placed};
 use crate::config::limits::MIB;
 use crate::config::raw::Table;
 use crate::config::value::{is_field_value, quoted, show_size};
@@ -52,6 +52,21 @@ pub enum Serve {
     Empty,
     /// One document, whatever the path.
     Page(Page),
+    /// The files of a folder.
+    Folder(Folder),
+}
+
+/// What of a folder is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The file that stands for the folder that it is in.
+    pub default_document: String,
+    /// Whether a folder without one is listed.
+    pub listing: bool,
+    /// Whether names that begin with a dot are served; `.well-known` is in any case.
+    pub dotfiles: bool,
 }
 
 /// A document in memory.
@@ -79,10 +94,6 @@ impl Http {
             serve: read_serve(&mut table, folder, faults).unwrap_or(default.serve),
             cache_control: read_cache_control(&mut table, faults).unwrap_or(default.cache_control),
         };
-        table.later("folder", "serving a folder is", faults);
-        table.text("default_document", faults);
-        table.later_flag("listing", faults);
-        table.later_flag("dotfiles", faults);
         table.finish(faults);
         http
     }
@@ -91,12 +102,26 @@ impl Http {
 fn read_serve(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Serve> {
     let serve = table.text("serve", faults);
     let page = table.text("page", faults);
+    let served = read_folder(table, folder, faults);
     match serve.as_ref().map_or("empty", |serve| serve.value) {
         "empty" => {
             if let Some(page) = page {
                 faults.warn(page.place, "page: not served, for serve is \"empty\"");
             }
+            if let Some(place) = served.place {
+                faults.warn(place, "folder: not served, for serve is \"empty\"");
+            }
             Some(Serve::Empty)
+        }
+        "folder" => {
+            if served.place.is_none() {
+                let place = serve.map_or(table.place(), |serve| serve.place);
+                faults.misplaced(
+                    place,
+                    "folder is missing; serve = \"folder\" needs folder, the path of one",
+                );
+            }
+            Some(Serve::Folder(served.folder))
         }
         "page" => match page {
             Some(page) => read_page(&page, folder, faults).map(Serve::Page),
@@ -110,16 +135,62 @@ fn read_serve(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> 
             }
         },
         other => {
-            let what = if other == "folder" {
-                "serving a folder is not available yet".to_owned()
-            } else {
-                quoted(other)
-            };
             let place = serve.map_or(table.place(), |serve| serve.place);
-            faults.refuse(place, format!("serve: {what}; allowed: empty, page"));
+            let what = quoted(other);
+            faults.refuse(
+                place,
+                format!("serve: {what}; allowed: empty, page, folder"),
+            );
             None
         }
     }
+}
+
+/// The keys of a folder, and where `folder` is written, if it is.
+struct Served {
+    folder: Folder,
+    place: Option<Place>,
+}
+
+fn read_folder(table: &mut Table<'_>, base: &Path, faults: &mut Faults<'_>) -> Served {
+    let path = table.text("folder", faults);
+    let document = table.text("default_document", faults);
+    if let Some(document) = &document
+        && (document.value.is_empty()
+            || document.value.contains(['/', '\0'])
+            || [".", ".."].contains(&document.value))
+    {
+        let what = format!(
+            "default_document: {}; allowed: the name of a file",
+            quoted(document.value)
+        );
+        faults.refuse(document.place, what);
+    }
+    let folder = Folder {
+        path: base.join(path.as_ref().map_or("", |path| path.value)),
+        default_document: document
+            .map_or("index.html", |document| document.value)
+            .to_owned(),
+        listing: table.flag("listing", faults).is_some_and(|flag| flag.value),
+        dotfiles: table
+            .flag("dotfiles", faults)
+            .is_some_and(|flag| flag.value),
+    };
+    let place = path.map(|path| path.place);
+    if let Some(place) = place {
+        let fault = match std::fs::read_dir(&folder.path) {
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(what) = fault {
+            let path = folder.path.display();
+            faults.refuse(
+                place,
+                format!("folder: {path}: {what}; allowed: a readable folder"),
+            );
+        }
+    }
+    Served { folder, place }
 }
 
 fn read_page(page: &Placed<&str>, folder: &Path, faults: &mut Faults<'_>) -> Option<Page> {

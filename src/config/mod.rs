@@ -30,7 +30,7 @@ use toml::de::DeTable;
 pub use address::{Address, Network};
 pub use daemon::{Daemon, LogLevel};
 pub use fault::{Fault, Findings, Place, Placed};
-pub use http::{Http, Page, Serve};
+pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
 pub use limits::{Limits, SlowPeer};
 pub use origin::Origins;

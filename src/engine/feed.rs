@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::conn::buffer::Through;
+use crate::files::Segment;
 
 use super::socket::Socket;
 
@@ -17,20 +18,6 @@ const AHEAD: usize = 64 * 1024;
 
 /// The most that one turn sends to one connection.
 const TURN: u64 = 1024 * 1024;
-
-/// A piece of a body.
-#[derive(Debug)]
-pub enum Segment {
-    /// Bytes that stand between ranges.
-    Bytes(Vec<u8>),
-    /// A range of the file.
-    Range {
-        /// Its first byte.
-        start: u64,
-        /// Its length.
-        len: u64,
-    },
-}
 
 /// A body under way.
 #[derive(Debug)]

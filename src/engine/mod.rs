@@ -45,7 +45,6 @@ use slot::{Slot, Who};
 use wheel::Wheel;
 
 pub use self::core::Totals;
-pub use feed::Segment;
 pub use listener::Bound;
 pub use ops::{Handler, Ops};
 pub use socket::Peer;
@@ -227,7 +226,7 @@ impl Engine {
             ..
         } = self;
         let registry = poll.registry();
-        let idle = events.is_empty();
+        let idle = events.is_empty() && core.resume.is_empty();
         std::mem::swap(serving, &mut core.resume);
         for readiness in &*events {
             match readiness.token() {

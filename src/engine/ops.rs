@@ -7,11 +7,12 @@ use crate::conn::buffer::{Out, Sent, SharedFrame};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
 use crate::conn::{Answer, AnswerHead, Connection, Tools};
+use crate::files::Segment;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{self, Kind};
 use crate::proto::ws::handshake::Offer;
 
-use super::feed::{Feed, Segment};
+use super::feed::Feed;
 use super::slot::Who;
 use super::socket::Peer;
 

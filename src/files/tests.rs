@@ -346,7 +346,7 @@ fn default_documents() {
 fn what_must_not_be_read_is_forbidden() {
     let site = site();
     let path = site.outside.path().join("root/a.txt");
-    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o0)).unwrap();
     // Nothing is forbidden to root.
     let expected = if fs::File::open(&path).is_ok() {
         200

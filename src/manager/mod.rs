@@ -1,6 +1,7 @@
 //! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
 
 mod access;
+mod pages;
 mod server;
 
 use std::rc::Rc;
@@ -26,7 +27,7 @@ impl Manager {
     /// encrypts its connections.
     ///
     /// # Errors
-    /// When the system does not watch a binding.
+    /// When the system does not watch a binding, or the folder to be served cannot be opened.
     pub fn start(
         &mut self,
         engine: &mut Engine,
@@ -34,6 +35,7 @@ impl Manager {
         bound: Vec<Bound>,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> std::io::Result<u32> {
+        let server = Server::open(conf)?;
         let owner = engine.add_owner(conf.limits.max_connections);
         if let Some(tls) = tls {
             engine.secure(owner, tls);
@@ -43,7 +45,7 @@ impl Manager {
             engine.listen(bound, owner, Rc::clone(&shared))?;
         }
         debug_assert_eq!(owner as usize, self.servers.len());
-        self.servers.push(Server::new(conf));
+        self.servers.push(server);
         Ok(owner)
     }
 }

@@ -29,6 +29,7 @@ impl Daemon {
             let folder = file.parent().unwrap();
             authority.issue(folder);
             fs::write(folder.join("page.html"), PAGE).unwrap();
+            fs::create_dir(folder.join("site")).unwrap();
             let mut command = Command::new(binary);
             command
                 .args(["run", "-v", "-c", "bellwire.toml"])

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Stream
 
 use super::*;
 use crate::conn::AnswerHead;
-use crate::engine::Segment;
+use crate::files::Segment;
 
 /// Long enough to fill what the system holds for a peer, many times.
 const LENGTH: usize = 12_000_000;
