@@ -50,6 +50,7 @@ impl Pair {
 fn messages_of_all_sizes_go_there_and_back() {
     let mut pair = Pair::new(conf());
     pair.server.echo = true;
+    pair.server.short_ways = true;
     for len in [0, 1, 125, 126, 16_383, 16_384, 65_535, 65_536, 1 << 20] {
         let data: Vec<u8> = (0..len).map(|at| (at * 13) as u8).collect();
         assert_eq!(pair.client.send(Kind::Binary, &data), Sent::Queued);
@@ -102,6 +103,65 @@ fn a_close_that_is_not_answered_ends_all_the_same() {
     pair.server.pass_time(LINGER);
     assert_eq!(pair.server.ends(), ["closed with 1000"]);
     assert!(pair.server.conn.is_closed());
+}
+
+#[test]
+fn the_server_may_speak_with_its_first_flight() {
+    let (mut client, mut server) = (Side::client(conf()), Side::server(conf()));
+    server.receive(&client.take());
+    server.send(Kind::Text, b"welcome");
+    server.close(CloseCode::NORMAL, "");
+    let flight = server.take();
+    flight.chunks(1).for_each(|byte| client.receive(byte));
+    let expected = [
+        Told::Opened,
+        Told::Message(Kind::Text, b"welcome".to_vec()),
+        Told::Closed("closed by the peer with 1000".to_owned()),
+    ];
+    assert_eq!(client.told, expected);
+}
+
+#[test]
+fn a_stream_that_is_not_ended_is_ended_for_it() {
+    let mut pair = Pair::new(conf());
+    pair.client.close(CloseCode::NORMAL, "");
+    pair.exchange();
+    for side in [&mut pair.client, &mut pair.server] {
+        assert!(side.ended && !side.conn.is_closed());
+        side.pass_time(LINGER);
+        assert!(side.conn.is_closed() && side.ends().len() == 1);
+    }
+}
+
+#[test]
+fn pings_may_follow_each_other_faster_than_pongs_are_overdue() {
+    let mut pair = Pair::new(Conf {
+        ping_interval: Millis::seconds(1),
+        pong_timeout: Millis::seconds(10),
+        ..conf()
+    });
+    for _ in 0..100 {
+        pair.pass_time(Millis::new(500));
+        pair.exchange();
+    }
+    assert!(pair.client.conn.is_open() && pair.server.conn.is_open());
+}
+
+#[test]
+fn nothing_is_held_for_what_has_ended() {
+    let mut client = Side::client(conf());
+    client.receive(b"HTTP/1.1 101 ");
+    assert!(client.conn.held() > 0);
+    client.shut_down();
+    assert!(client.conn.is_closed());
+    assert_eq!(client.conn.held(), 0);
+    assert_eq!(client.conn.deadline(), None);
+
+    let mut pair = Pair::new(conf());
+    pair.client.receive(b"\x02\x05half");
+    assert_eq!(pair.client.conn.held(), 4);
+    pair.client.close(CloseCode::NORMAL, "");
+    assert_eq!(pair.client.conn.held(), 0, "it will not be told");
 }
 
 #[test]
@@ -159,12 +219,6 @@ fn the_end_of_the_stream_without_a_close_is_told() {
 #[test]
 fn heads_and_idle_connections_have_their_time() {
     let mut slow = Side::server(conf());
-    for _ in 0..9 {
-        slow.receive(b"G");
-        slow.pass_time(Millis::seconds(1));
-        slow.take();
-    }
-    let mut slow = Side::server(conf());
     slow.receive(b"GET / HT");
     slow.pass_time(Millis::seconds(9));
     slow.receive(b"TP/1.1\r\n");
@@ -212,15 +266,60 @@ fn a_body_lives_while_it_comes() {
     assert!(side.take().starts_with(b"HTTP/1.1 408 "));
 }
 
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
 #[test]
-fn a_body_that_waits_for_it_gets_100() {
+fn nothing_is_read_while_an_answer_is_awaited() {
     let mut side = Side::server(conf());
-    side.receive(
-        b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+    side.late = true;
+    side.receive(&GET.repeat(3));
+    assert_eq!((side.told.len(), side.conn.appetite()), (1, 0));
+    assert_eq!(side.conn.deadline(), None, "the time is ours");
+    side.respond(b"first");
+    assert_eq!(side.told.len(), 2);
+    assert!(side.take().ends_with(b"\r\n\r\nfirst"));
+    side.respond(b"second");
+    // The peer has no more to ask, and still gets its answer.
+    side.eof();
+    assert!(!side.ended);
+    side.respond(b"third");
+    let sent = side.take();
+    assert!(sent.ends_with(b"\r\nConnection: close\r\n\r\nthird") && side.conn.is_closed());
+}
+
+#[test]
+fn a_body_that_goes_past_the_connection_is_counted() {
+    let mut side = Side::server(conf());
+    side.late = true;
+    side.receive(GET);
+    assert_eq!(side.respond_head(1000), Some(true));
+    assert!(side.take().ends_with(b"\r\nContent-Length: 1000\r\n\r\n"));
+    side.conn.body_sent(999, side.now);
+    side.receive(GET);
+    assert_eq!(
+        (side.conn.body_left(), side.told.len()),
+        (1, 1),
+        "the next request waits"
     );
-    assert_eq!(side.take(), b"HTTP/1.1 100 Continue\r\n\r\n");
-    side.receive(b"ok");
-    assert!(side.take().starts_with(b"HTTP/1.1 200 "));
+    side.conn.body_sent(1, side.now);
+    side.receive(&[]);
+    assert_eq!((side.conn.body_left(), side.told.len()), (0, 2));
+    assert_eq!(side.respond_head(0), Some(false));
+    assert_eq!(side.respond_head(0), None, "no request waits");
+    side.receive(b"HEAD / HTTP/1.0\r\n\r\n");
+    assert_eq!(side.respond_head(5), Some(false));
+    assert!(side.ended, "HTTP/1.0 ends");
+}
+
+#[test]
+fn an_answer_before_the_body_discards_it() {
+    let mut side = Side::server(conf());
+    side.late = true;
+    side.receive(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
+    side.respond(b"enough");
+    side.receive(&[b"cd", GET].concat());
+    assert_eq!(side.told.len(), 3, "{:?}", side.told);
+    assert!(matches!(side.told[2], Told::Request(_)));
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! A seeded simulation of many connections on a bad network: short writes, cuts, delays, resets, closes. What one side
-//! sends, the other is told once, in order and unchanged, up to an end that both know of.
+//! sends, the other is told once, in order and unchanged, up to an end that both know of. The terms differ as well: how
+//! much may wait for a slow peer and what becomes of it, when it is pinged, and how soon it must answer.
 //!
 //! `SEED=n cargo test --test sim` replays one run.
 
-use bellwire::conn::Conf;
+use std::collections::BTreeMap;
+
 use bellwire::conn::buffer::Sent;
 use bellwire::conn::deadline::Millis;
 use bellwire::conn::event::CloseReason;
+use bellwire::conn::{Conf, SlowPeer};
 use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::Kind;
 
@@ -48,21 +51,27 @@ struct Run {
 
 impl Run {
     fn new(seed: u64) -> Run {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let max_message = 300_000;
         let conf = Conf {
             max_message,
+            max_backlog: [4 << 20, 100_000][random.below(2)],
+            slow_peer: [SlowPeer::Close, SlowPeer::Drop][random.below(2)],
+            ping_interval: Millis::seconds([0, 1, 30][random.below(3)]),
+            pong_timeout: Millis::seconds([1, 20][random.below(2)]),
             ..conf()
         };
-        let mut run = Run {
-            random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
-            sides: [Side::client(conf.clone()), Side::server(conf)],
+        let mut sides = [Side::client(conf.clone()), Side::server(conf)];
+        for side in &mut sides {
+            side.pipe.room = 200_000;
+            side.short_ways = random.below(2) == 0;
+        }
+        Run {
+            random,
+            sides,
             links: Default::default(),
             max_message,
-        };
-        for side in &mut run.sides {
-            side.pipe.room = 200_000;
         }
-        run
     }
 
     fn step(&mut self) {
@@ -75,12 +84,10 @@ impl Run {
                 let room = self.random.below(200_000);
                 self.sides[from].pipe.room = room;
             }
-            90..97 => {
-                let time = Millis::new(self.random.below(3000) as u32);
-                self.sides.iter_mut().for_each(|side| side.pass_time(time));
-            }
+            90..96 => self.pass_time(3000),
+            96 if self.random.below(20) == 0 => self.pass_time(100_000),
             97 if self.random.below(30) == 0 => {
-                self.sides[from].close(CloseCode::NORMAL, "the simulation's wish");
+                self.sides[from].close(CloseCode::NORMAL, "enough");
             }
             98 if self.random.below(60) == 0 => self.reset(),
             _ => {}
@@ -100,6 +107,12 @@ impl Run {
         }
     }
 
+    /// Nothing arrives for up to so many milliseconds.
+    fn pass_time(&mut self, most: usize) {
+        let time = Millis::new(self.random.below(most) as u32);
+        self.sides.iter_mut().for_each(|side| side.pass_time(time));
+    }
+
     /// From what was sent to what is on its way.
     fn carry(&mut self, from: usize) {
         let side = &mut self.sides[from];
@@ -107,8 +120,7 @@ impl Run {
         side.settle(progress);
         self.links[from].bytes.extend(side.take());
         // Our half ends after the last byte.
-        let over = side.conn.is_closed();
-        self.links[from].ended |= over && side.pipe.waits.is_empty();
+        self.links[from].ended |= side.ended && side.pipe.waits.is_empty();
     }
 
     /// Some of what is on its way arrives.
@@ -149,7 +161,15 @@ impl Run {
         } else {
             Kind::Binary
         };
-        if self.sides[from].send(kind, &data) == Sent::Queued {
+        let side = &mut self.sides[from];
+        let sent = if self.random.below(4) == 0 {
+            let frame = 1 + self.random.below(len.max(1));
+            // Many small frames of a long message only take time.
+            side.send_in_frames(kind, &data, frame.max(len / 20))
+        } else {
+            side.send(kind, &data) == Sent::Queued
+        };
+        if sent {
             self.links[from].sent.push((kind, data));
         }
     }
@@ -219,17 +239,23 @@ impl Run {
                 1 - from
             );
             assert_eq!(receiver.conn.held(), 0);
-            let opened = receiver.told.contains(&Told::Opened) || receiver.told.len() > 1;
             assert!(
-                !opened || receiver.ends().len() == 1,
+                !receiver.opened || receiver.ends().len() == 1,
                 "{:?}",
+                receiver.ends()
+            );
+            let failed = |end: &&str| end.starts_with("closed with ") && end.contains(": ");
+            assert!(
+                !receiver.ends().iter().any(failed),
+                "nobody broke the protocol: {:?}",
                 receiver.ends()
             );
         }
     }
 }
 
-fn run(seed: u64) {
+/// How the two ends of a run were told, as far as it opened.
+fn run(seed: u64) -> Vec<String> {
     let mut run = Run::new(seed);
     let steps = 100 + run.random.below(500);
     for _ in 0..steps {
@@ -237,21 +263,41 @@ fn run(seed: u64) {
     }
     run.finish();
     run.check();
+    let ends = run.sides.iter().flat_map(Side::ends);
+    ends.map(str::to_owned).collect()
 }
 
 #[test]
 fn messages_arrive_once_and_in_order_whatever_the_network_does() {
-    if let Some(seed) = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-    {
-        run(seed);
+    if let Ok(seed) = std::env::var("SEED") {
+        run(seed.parse().expect("SEED is a number"));
         return;
     }
+    let mut ends = BTreeMap::new();
     for seed in 0..400 {
-        if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
-            eprintln!("replay with SEED={seed} cargo test --test sim");
-            std::panic::resume_unwind(panic);
+        match std::panic::catch_unwind(|| run(seed)) {
+            Ok(told) => told
+                .into_iter()
+                .for_each(|end| *ends.entry(end).or_insert(0) += 1),
+            Err(panic) => {
+                eprintln!("replay with SEED={seed} cargo test --test sim");
+                std::panic::resume_unwind(panic);
+            }
         }
     }
+    // Every end that there is was met, or the simulation has become too gentle.
+    for end in [
+        "closed by the peer with 1000",
+        "closed by the peer with 1000: enough",
+        "closed by the peer with 1013: too slow",
+        "closed with 1000",
+        "closed with 1013",
+        "the connection was reset",
+        "the peer did not answer a ping",
+        "the peer does not read",
+        "the peer left without a Close frame",
+    ] {
+        assert!(ends.contains_key(end), "{end} is not in {ends:#?}");
+    }
+    println!("{ends:#?}");
 }

@@ -1,9 +1,12 @@
 //! What a server is told and what it answers, however the bytes are cut.
 
+use bellwire::conn::Conf;
+use bellwire::proto::http::body::MAX_OVERHEAD;
+use bellwire::proto::http::head::MAX_HEAD;
 use bellwire::proto::http::response::error_page;
 use bellwire::proto::ws::frame::Kind;
 
-use support::{DATE, Told, assert_any_split};
+use support::{DATE, Told, assert_any_split, assert_any_split_in_turns, conf, cuts, run};
 
 mod support;
 
@@ -70,57 +73,208 @@ fn bodies_of_both_kinds() {
 }
 
 #[test]
-fn what_is_wrong_ends_the_connection_with_its_status() {
-    let long = "x".repeat(17_000);
-    for (transcript, status) in [
-        ("GET / HTTP/1.1\r\n\r\n", "400 Bad Request"),
+fn head_has_the_fields_of_get_and_no_body() {
+    let line = "Head Origin { path: \"/\", query: None }".to_owned();
+    let whole = ok("", &line);
+    check(
+        "HEAD / HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n",
+        &[Told::Request(line.clone()), Told::Request(get("/next"))],
+        &(whole[..whole.len() - line.len()].to_owned() + &ok("", &get("/next"))),
+    );
+}
+
+const EXPECTS: &str =
+    "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+
+#[test]
+fn a_client_that_waits_for_100_gets_it() {
+    let outcome = assert_any_split_in_turns(&conf(), &[EXPECTS.as_bytes(), b"hello"]);
+    assert_eq!(
+        outcome.told[1..],
+        [Told::Body(b"hello".to_vec()), Told::BodyEnd]
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&outcome.sent),
+        "HTTP/1.1 100 Continue\r\n\r\n".to_owned() + &ok("", "taken")
+    );
+}
+
+#[test]
+fn a_client_that_does_not_wait_needs_no_100() {
+    // RFC 9110 §10.1.1: a server may omit it when it has some of the body.
+    let transcript = [EXPECTS.as_bytes(), b"hello"].concat();
+    let (outcome, _) = run(&conf(), &[&transcript], false);
+    assert_eq!(String::from_utf8_lossy(&outcome.sent), ok("", "taken"));
+}
+
+#[test]
+fn http_1_0_knows_no_100() {
+    check(
+        "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok",
+        &[
+            Told::Request("Post Origin { path: \"/\", query: None }".to_owned()),
+            Told::Body(b"ok".to_vec()),
+            Told::BodyEnd,
+        ],
+        &ok("Connection: close\r\n", "taken"),
+    );
+}
+
+/// Heads and the status that each is refused with.
+fn refused_heads() -> Vec<(String, &'static str)> {
+    let long = "x".repeat(MAX_HEAD);
+    let request = |fields: &str| format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+    let line = |line: &str| format!("{line}\r\nHost: h\r\n\r\n");
+    let mut heads = vec![
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), "400 Bad Request"),
+        ("GET / HTTP/1.1\nHost: h\n\n".to_owned(), "400 Bad Request"),
+        (line("GET / HTTP/3.0"), "505 HTTP Version Not Supported"),
         (
-            "GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",
-            "400 Bad Request",
+            request("Transfer-Encoding: gzip, chunked\r\n"),
+            "501 Not Implemented",
         ),
-        ("GET / HTTP/1.1\r\nHost : h\r\n\r\n", "400 Bad Request"),
         (
-            "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n",
-            "400 Bad Request",
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: h\r\nA: b\rc\r\n\r\n",
-            "400 Bad Request",
-        ),
-        ("GET / HTTP/1.1\nHost: h\n\n", "400 Bad Request"),
-        (
-            "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "400 Bad Request",
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 2\r\n\r\n",
-            "400 Bad Request",
-        ),
-        (
-            "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1048577\r\n\r\n",
+            request("Content-Length: 1048577\r\n"),
             "413 Content Too Large",
         ),
         (
-            "GET / HTTP/3.0\r\nHost: h\r\n\r\n",
-            "505 HTTP Version Not Supported",
-        ),
-        (
-            &format!("GET / HTTP/1.1\r\nHost: h\r\nA: {long}"),
+            request(&"A: b\r\n".repeat(100)),
             "431 Request Header Fields Too Large",
         ),
-        (&format!("GET /{long}"), "414 URI Too Long"),
+        (
+            format!("GET / HTTP/1.1\r\nHost: h\r\nA: {long}"),
+            "431 Request Header Fields Too Large",
+        ),
+        (format!("GET /{long}"), "414 URI Too Long"),
+        (
+            format!("{} / HTTP/1.1", &long[..100]),
+            "501 Not Implemented",
+        ),
+    ];
+    let lines = [
+        "G@T / HTTP/1.1",
+        "GET  / HTTP/1.1",
+        "GET / http/1.1",
+        "GET / HTTP/1.1 ",
+        "GET /\u{1} HTTP/1.1",
+        "GET http://user@h/ HTTP/1.1",
+        "GET h:80 HTTP/1.1",
+        "GET * HTTP/1.1",
+        "CONNECT / HTTP/1.1",
+        "GET /",
+        " GET / HTTP/1.1",
+    ];
+    heads.extend(lines.map(|text| (line(text), "400 Bad Request")));
+    let fields = [
+        "Host: h\r\n",
+        "A : b\r\n",
+        "A: b\r\n c\r\n",
+        "A: b\rc\r\n",
+        "A: b\nC: d\r\n",
+        "A: b\0c\r\n",
+        ": b\r\n",
+        "A\r\n",
+        "A b: c\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: 1, 2\r\n",
+        "Content-Length: 1\r\nContent-Length: 2\r\n",
+        "Content-Length: 18446744073709551616\r\n",
+        "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n",
+    ];
+    heads.extend(fields.map(|text| (request(text), "400 Bad Request")));
+    heads.push((
+        "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+        "400 Bad Request",
+    ));
+    heads.push((
+        "GET / HTTP/1.1\r\nHost: a b\r\n\r\n".to_owned(),
+        "400 Bad Request",
+    ));
+    heads
+}
+
+#[test]
+fn what_is_wrong_ends_the_connection_with_its_status() {
+    for (head, status) in refused_heads() {
+        let outcome = assert_any_split_in_turns(&conf(), &[head.as_bytes()]);
+        assert_eq!(outcome.told, [], "{head:.60}");
+        assert_refused(&outcome.sent, status);
+        assert!(outcome.ended, "{head:.60}");
+    }
+}
+
+/// The answer that refuses: it ends the connection, and is all that there is.
+fn assert_refused(sent: &[u8], status: &str) {
+    let code = status[..3].parse().expect("a status");
+    let fields = "Content-Type: text/html; charset=utf-8\r\n";
+    let expected = answer(status, "Connection: close\r\n", &error_page(code));
+    let expected = expected.replacen("Content-Length", &format!("{fields}Content-Length"), 1);
+    assert_eq!(String::from_utf8_lossy(sent), expected);
+}
+
+#[test]
+fn a_head_may_be_as_long_as_the_longest() {
+    let head = |filler: usize| {
+        let filler = "x".repeat(filler);
+        format!("GET / HTTP/1.1\r\nHost: h\r\nA: {filler}\r\n\r\n")
+    };
+    let most = MAX_HEAD - head(0).len();
+    let (told, _) = assert_any_split(head(most).as_bytes());
+    assert_eq!(told, [Told::Request(get("/"))]);
+    let (told, sent) = assert_any_split(head(most + 1).as_bytes());
+    assert_eq!(told, []);
+    assert_refused(&sent, "431 Request Header Fields Too Large");
+}
+
+const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+#[test]
+fn a_body_that_grows_too_long_is_413() {
+    let conf = Conf {
+        max_body: 8,
+        ..conf()
+    };
+    let fits = format!("{CHUNKED}4\r\n0123\r\n4\r\n4567\r\n0\r\n\r\n");
+    let outcome = assert_any_split_in_turns(&conf, &[fits.as_bytes()]);
+    assert_eq!(
+        outcome.told[1..],
+        [Told::Body(b"01234567".to_vec()), Told::BodyEnd]
+    );
+    let exceeds = format!("{CHUNKED}4\r\n0123\r\n5\r\n45678\r\n0\r\n\r\n");
+    for pieces in cuts(exceeds.as_bytes()) {
+        let (outcome, _) = run(&conf, &pieces, false);
+        assert_refused(&outcome.sent, "413 Content Too Large");
+        // Of the body, what came in time is told: how much depends on the cut, but it is never its end.
+        assert!(outcome.ended && !outcome.told.contains(&Told::BodyEnd));
+        if let Some(Told::Body(body)) = outcome.told.last() {
+            assert!(body.len() <= 8 && b"01234567".starts_with(body));
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_body_ends_the_connection() {
+    for (body, status) in [
+        ("g\r\n", "400 Bad Request"),
+        ("-1\r\n", "400 Bad Request"),
+        ("0x1\r\n", "400 Bad Request"),
+        ("10000000000000000\r\n", "400 Bad Request"),
+        ("1;a\0\r\n", "400 Bad Request"),
+        ("1\n", "400 Bad Request"),
+        ("0\r\nA : b\r\n\r\n", "400 Bad Request"),
+        ("0\r\n b\r\n\r\n", "400 Bad Request"),
+        (
+            &format!("0\r\nA: {}", "x".repeat(MAX_OVERHEAD)),
+            "431 Request Header Fields Too Large",
+        ),
     ] {
-        // What follows the fault is not looked at.
-        let transcript = format!("{transcript}GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
-        let (told, sent) = assert_any_split(transcript.as_bytes());
-        assert_eq!(told, [], "{transcript:.60}");
-        let sent = String::from_utf8_lossy(&sent);
-        assert!(
-            sent.starts_with(&format!("HTTP/1.1 {status}\r\n")),
-            "{transcript:.60}: {sent}"
-        );
-        let code = status[..3].parse().expect("a status");
-        assert!(sent.contains("\r\nConnection: close\r\n") && sent.ends_with(&error_page(code)));
+        let transcript = format!("{CHUNKED}{body}");
+        let outcome = assert_any_split_in_turns(&conf(), &[transcript.as_bytes()]);
+        assert_eq!(outcome.told.len(), 1, "{body:.60}");
+        assert_refused(&outcome.sent, status);
+        assert!(outcome.ended);
     }
 }
 
@@ -139,9 +293,13 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
         len @ 0..=125 => frame.push(0x80 | len as u8),
-        len => {
+        len @ 126..=0xFFFF => {
             frame.push(0xFE);
             frame.extend_from_slice(&(len as u16).to_be_bytes());
+        }
+        len => {
+            frame.push(0xFF);
+            frame.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }
     frame.extend_from_slice(&key);
@@ -206,8 +364,57 @@ fn messages_fragments_and_what_comes_between() {
 }
 
 #[test]
+fn long_messages_are_received_in_place_or_not() {
+    let long: Vec<u8> = (0..70_000).map(|at| (at * 7) as u8).collect();
+    let text = "\u{1F514}ö".repeat(6000);
+    let (told, sent) = frames(&[
+        frame(0x82, &long),
+        // Cut inside of a code point.
+        frame(0x01, &text.as_bytes()[..30_001]),
+        frame(0x89, b""),
+        frame(0x80, &text.as_bytes()[30_001..]),
+    ]);
+    assert!(
+        told == [
+            Told::Message(Kind::Binary, long.clone()),
+            Told::Ping,
+            Told::Message(Kind::Text, text.clone().into_bytes()),
+        ]
+    );
+    let expected = [
+        b"\x82\x7F\0\0\0\0\0\x01\x11\x70",
+        &long[..],
+        b"\x8A\0\x81\x7E\x8C\xA0",
+        text.as_bytes(),
+    ];
+    assert!(sent == expected.concat());
+}
+
+#[test]
+fn a_close_is_answered_with_its_code() {
+    for (payload, reason, answer) in [
+        (&b""[..], "closed by the peer", &b"\x88\0"[..]),
+        (
+            b"\x03\xE8",
+            "closed by the peer with 1000",
+            b"\x88\x02\x03\xE8",
+        ),
+        (
+            b"\x0F\xA0own",
+            "closed by the peer with 4000: own",
+            b"\x88\x02\x0F\xA0",
+        ),
+    ] {
+        let (told, sent) = frames(&[frame(0x88, payload)]);
+        assert_eq!(told, [Told::Closed(reason.to_owned())]);
+        assert_eq!(sent, answer);
+    }
+}
+
+#[test]
 fn what_breaks_the_protocol_fails_with_its_code() {
-    let broken: [(Vec<Vec<u8>>, u16); 9] = [
+    let long = frame(0x82, &vec![0; (1 << 20) + 1]);
+    let broken: [(Vec<Vec<u8>>, u16); 18] = [
         (
             vec![frame(
                 0x81,
@@ -215,15 +422,28 @@ fn what_breaks_the_protocol_fails_with_its_code() {
             )],
             1007,
         ),
+        // The frame is far from whole, and its fault is known all the same.
+        (
+            vec![vec![0x81, 0xFE, 1, 0, 0, 0, 0, 0, b'o', b'k', 0xFF]],
+            1007,
+        ),
         (vec![frame(0x01, b"\xF0\x90"), frame(0x80, b"abc")], 1007),
         (vec![frame(0x01, b"\xF0\x90"), frame(0x80, b"\x80")], 1007),
+        (vec![frame(0x88, b"\x03\xE8\xFF")], 1007),
         (vec![vec![0x81, 2, b'h', b'i']], 1002),
         (vec![frame(0xC1, b"x")], 1002),
         (vec![frame(0x83, b"x")], 1002),
+        (vec![frame(0x8B, b"x")], 1002),
         (vec![frame(0x80, b"x")], 1002),
+        (vec![frame(0x01, b"x"), frame(0x81, b"y")], 1002),
+        (vec![frame(0x09, b"x")], 1002),
+        (vec![frame(0x89, &[0; 126])], 1002),
+        (vec![vec![0x82, 0xFE, 0, 125, 1, 2, 3, 4]], 1002),
+        (vec![frame(0x88, &[0x03])], 1002),
         (vec![frame(0x88, &[0x03, 0xED])], 1002),
+        (vec![long[..14].to_vec()], 1009),
         (
-            vec![vec![0x82, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 1, 1, 2, 3, 4]],
+            vec![frame(0x02, &[0; 1000]), [&[0x80], &long[1..14]].concat()],
             1009,
         ),
     ];

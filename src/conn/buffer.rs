@@ -73,11 +73,13 @@ pub enum Sent {
     Closed,
 }
 
-/// A message encoded once for any number of receivers (server role: unmasked).
+/// A message, or several of one kind, encoded once for any number of receivers (server role: unmasked).
 #[derive(Clone, Debug)]
 pub struct SharedFrame {
     /// Text or binary.
     pub kind: Kind,
-    /// Header and payload.
+    /// How many.
+    pub messages: u32,
+    /// Headers and payloads.
     pub bytes: std::rc::Rc<[u8]>,
 }

@@ -18,7 +18,9 @@ impl Connection {
         match self.phase {
             Phase::WebSocket(_) => self.start_closing(CloseCode::GOING_AWAY, "", tools, out, now),
             Phase::ReadHead { .. } => self.drain(),
-            Phase::AwaitUpgrade(_) => self.phase = Phase::Closed,
+            Phase::AwaitUpgrade(_) => {
+                self.abandon(CloseReason::Refused);
+            }
             Phase::ReadBody(..)
             | Phase::AwaitAnswer(_)
             | Phase::SendBody(..)
@@ -169,15 +171,7 @@ impl Connection {
                 None
             }
             Due::Ping => {
-                self.due = self.seen.after(self.conf.ping_interval);
-                if self.due.is_due(now) {
-                    if let Phase::WebSocket(session) = &mut self.phase {
-                        session.ping(b"", &mut tools.keys, out.cork);
-                    }
-                    self.wait(Due::Pong, self.conf.pong_timeout, now);
-                    // Only what comes from now on is a sign of life.
-                    self.seen = Tick(now.0.wrapping_sub(1));
-                }
+                self.ping_if_quiet(tools, out, now);
                 None
             }
             Due::Pong => {
@@ -187,8 +181,12 @@ impl Connection {
                         .wrapping_sub(Tick(0).after(self.conf.pong_timeout).0),
                 );
                 if asked.is_due(self.seen) {
-                    self.waits_for = Due::Ping;
-                    self.due = self.seen.after(self.conf.ping_interval);
+                    self.ping_if_quiet(tools, out, now);
+                    None
+                } else if self.stall.is_some() {
+                    // Our ping waits behind other bytes, and above the mark the answer is not read: so the progress of
+                    // those bytes is the sign of life, and the stall has a deadline of its own.
+                    self.wait(Due::Ping, self.conf.ping_interval, now);
                     None
                 } else {
                     self.abort(CloseReason::PongTimeout)
@@ -204,5 +202,20 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Pings a peer that was silent for the interval; else waits for that.
+    fn ping_if_quiet(&mut self, tools: &mut Tools, out: &mut Out<'_>, now: Tick) {
+        self.waits_for = Due::Ping;
+        self.due = self.seen.after(self.conf.ping_interval);
+        if !self.due.is_due(now) {
+            return;
+        }
+        if let Phase::WebSocket(session) = &mut self.phase {
+            session.ping(b"", &mut tools.keys, out.cork);
+        }
+        self.wait(Due::Pong, self.conf.pong_timeout, now);
+        // Only what comes from now on is a sign of life.
+        self.seen = Tick(now.0.wrapping_sub(1));
     }
 }

@@ -117,7 +117,7 @@ impl Connection {
         if backlog > 0 && backlog + frame.bytes.len() > self.conf.max_backlog {
             return self.too_slow(tools, out, now);
         }
-        self.counters.messages_out += 1;
+        self.counters.messages_out += u64::from(frame.messages);
         self.counters.bytes_out += frame.bytes.len() as u64;
         Sent::Queued
     }

@@ -162,7 +162,12 @@ impl Core {
                     self.wheel.arm(index, due);
                 }
             }
-            Ok(wrote) => self.settle(index, wrote, handler, registry),
+            Ok(wrote) => {
+                self.settle(index, wrote, handler, registry);
+                if self.memory > self.max_memory {
+                    self.shed(handler, registry);
+                }
+            }
             Err(_) => self.panicked(index, handler, registry),
         }
         if !self.shared.later.is_empty() {
@@ -255,7 +260,7 @@ impl Core {
             let _ = slot.socket.half_close();
             slot.conn.half_closed(self.shared.now);
         }
-        let held = u32::try_from(slot.holds()).unwrap_or(u32::MAX);
+        let held = u32::try_from(slot.held_now()).unwrap_or(u32::MAX);
         if held != slot.held {
             self.memory = self.memory + held as usize - slot.held as usize;
             slot.held = held;
@@ -395,8 +400,9 @@ impl Core {
                 Later::Broadcast {
                     owner,
                     except,
-                    frame,
+                    frames,
                 } => {
+                    let frame = frames.share();
                     let except = except.and_then(|id| self.find(id));
                     let count = self
                         .owners
@@ -429,7 +435,13 @@ impl Core {
     }
 
     fn queue(&mut self, index: usize, frame: &SharedFrame) {
-        let backlog = self.slots[index].backlog();
+        let slot = &mut self.slots[index];
+        let most = slot.conn.conf().max_backlog.min(HIGH);
+        if slot.backlog() + frame.bytes.len() > most {
+            // What waits only for the end of the batch is not the peer's fault. One that is gone shows by reading.
+            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
+        }
+        let backlog = slot.backlog();
         let sent = self.write_to(index, |ops| {
             ops.conn
                 .admit(frame, backlog, ops.tools, &mut ops.out, ops.now)
@@ -449,7 +461,7 @@ impl Core {
                     }
                 }
             }
-            Sent::Dropped => self.totals.dropped += 1,
+            Sent::Dropped => self.totals.dropped += u64::from(frame.messages),
             Sent::Closed => {}
         }
     }

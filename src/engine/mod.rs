@@ -58,6 +58,9 @@ const ACCEPTS: usize = 64;
 /// A listener that ran out of descriptors is tried again after this, and when a connection ends.
 const ACCEPT_AGAIN: Millis = Millis::new(250);
 
+/// The longest wait: ticks are told apart from those of the last turn only if that was less than 24 days ago.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Tokens below are slots.
 const LISTENERS: usize = 1 << 32;
 const WAKE: Token = Token(usize::MAX);
@@ -84,7 +87,7 @@ pub struct Engine {
     accepts: bool,
     /// Accepting pauses until then, for descriptors have run out.
     accept_again: Option<Tick>,
-    /// That was logged, and nothing has been accepted since.
+    /// That was logged, and connections have been waiting since: each that ends lets one in, and is not worth a line.
     paused: bool,
     /// Lists of a turn, kept for their room.
     fired: Vec<usize>,
@@ -210,7 +213,7 @@ impl Engine {
     /// When waiting fails, which it does for a fault of ours only.
     pub fn turn<H: Handler>(&mut self, handler: &mut H, until: Option<Duration>) -> io::Result<()> {
         let timeout = self.timeout(until);
-        match self.poll.poll(&mut self.events, timeout) {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
@@ -276,10 +279,10 @@ impl Engine {
         }
     }
 
-    fn timeout(&self, until: Option<Duration>) -> Option<Duration> {
+    fn timeout(&self, until: Option<Duration>) -> Duration {
         let accepts = self.accepts && self.accept_again.is_none();
         if accepts || !self.core.resume.is_empty() {
-            return Some(Duration::ZERO);
+            return Duration::ZERO;
         }
         let now = self.core.shared.now;
         let timer = self.core.wheel.timeout(now);
@@ -288,10 +291,10 @@ impl Engine {
         let shrink = (self.core.shared.tools.pool.kept() > 0).then_some(1000);
         let ours = [timer, again, shrink].into_iter().flatten().min();
         let ours = ours.map(|millis| Duration::from_millis(u64::from(millis)));
-        match (ours, until) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
-        }
+        [ours, until]
+            .into_iter()
+            .flatten()
+            .fold(LONGEST_WAIT, Duration::min)
     }
 
     /// One clock read a turn; the Date text is at most half a second old.
@@ -347,7 +350,6 @@ impl Engine {
             Ok((socket, peer)) => {
                 let core = &mut self.core;
                 core.totals.accepted += 1;
-                self.paused = false;
                 let owner = &core.owners[listener.owner as usize];
                 let full = core.slots.len() >= self.limits.max_connections.min(ConnId::MAX_SLOTS)
                     || owner.live >= owner.max_connections;
@@ -373,7 +375,10 @@ impl Engine {
             }
             Err(error) => {
                 match error.raw_os_error() {
-                    Some(libc::EAGAIN) => listener.ready = false,
+                    Some(libc::EAGAIN) => {
+                        listener.ready = false;
+                        self.paused = false;
+                    }
                     Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
                         if !self.paused {
                             log::warn!("accepting pauses until connections end: {error}");
@@ -424,8 +429,10 @@ fn note<H: Handler>(
     if readiness.is_readable() {
         slot.readable = true;
     }
-    slot.resumed = false;
-    core.serve(index, handler, registry);
+    // One that goes on from the last turn is served with those, once.
+    if !slot.resumed {
+        core.serve(index, handler, registry);
+    }
 }
 
 impl std::fmt::Debug for Engine {

@@ -33,13 +33,54 @@ pub(super) enum Later {
     Broadcast {
         owner: u32,
         except: Option<ConnId>,
-        frame: SharedFrame,
+        frames: Frames,
     },
     Close {
         to: ConnId,
         code: CloseCode,
         reason: String,
     },
+}
+
+/// Messages of one kind in the making of a [`SharedFrame`].
+#[derive(Debug)]
+pub(super) struct Frames {
+    kind: Kind,
+    messages: u32,
+    bytes: Vec<u8>,
+}
+
+impl Frames {
+    /// Messages are joined up to so many bytes.
+    const JOINED: usize = 64 * 1024;
+
+    fn new(kind: Kind, data: &[u8]) -> Frames {
+        let mut frames = Frames {
+            kind,
+            messages: 0,
+            bytes: Vec::with_capacity(data.len() + frame::MAX_HEADER),
+        };
+        frames.put(data);
+        frames
+    }
+
+    fn put(&mut self, data: &[u8]) {
+        frame::put_unmasked(&mut self.bytes, self.kind.into(), true, data);
+        self.messages += 1;
+    }
+
+    /// Whether one more may be put behind the others.
+    fn takes(&self, kind: Kind, data: &[u8]) -> bool {
+        self.kind == kind && self.bytes.len() + data.len() + frame::MAX_HEADER <= Frames::JOINED
+    }
+
+    pub(super) fn share(self) -> SharedFrame {
+        SharedFrame {
+            kind: self.kind,
+            messages: self.messages,
+            bytes: Rc::from(self.bytes),
+        }
+    }
 }
 
 /// The means of a handler: the connection that the event is of, and the others by their ids.
@@ -124,16 +165,28 @@ impl Ops<'_> {
     pub fn send(&mut self, to: ConnId, kind: Kind, data: &[u8]) {
         self.later.push(Later::Send {
             to,
-            frame: shared(kind, data),
+            frame: Frames::new(kind, data).share(),
         });
     }
 
-    /// Sends a message to all open WebSockets of an owner, but `except`. It is encoded once.
+    /// Sends a message to all open WebSockets of an owner, but `except`. It is encoded once; short ones in a row are
+    /// joined, for each receiver has a price, and the messages of one receive can be many thousands.
     pub fn broadcast(&mut self, owner: u32, except: Option<ConnId>, kind: Kind, data: &[u8]) {
+        if let Some(Later::Broadcast {
+            owner: to,
+            except: but,
+            frames,
+        }) = self.later.last_mut()
+            && (*to, *but) == (owner, except)
+            && frames.takes(kind, data)
+        {
+            frames.put(data);
+            return;
+        }
         self.later.push(Later::Broadcast {
             owner,
             except,
-            frame: shared(kind, data),
+            frames: Frames::new(kind, data),
         });
     }
 
@@ -144,15 +197,5 @@ impl Ops<'_> {
             code,
             reason: reason.to_owned(),
         });
-    }
-}
-
-/// A message as a server's frame, for any number of receivers.
-fn shared(kind: Kind, data: &[u8]) -> SharedFrame {
-    let mut bytes = Vec::with_capacity(data.len() + frame::MAX_HEADER);
-    frame::put_unmasked(&mut bytes, kind.into(), true, data);
-    SharedFrame {
-        kind,
-        bytes: Rc::from(bytes),
     }
 }

@@ -11,6 +11,9 @@ use super::socket::Socket;
 /// Chunks of an outbox are joined up to this length.
 const JOIN: usize = 64 * 1024;
 
+/// A shared frame of up to this length is copied when it waits behind others: as a chunk it would take more.
+const SHORT: usize = 256;
+
 /// The most parts of one write.
 const PARTS: usize = 64;
 
@@ -46,6 +49,16 @@ impl Outbox {
         self.bytes
     }
 
+    #[cfg(test)]
+    pub(super) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Bytes of memory that it takes: a chunk that has left in part is there whole.
+    pub(super) fn held(&self) -> usize {
+        self.bytes + self.sent + self.chunks.capacity() * size_of::<Chunk>()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -60,6 +73,10 @@ impl Outbox {
     }
 
     pub(super) fn push_frame(&mut self, frame: Rc<[u8]>) {
+        if frame.len() <= SHORT && !self.chunks.is_empty() {
+            self.push(&frame);
+            return;
+        }
         self.bytes += frame.len();
         self.chunks.push_back(Chunk::Frame(frame));
     }
@@ -190,7 +207,8 @@ impl Wire<'_> {
 
     #[inline(never)]
     fn keep(&mut self, rest: &[u8]) {
-        self.wrote.short = true;
+        // Behind others the socket was not tried: it may take more, and then its edge would never come.
+        self.wrote.short |= self.outbox.is_none();
         self.outbox
             .get_or_insert_with(|| self.outboxes.take())
             .push(rest);

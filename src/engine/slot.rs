@@ -97,9 +97,10 @@ impl Slot {
     }
 
     /// Bytes of memory that it holds beyond itself.
-    pub(super) fn holds(&self) -> usize {
+    pub(super) fn held_now(&self) -> usize {
         let incomplete = self.tls.as_ref().map_or(0, |tls| tls.held());
-        self.conn.held() + self.backlog() + incomplete
+        let unsent = self.outbox.as_ref().map_or(0, |outbox| outbox.held());
+        self.conn.held() + unsent + incomplete
     }
 
     #[inline]

@@ -1,4 +1,5 @@
-//! A connection in memory, with a clock that the test moves and a transport that the test owns.
+//! A connection in memory, with a clock that the test moves and a transport that the test owns. What the engine would do
+//! with sockets is done here in its order, short ways included.
 
 // Each test file uses what it needs of it.
 #![allow(dead_code)]
@@ -8,12 +9,19 @@ use std::rc::Rc;
 use bellwire::conn::buffer::{Out, Sent, Through};
 use bellwire::conn::deadline::{Millis, Tick};
 use bellwire::conn::event::{ConnId, Event, Got};
-use bellwire::conn::{Answer, Aux, Conf, Connection, SlowPeer, Tools};
+use bellwire::conn::{Answer, AnswerHead, Aux, Conf, Connection, SlowPeer, Tools};
+use bellwire::proto::http::head::BodyLength;
 use bellwire::proto::ws::close::CloseCode;
-use bellwire::proto::ws::frame::Kind;
+use bellwire::proto::ws::frame::{self, Kind, OpCode, Role};
 use bellwire::proto::ws::handshake::{self, Request};
 use bellwire::proto::ws::mask::MaskingKeys;
 use bellwire::proto::ws::message::Pool;
+use bellwire::proto::ws::session::SHORT_HEADER;
+
+#[allow(unused_imports)]
+pub(crate) use split::{assert_any_split, assert_any_split_in_turns, cuts, run};
+
+mod split;
 
 pub(crate) const DATE: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
 
@@ -85,6 +93,19 @@ pub(crate) struct Side {
     pub(crate) now: Tick,
     /// Whether messages are sent back.
     pub(crate) echo: bool,
+    /// Whether requests wait for [`Side::respond`].
+    pub(crate) late: bool,
+    /// Whether it takes the engine's short ways: short messages in a loop of their own, long ones received in place.
+    pub(crate) short_ways: bool,
+    /// Whether it has been a WebSocket.
+    pub(crate) opened: bool,
+    /// Whether our half of the transport has ended.
+    pub(crate) ended: bool,
+    /// Whether a request was told whose body was not, to its end.
+    pub(crate) in_body: bool,
+    /// Received by the transport, and not read from it.
+    inbox: Vec<u8>,
+    role: Role,
     aux: Aux,
     tools: Tools,
     cork: Vec<u8>,
@@ -118,7 +139,7 @@ fn tools() -> Tools {
 impl Side {
     pub(crate) fn server(conf: Conf) -> Side {
         let conn = Connection::server(ConnId::new(1, 0), Rc::new(conf), Tick(0));
-        Side::of(conn, Pipe::new(), tools())
+        Side::of(Role::Server, conn, Pipe::new())
     }
 
     pub(crate) fn client(conf: Conf) -> Side {
@@ -137,75 +158,114 @@ impl Side {
         let id = ConnId::new(2, 1);
         let conn = Connection::client(id, Rc::new(conf), &request, NONCE, &mut out, Tick(0));
         out.flush();
-        Side::of(conn, pipe, tools())
+        Side::of(Role::Client, conn, pipe)
     }
 
-    fn of(conn: Connection, pipe: Pipe, tools: Tools) -> Side {
+    fn of(role: Role, conn: Connection, pipe: Pipe) -> Side {
         Side {
             conn,
             pipe,
             told: Vec::new(),
             now: Tick(0),
             echo: false,
+            late: false,
+            short_ways: false,
+            opened: false,
+            ended: false,
+            in_body: false,
+            inbox: Vec::new(),
+            role,
             aux: Aux::default(),
-            tools,
+            tools: tools(),
             cork: Vec::new(),
         }
     }
 
-    /// Receives bytes, in the order of calls that `conn` asks for.
+    /// Bytes arrive. As many are read as the connection has an appetite for, in the order of calls that `conn` asks for;
+    /// the others stay where they are, for the next time.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        self.inbox.extend_from_slice(bytes);
+        while self.turn() > 0 && !self.inbox.is_empty() {}
+        assert!(
+            self.inbox.is_empty() || self.conn.appetite() == 0,
+            "it neither reads on nor ends"
+        );
+    }
+
+    /// Reads once, and acts on it; how many bytes.
+    fn turn(&mut self) -> usize {
+        let room = self.conn.appetite();
         let mut input = self.conn.take_rest().map(|rest| *rest).unwrap_or_default();
-        input.extend_from_slice(bytes);
-        self.conn.received(bytes.len(), self.now);
+        let count = room.saturating_sub(input.len()).min(self.inbox.len());
+        let mut direct = 0;
+        if self.short_ways
+            && let Some((message, missing)) = self.conn.spare()
+        {
+            direct = missing.min(count);
+            message.extend(self.inbox.drain(..direct));
+        }
+        input.extend(self.inbox.drain(..count - direct));
+        self.conn.received(count, self.now);
         let mut at = 0;
-        loop {
-            let Side {
-                conn,
-                pipe,
-                aux,
-                tools,
-                cork,
-                ..
-            } = self;
-            let mut out = Out {
-                cork,
-                through: pipe,
-                date: DATE,
-            };
-            let step = conn.step(&mut input[at..], aux, tools, &mut out, self.now);
-            at += step.used;
-            match step.got {
-                Got::More => break,
-                Got::Now(event) => act(
-                    conn,
-                    &mut out,
-                    tools,
-                    &mut self.told,
-                    self.echo,
-                    self.now,
-                    event,
-                ),
-                Got::Whole(kind, mut data) => {
-                    let event = Event::Message {
-                        kind,
-                        data: &mut data,
-                    };
-                    act(
-                        conn,
-                        &mut out,
-                        tools,
-                        &mut self.told,
-                        self.echo,
-                        self.now,
-                        event,
-                    );
-                    tools.pool.give_back(data);
-                }
+        while let Some(used) = self.advance(&mut input[at..], &mut direct) {
+            at += used;
+        }
+        self.settle(false);
+        count
+    }
+
+    /// Goes on by one event; how much of `input` that used. After the last of them, what is left is kept.
+    fn advance(&mut self, input: &mut [u8], direct: &mut usize) -> Option<usize> {
+        let mut script = Script {
+            told: &mut self.told,
+            opened: &mut self.opened,
+            in_body: &mut self.in_body,
+            echo: self.echo,
+            late: self.late,
+            now: self.now,
+        };
+        let (conn, tools) = (&mut self.conn, &mut self.tools);
+        let mut out = Out {
+            cork: &mut self.cork,
+            through: &mut self.pipe,
+            date: DATE,
+        };
+        let in_place = std::mem::take(direct);
+        let short = if self.short_ways && in_place == 0 {
+            conn.short_message(input)
+        } else {
+            None
+        };
+        let (used, got) = if in_place > 0 {
+            match conn.filled(in_place, tools, &mut out) {
+                Got::More => return Some(0),
+                got => (0, got),
+            }
+        } else if let Some((used, kind)) = short {
+            let data = &mut input[SHORT_HEADER..used];
+            (used, Got::Now(Event::Message { kind, data }))
+        } else {
+            let step = conn.step(input, &mut self.aux, tools, &mut out, self.now);
+            if matches!(step.got, Got::More) {
+                let used = step.used;
+                conn.keep(&input[used..]);
+                return None;
+            }
+            (step.used, step.got)
+        };
+        match got {
+            Got::More => {}
+            Got::Now(event) => script.on_event(conn, &mut out, tools, event),
+            Got::Whole(kind, mut data) => {
+                let event = Event::Message {
+                    kind,
+                    data: &mut data,
+                };
+                script.on_event(conn, &mut out, tools, event);
+                tools.pool.give_back(data);
             }
         }
-        self.conn.keep(&input[at..]);
-        self.settle(false);
+        Some(used)
     }
 
     /// What the engine does at the end of a turn.
@@ -222,6 +282,12 @@ impl Side {
         self.conn.note_backlog(waits, progress, self.now);
         if !waits && self.conn.wants_half_close() {
             self.conn.half_closed(self.now);
+            self.ended = true;
+        }
+        if self.conn.is_closed() {
+            // The transport goes, and what waits with it.
+            self.pipe.waits.clear();
+            self.ended = true;
         }
     }
 
@@ -241,6 +307,54 @@ impl Side {
 
     pub(crate) fn send(&mut self, kind: Kind, data: &[u8]) -> Sent {
         self.with_out(|conn, tools, out, now| conn.send(kind, data, tools, out, now))
+    }
+
+    /// Sends a message in frames of `len` bytes, with a ping after the first of them, as a peer may that is not us.
+    /// False: it cannot be sent any more.
+    pub(crate) fn send_in_frames(&mut self, kind: Kind, data: &[u8], len: usize) -> bool {
+        if !self.conn.is_open() {
+            return false;
+        }
+        let (mut at, mut opcode) = (0, OpCode::from(kind));
+        loop {
+            let end = data.len().min(at + len.max(1));
+            self.put_frame(opcode, end == data.len(), &data[at..end]);
+            if at == 0 {
+                self.put_frame(OpCode::Ping, true, b"between");
+            }
+            (at, opcode) = (end, OpCode::Continuation);
+            if at == data.len() {
+                break;
+            }
+        }
+        self.settle(false);
+        true
+    }
+
+    fn put_frame(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
+        match self.role {
+            Role::Server => frame::put_unmasked(&mut self.cork, opcode, fin, payload),
+            Role::Client => {
+                let key = self.tools.keys.next_key();
+                frame::put_masked(&mut self.cork, key, opcode, fin, payload);
+            }
+        }
+    }
+
+    /// Answers a request that waits, and goes on with what came behind it.
+    pub(crate) fn respond(&mut self, body: &[u8]) {
+        self.with_out(|conn, _, out, now| respond(conn, out, now, 200, body));
+        self.receive(&[]);
+    }
+
+    /// Answers a request that waits with a body that goes past the connection. Whether there is one to write.
+    pub(crate) fn respond_head(&mut self, length: u64) -> Option<bool> {
+        let head = AnswerHead {
+            status: 200,
+            fields: &[],
+            length,
+        };
+        self.with_out(|conn, _, out, now| conn.respond_head(&head, out, now))
     }
 
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
@@ -297,84 +411,82 @@ impl Side {
 }
 
 /// What the tests do on events: upgrade what can be, answer the rest, and perhaps echo.
-fn act(
-    conn: &mut Connection,
-    out: &mut Out<'_>,
-    tools: &mut Tools,
-    told: &mut Vec<Told>,
+struct Script<'s> {
+    told: &'s mut Vec<Told>,
+    opened: &'s mut bool,
+    in_body: &'s mut bool,
     echo: bool,
+    late: bool,
     now: Tick,
-    event: Event<'_>,
-) {
-    let new = match event {
-        Event::Request(head) => {
-            let line = format!("{:?} {:?}", head.method(), head.target());
-            if handshake::wants_upgrade(&head) {
-                match handshake::read_request(&head) {
-                    Ok(offer) => assert!(conn.upgrade(&offer, None, out, now)),
-                    Err(refused) => respond(conn, out, now, refused.status(), b""),
+}
+
+impl Script<'_> {
+    fn on_event(
+        &mut self,
+        conn: &mut Connection,
+        out: &mut Out<'_>,
+        tools: &mut Tools,
+        event: Event<'_>,
+    ) {
+        let new = match event {
+            Event::Request(head) => {
+                let line = format!("{:?} {:?}", head.method(), head.target());
+                let bodiless = matches!(
+                    head.body_length(),
+                    BodyLength::Empty | BodyLength::Length(0)
+                );
+                *self.in_body = !bodiless;
+                if handshake::wants_upgrade(&head) {
+                    match handshake::read_request(&head) {
+                        Ok(offer) => {
+                            assert!(conn.upgrade(&offer, None, out, self.now));
+                            *self.opened = true;
+                        }
+                        Err(refused) => respond(conn, out, self.now, refused.status(), b""),
+                    }
+                } else if bodiless && !self.late {
+                    respond(conn, out, self.now, 200, line.as_bytes());
                 }
-            } else if head.body_length() == bellwire::proto::http::head::BodyLength::Empty {
-                respond(conn, out, now, 200, line.as_bytes());
+                Told::Request(line)
             }
-            Told::Request(line)
-        }
-        Event::Body([]) => return,
-        Event::Body(data) => {
-            if let Some(Told::Body(body)) = told.last_mut() {
-                body.extend_from_slice(data);
-                return;
+            Event::Body([]) => return,
+            Event::Body(data) => {
+                if let Some(Told::Body(body)) = self.told.last_mut() {
+                    body.extend_from_slice(data);
+                    return;
+                }
+                Told::Body(data.to_vec())
             }
-            Told::Body(data.to_vec())
-        }
-        Event::BodyEnd => {
-            respond(conn, out, now, 200, b"taken");
-            Told::BodyEnd
-        }
-        Event::Opened => Told::Opened,
-        Event::Message { kind, data } => {
-            if echo {
-                conn.send(kind, data, tools, out, now);
+            Event::BodyEnd => {
+                *self.in_body = false;
+                if !self.late {
+                    respond(conn, out, self.now, 200, b"taken");
+                }
+                Told::BodyEnd
             }
-            Told::Message(kind, data.to_vec())
-        }
-        Event::Ping => Told::Ping,
-        Event::Pong => Told::Pong,
-        Event::Closed(reason) => Told::Closed(reason.to_string()),
-    };
-    told.push(new);
+            Event::Opened => {
+                *self.opened = true;
+                Told::Opened
+            }
+            Event::Message { kind, data } => {
+                if self.echo {
+                    conn.send(kind, data, tools, out, self.now);
+                }
+                Told::Message(kind, data.to_vec())
+            }
+            Event::Ping => Told::Ping,
+            Event::Pong => Told::Pong,
+            Event::Closed(reason) => Told::Closed(reason.to_string()),
+        };
+        self.told.push(new);
+    }
 }
 
 fn respond(conn: &mut Connection, out: &mut Out<'_>, now: Tick, status: u16, body: &[u8]) {
-    assert!(conn.respond(
-        &Answer {
-            status,
-            fields: &[],
-            body
-        },
-        out,
-        now
-    ));
-}
-
-/// Feeds a transcript whole, byte by byte and cut at each place: what is told and sent must be the same. It is returned.
-pub(crate) fn assert_any_split(transcript: &[u8]) -> (Vec<Told>, Vec<u8>) {
-    let run = |pieces: &[&[u8]]| {
-        let mut side = Side::server(conf());
-        side.echo = true;
-        for piece in pieces {
-            side.receive(piece);
-        }
-        assert!(side.pipe.waits.is_empty());
-        (side.told.clone(), side.take())
+    let answer = Answer {
+        status,
+        fields: &[],
+        body,
     };
-    let whole = run(&[transcript]);
-    let bytes: Vec<&[u8]> = transcript.chunks(1).collect();
-    assert_eq!(run(&bytes), whole, "byte by byte");
-    // Every cut of a short one, and some of a long one.
-    for at in (1..transcript.len()).step_by(transcript.len().div_ceil(400).max(1)) {
-        let (head, tail) = transcript.split_at(at);
-        assert_eq!(run(&[head, tail]), whole, "cut at {at}");
-    }
-    whole
+    assert!(conn.respond(&answer, out, now));
 }

@@ -69,20 +69,15 @@ pub(super) struct Unfinished {
     buffer: Option<Buffer>,
     kind: Kind,
     utf8: Utf8,
-    /// The KiB that the buffer had room for at first. If it was used before, they are memory, not just addresses.
-    used_before: u16,
 }
 
 impl Unfinished {
     /// A message to be kept in `buffer`, or to be checked only.
     pub(super) fn new(kind: Kind, buffer: Option<Buffer>) -> Unfinished {
-        let used_before = buffer.as_ref().map_or(0, |buffer| buffer.capacity() >> 10);
         Unfinished {
             buffer,
             kind,
             utf8: Utf8::default(),
-            // The pool keeps no buffer that is too large for this.
-            used_before: u16::try_from(used_before).unwrap_or(u16::MAX),
         }
     }
 
@@ -159,12 +154,10 @@ impl Unfinished {
         self.buffer.take()
     }
 
-    /// Bytes of memory in use. Room that was reserved and never written to takes none.
+    /// Bytes of memory that it keeps from others: all that was reserved. What the pool or the allocator hands out again
+    /// has its pages already, however little of it this message fills.
     pub(super) fn held(&self) -> usize {
-        let used_before = usize::from(self.used_before) << 10;
-        self.buffer
-            .as_ref()
-            .map_or(0, |buffer| buffer.len().max(used_before))
+        self.buffer.as_ref().map_or(0, |buffer| buffer.capacity())
     }
 }
 
@@ -214,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_that_was_used_before_counts() {
+    fn what_is_reserved_counts() {
         // Or many peers could hold on to the memory of each other's messages, a byte of their own in each.
         let mut pool = Pool::default();
         pool.give_back(buffer(1 << 20));
@@ -224,7 +217,7 @@ mod tests {
         let mut message = Unfinished::new(Kind::Binary, Some(pool.take_for(1 << 20)));
         assert_eq!(message.reserve(1 << 20, 1 << 20), Ok(()));
         assert_eq!(message.push(b"x"), Ok(()));
-        assert_eq!(message.held(), 1);
+        assert_eq!(message.held(), 1 << 20);
     }
 
     #[test]

@@ -398,7 +398,7 @@ impl Receiver {
     /// Bytes held for what is unfinished.
     pub(super) fn held(&self) -> usize {
         let control = match &self.state {
-            State::Control(control) => control.have,
+            State::Control(_) => size_of::<Control>(),
             _ => 0,
         };
         control + self.unfinished.as_ref().map_or(0, Unfinished::held)

@@ -344,7 +344,7 @@ impl Session {
         }
     }
 
-    /// Bytes of memory held for what is unfinished: what has come of it, or all that its buffer was used for before.
+    /// Bytes of memory held for what is unfinished: all that was reserved for it.
     #[inline]
     pub fn held(&self) -> usize {
         self.receiver.held()
