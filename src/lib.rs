@@ -11,6 +11,7 @@
 //! | 4 | [`manager`] | what happens: servers, and what they do on events |
 //! | 3 | [`engine`] | the event loop on mio: sockets, listeners, timers, backlogs |
 //! | 2 | [`config`] | the configuration file, checked, every fault with its place |
+//! | 2 | [`certs`] | certificates and keys, told apart in clear words |
 //! | 2 | [`files`] | a folder as a web site: what a request means, and the answer to it |
 //! | 1 | [`conn`] | one connection as a machine: bytes and time in, events and bytes out |
 //! | 0 | [`proto`] | bytes to values and back: HTTP/1.1 heads and bodies, the WebSocket protocol |
@@ -42,6 +43,7 @@
 //! No async runtime, no threads, no `Rc<RefCell>`, no trait for the transport in the protocol types, no `util`, no
 //! prelude.
 
+pub mod certs;
 pub mod cli;
 pub mod config;
 pub mod conn;

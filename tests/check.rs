@@ -56,6 +56,7 @@ bind = [\"127.0.0.1:8080\", \"127.0.0.1\"]
 [server.limits]
 max_message = \"5GiB\"
 [server.tls]
+private_key = \"k.pem\"
 ";
 
 #[test]

@@ -28,7 +28,7 @@ const RULES: Rules<'_> = Rules {
 const ORDER: &[(&str, &str)] = &[
     (
         "",
-        "proto < conn < config files < engine < manager < cli < mod < main",
+        "proto < conn < config certs files < engine < manager < cli < mod < main",
     ),
     ("proto", "http < ws < mod"),
     (
@@ -41,21 +41,22 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "config",
-        "fault < value < raw < id < address < origin < limits < http < daemon < server < mod",
+        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < mod",
     ),
     (
         "conn",
-        "buffer < deadline < event < conf < phase < answer < connection < http websocket ending < mod",
+        "buffer < deadline < event < conf < phase < tls < answer < connection < http websocket ending < mod",
     ),
     ("files", "mime < coding < open < answer < listing < mod"),
     (
         "engine",
-        "wheel < socket < feed < outbox < listener < slot < ops < shared < receive < core < mod",
+        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < receive < core < mod",
     ),
+    ("certs", "pem der < mod"),
     ("manager", "access < pages < server < mod"),
     (
         "cli",
-        "exit < identity < logging < output < source < args < check < signals < daemon < mod",
+        "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",
     ),
 ];
 
@@ -72,6 +73,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("config", "mio"),
     ("auth", "mio"),
     ("files", "mio"),
+    ("certs", "mio"),
     ("manager", "mio"),
 ];
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::cli::args::{Options, Verbosity};
+use crate::cli::certificates;
 use crate::cli::exit::Exit;
 use crate::cli::output::{print, print_faults, print_warnings};
 use crate::cli::source;
@@ -56,6 +57,10 @@ fn summary(config: &Config) -> String {
             server.id,
             addresses.join(", ")
         );
+        let loaded = server.tls.as_ref().map(certificates::load);
+        for line in loaded.iter().flatten().flat_map(certificates::describe) {
+            let _ = writeln!(summary, "    certificate: {line}");
+        }
     }
     summary
 }

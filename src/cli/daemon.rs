@@ -4,10 +4,12 @@ use std::io;
 use std::panic;
 use std::time::{Duration, Instant};
 
-use crate::config::{Address, Config};
+use crate::certs::Loaded;
+use crate::config::{Address, Config, Server};
 use crate::engine::{Bound, Engine, Limits};
 use crate::manager::{Manager, bind};
 
+use super::certificates;
 use super::exit::Exit;
 use super::signals::Signals;
 
@@ -24,7 +26,10 @@ pub fn run(config: &Config) -> Exit {
     let Some(bound) = bind_all(config) else {
         return Exit::Failed;
     };
-    match serve(config, bound) {
+    let Some(loaded) = load_certificates(config) else {
+        return Exit::Configuration;
+    };
+    match serve(config, bound, loaded) {
         Ok(()) => Exit::Done,
         Err(error) => {
             log::error!("the event loop failed: {error}");
@@ -37,7 +42,7 @@ pub fn run(config: &Config) -> Exit {
 fn bind_all(config: &Config) -> Option<Vec<Vec<Bound>>> {
     let mut failed = false;
     let mut servers = Vec::new();
-    for server in config.servers.iter().filter(|server| server.active) {
+    for server in active(config) {
         let mut bound = Vec::new();
         for binding in &server.bind {
             match bind(&binding.address) {
@@ -57,7 +62,29 @@ fn bind_all(config: &Config) -> Option<Vec<Vec<Bound>>> {
     (!failed).then_some(servers)
 }
 
-fn serve(config: &Config, bound: Vec<Vec<Bound>>) -> io::Result<()> {
+/// The servers that run, by the order in which the engine knows them.
+fn active(config: &Config) -> impl Iterator<Item = &Server> {
+    config.servers.iter().filter(|server| server.active)
+}
+
+/// The certificates of every active server; none when one of them has gone bad since the configuration was read.
+fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
+    let mut failed = false;
+    let mut all = Vec::new();
+    for server in active(config) {
+        let loaded = server.tls.as_ref().map(certificates::load).transpose();
+        all.push(loaded.unwrap_or_else(|faults| {
+            failed = true;
+            for (place, what) in faults {
+                log::error!("{}", config.fault(Some(place), what));
+            }
+            None
+        }));
+    }
+    (!failed).then_some(all)
+}
+
+fn serve(config: &Config, bound: Vec<Vec<Bound>>, loaded: Vec<Option<Loaded>>) -> io::Result<()> {
     let limits = Limits {
         max_connections: config.daemon.max_connections,
         max_memory: config.daemon.max_memory as usize,
@@ -66,32 +93,63 @@ fn serve(config: &Config, bound: Vec<Vec<Bound>>) -> io::Result<()> {
     let mut engine = Engine::new(limits, random)?;
     engine.wake_on(signals.fd())?;
     let mut manager = Manager::default();
-    for (server, bound) in config
-        .servers
-        .iter()
-        .filter(|server| server.active)
-        .zip(bound)
-    {
+    let mut owners = Vec::new();
+    for ((server, bound), loaded) in active(config).zip(bound).zip(loaded) {
+        let scheme = if loaded.is_some() { "https" } else { "http" };
         for (binding, bound) in server.bind.iter().zip(&bound) {
             match (&binding.address, bound.address()) {
-                (Address::Tcp(_), Some(address)) => log::info!("{}: http://{address}/", server.id),
+                (Address::Tcp(_), Some(address)) => {
+                    log::info!("{}: {scheme}://{address}/", server.id);
+                }
                 (address, _) => log::info!("{}: {address}", server.id),
             }
         }
-        manager.start(&mut engine, server, bound)?;
+        let tls = loaded.map(|loaded| loaded.config);
+        owners.push((server, manager.start(&mut engine, server, bound, tls)?));
     }
-    turn_until_stopped(&mut engine, &mut manager, &signals)
+    let reload = |engine: &mut Engine| reload_certificates(config, &owners, engine);
+    turn_until_stopped(&mut engine, &mut manager, &signals, reload)
+}
+
+/// SIGHUP: certificates are read again. Connections keep those that they began with, and a server keeps its own when the
+/// new ones are at fault.
+fn reload_certificates(config: &Config, owners: &[(&Server, u32)], engine: &mut Engine) {
+    let mut any = false;
+    for (server, owner) in owners {
+        let Some(tls) = &server.tls else { continue };
+        any = true;
+        match certificates::load(tls) {
+            Ok(loaded) => {
+                engine.secure(*owner, loaded.config.clone());
+                for line in certificates::describe(&loaded) {
+                    log::info!("{}: certificate read again: {line}", server.id);
+                }
+                for warning in certificates::warnings(&loaded) {
+                    log::warn!("{}: {warning}", server.id);
+                }
+            }
+            Err(faults) => {
+                for (place, what) in faults {
+                    log::error!("{}", config.fault(Some(place), what));
+                }
+                log::error!("{}: keeps the certificate that it has", server.id);
+            }
+        }
+    }
+    let certificates = if any { "certificates" } else { "nothing" };
+    log::warn!("SIGHUP: {certificates} read again; to reload the rest is not available yet");
 }
 
 fn turn_until_stopped(
     engine: &mut Engine,
     manager: &mut Manager,
     signals: &Signals,
+    reload: impl Fn(&mut Engine),
 ) -> io::Result<()> {
     while signals.stops() == 0 {
         engine.turn(manager, None)?;
         if signals.take_reloads() > 0 {
-            log::warn!("SIGHUP: reload is not available yet; nothing has changed");
+            reload(engine);
         }
     }
     log::info!("stopping: {} connections are open", engine.connections());

@@ -1,8 +1,9 @@
 //! Floor 5: the command line.
 //!
-//! Left to right: exit, identity, logging, output, source, args, check, signals, daemon.
+//! Left to right: exit, identity, certificates, logging, output, source, args, check, signals, daemon.
 
 mod args;
+mod certificates;
 mod check;
 pub mod daemon;
 mod exit;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cli::identity;
+use crate::cli::{certificates, identity};
 use crate::config::{self, Config, Fault};
 
 /// Names the configuration file.
@@ -21,7 +21,11 @@ pub(super) fn load(named: Option<PathBuf>) -> Result<Config, Vec<Fault>> {
         identity::is_root(),
         is_there,
     ) {
-        Some(file) => config::load_with(&file, identity::faults),
+        Some(file) => config::load_with(&file, |daemon, servers| {
+            let mut findings = certificates::findings(servers);
+            findings.refused.extend(identity::faults(daemon));
+            findings
+        }),
         None => Ok(config::built_in()),
     }
 }

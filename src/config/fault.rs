@@ -46,6 +46,15 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// What the system says to a configuration: faults, and what works but hardly as it was meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What cannot be.
+    pub refused: Vec<(Place, String)>,
+    /// What is to be warned of.
+    pub warned: Vec<(Place, String)>,
+}
+
 /// The faults and warnings found so far in one file.
 pub(super) struct Faults<'t> {
     file: &'t Path,
@@ -114,6 +123,14 @@ impl<'t> Faults<'t> {
     /// Something works, but hardly as it was meant.
     pub(super) fn warn(&mut self, place: Place, what: impl Into<String>) {
         self.warned.push((place, what.into()));
+    }
+
+    /// What the system says.
+    pub(super) fn add(&mut self, findings: Findings) {
+        for (place, what) in findings.refused {
+            self.refuse(place, what);
+        }
+        self.warned.extend(findings.warned);
     }
 
     /// The warnings, or every fault, in the order of their places.

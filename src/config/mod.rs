@@ -5,7 +5,7 @@
 //! ask for nothing are accepted. Which users and groups the system has is not asked here, nor is anything bound.
 //!
 //! Left to right, each file imports from those before it:
-//! fault, value, raw (the file as written), id, address, origin, limits, http, daemon, server.
+//! fault, value, raw (the file as written), id, address, origin, limits, http, tls, daemon, server.
 
 mod address;
 mod daemon;
@@ -16,6 +16,7 @@ mod limits;
 mod origin;
 mod raw;
 mod server;
+mod tls;
 mod value;
 
 #[cfg(test)]
@@ -28,12 +29,13 @@ use toml::de::DeTable;
 
 pub use address::{Address, Network};
 pub use daemon::{Daemon, LogLevel};
-pub use fault::{Fault, Place, Placed};
+pub use fault::{Fault, Findings, Place, Placed};
 pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
 pub use limits::{Limits, SlowPeer};
 pub use origin::Origins;
 pub use server::{Bind, Messages, Server};
+pub use tls::Tls;
 
 use fault::Faults;
 use raw::Table;
@@ -65,14 +67,14 @@ impl Config {
 
 /// Reads a configuration file, and the documents that it names.
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    load_with(path, |_| Vec::new())
+    load_with(path, |_, _| Findings::default())
 }
 
-/// The same, with the faults that `system` finds in the table of the daemon among the others: which users there are,
-/// for example, is not known here.
+/// The same, with what `system` finds among the rest: which users there are, for example, is not known here, nor what
+/// makes a certificate.
 pub fn load_with(
     path: &Path,
-    system: impl Fn(&Daemon) -> Vec<(Place, String)>,
+    system: impl Fn(&Daemon, &[Server]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
     let fault = |place, what| {
         let file = path.to_owned();
@@ -95,13 +97,13 @@ pub fn load_with(
 
 /// Reads the text of a configuration file. `file` gives faults their name, and relative paths their folder.
 pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
-    parse_with(text, file, |_| Vec::new())
+    parse_with(text, file, |_, _| Findings::default())
 }
 
 fn parse_with(
     text: &str,
     file: &Path,
-    system: impl Fn(&Daemon) -> Vec<(Place, String)>,
+    system: impl Fn(&Daemon, &[Server]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
     let mut faults = Faults::new(file, text);
     let (document, mut errors) = DeTable::parse_recoverable(text);
@@ -118,10 +120,8 @@ fn parse_with(
         folder,
         &mut faults,
     );
-    for (place, what) in system(&daemon) {
-        faults.refuse(place, what);
-    }
     let servers = read_servers(&mut top, folder, &mut faults);
+    faults.add(system(&daemon, &servers));
     check_collisions(&daemon, &servers, &mut faults);
     top.later("client", "clients are", &mut faults);
     top.later("trigger", "triggers are", &mut faults);

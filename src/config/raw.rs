@@ -51,6 +51,11 @@ impl<'d> Table<'d> {
         self.place
     }
 
+    /// Whether there is such a table, be it empty.
+    pub(super) fn is_there(&self) -> bool {
+        self.entries.is_some()
+    }
+
     /// Whether the file gives the key any value, be it wrong.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries

@@ -9,6 +9,7 @@ use crate::config::id::Id;
 use crate::config::limits::Limits;
 use crate::config::origin::{ORIGIN_FORMS, Origins, parse_origin};
 use crate::config::raw::Table;
+use crate::config::tls::Tls;
 use crate::config::value::{is_token, quoted};
 
 /// One server.
@@ -28,6 +29,8 @@ pub struct Server {
     pub subprotocols: Vec<String>,
     /// Whose pages may connect.
     pub origins: Origins,
+    /// Encrypts its connections.
+    pub tls: Option<Tls>,
     /// What a plain request gets.
     pub http: Http,
     /// How much a peer may take.
@@ -73,6 +76,7 @@ impl Server {
             messages: Messages::None,
             subprotocols: Vec::new(),
             origins: Origins::Own,
+            tls: None,
             http: Http::default(),
             limits: Limits::default(),
         }
@@ -99,7 +103,10 @@ impl Server {
         server.messages = table.choice("messages", server.messages, &behaviours, faults);
         server.subprotocols = read_subprotocols(&mut table, faults);
         server.origins = read_origins(&mut table, faults);
-        table.later("tls", "TLS is", faults);
+        let tls = table.table("tls", "[server.tls]", faults);
+        if tls.is_there() {
+            server.tls = Tls::read(tls, folder, faults);
+        }
         server.http = Http::read(table.table("http", "[server.http]", faults), folder, faults);
         read_auth(table.table("auth", "[server.auth]", faults), faults);
         table.later("users", "authentication is", faults);

@@ -2,11 +2,13 @@
 
 use crate::proto::ws::close::CloseCode;
 
+use super::answer::{self, Answer};
 use super::buffer::Out;
 use super::connection::{Connection, Tools};
 use super::deadline::{Due, STALL, Tick};
 use super::event::CloseReason;
-use super::phase::Phase;
+use super::phase::{Exchange, Phase};
+use super::tls::PLAIN_HTTP;
 
 impl Connection {
     /// The daemon is going: a WebSocket is closed with 1001, an exchange is the connection's last, an idle connection
@@ -65,6 +67,34 @@ impl Connection {
             }
             Phase::Closed => None,
         }
+    }
+
+    /// The TLS handshake is done: the time of the first head begins.
+    pub fn secured(&mut self, now: Tick) {
+        if self.waits_for == Due::Head {
+            self.wait(Due::Head, self.conf.head_timeout, now);
+        }
+    }
+
+    /// TLS failed. The peer may still read the alert that says so, and nothing else will be said. The reason, when this
+    /// ends an open WebSocket.
+    pub fn insecure(&mut self) -> Option<CloseReason<'static>> {
+        let open = self.is_websocket();
+        if !self.is_closed() {
+            self.drain();
+        }
+        open.then_some(CloseReason::Tls)
+    }
+
+    /// The peer began with plain HTTP where TLS is spoken: it is told so in plain HTTP.
+    pub fn refuse_plain_http(&mut self, out: &mut Out<'_>) {
+        let plain = Answer {
+            status: 400,
+            fields: &[("Content-Type", b"text/plain; charset=utf-8")],
+            body: PLAIN_HTTP.as_bytes(),
+        };
+        answer::write(&plain, Exchange::broken(), false, out);
+        self.drain();
     }
 
     /// Ends the connection at once, without a word. The reason comes back when this ends an open WebSocket.

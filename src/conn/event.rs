@@ -110,6 +110,8 @@ pub enum CloseReason<'e> {
     Eof,
     /// The transport failed.
     Reset,
+    /// The peer broke TLS.
+    Tls,
     /// A ping was not answered.
     PongTimeout,
     /// Bytes for the peer made no progress for too long.
@@ -156,6 +158,7 @@ impl fmt::Display for CloseReason<'_> {
             }
             CloseReason::Eof => f.write_str("the peer left without a Close frame"),
             CloseReason::Reset => f.write_str("the connection was reset"),
+            CloseReason::Tls => f.write_str("the peer broke TLS"),
             CloseReason::PongTimeout => f.write_str("the peer did not answer a ping"),
             CloseReason::Stalled => f.write_str("the peer does not read"),
             CloseReason::Panicked => f.write_str("internal error"),

@@ -19,6 +19,7 @@ mod ending;
 pub mod event;
 mod http;
 mod phase;
+pub mod tls;
 mod websocket;
 
 pub use answer::{Answer, AnswerHead};

@@ -3,33 +3,36 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mio::{Registry, Token};
 use slab::Slab;
 
 use crate::conn::buffer::{Sent, SharedFrame};
-use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, ConnId, Event};
+use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 use crate::proto::ws::close::CloseCode;
 
 use super::feed::Fed;
 use super::ops::{Handler, Later, Ops};
-use super::outbox::{Outboxes, Wrote};
+use super::outbox::{Outboxes, Wire, Wrote};
 use super::receive::{HIGH, receive};
+use super::sealed::Sealed;
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Slot, Who};
 use super::socket::Socket;
 use super::wheel::Wheel;
 
 /// A server, as the engine sees it.
-#[derive(Debug)]
 pub(super) struct Owner {
     /// Slots of its open WebSockets.
     pub members: Vec<u32>,
     /// Connections of any kind.
     pub live: usize,
     pub max_connections: usize,
+    /// What its new connections speak TLS by, if they do.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// Counters over all connections.
@@ -77,7 +80,11 @@ impl Core {
         self.serial += 1;
         let id = ConnId::new(self.serial, index);
         let conn = Connection::server(id, Rc::clone(conf), self.shared.now);
-        let mut slot = Slot::new(conn, socket, who);
+        let tls = match &self.owners[who.owner as usize].tls {
+            Some(config) => Some(Box::new(Tls::server(config).map_err(io::Error::other)?)),
+            None => None,
+        };
+        let mut slot = Slot::new(conn, socket, tls, who);
         slot.socket.register(registry, Token(index))?;
         log::debug!("{id}: accepted from {}", who.peer);
         if let Some(due) = slot.conn.deadline() {
@@ -224,7 +231,11 @@ impl Core {
             flush(slot, &mut self.shared.outboxes, &mut wrote);
         }
         if slot.feed.is_some() && slot.outbox.is_none() && !wrote.broken {
-            feed(slot, self.shared.now, &mut wrote);
+            feed(slot, &mut self.shared, &mut wrote);
+        }
+        if slot.tls.is_some() && slot.feed.is_none() {
+            close_tls(slot, &mut self.shared, &mut wrote);
+            slot.writable &= !wrote.short;
         }
         if slot.watches_writable == slot.writable {
             slot.watches_writable = !slot.writable;
@@ -439,9 +450,16 @@ impl Core {
             Sent::Queued => {
                 let shared = &mut self.shared;
                 let slot = &mut self.slots[index];
-                slot.outbox
-                    .get_or_insert_with(|| shared.outboxes.take())
-                    .push_frame(Rc::clone(&frame.bytes));
+                let outbox = slot.outbox.get_or_insert_with(|| shared.outboxes.take());
+                match &mut slot.tls {
+                    None => outbox.push_frame(Rc::clone(&frame.bytes)),
+                    // It was open a moment ago; should its keys be used up, its reading shows that.
+                    Some(tls) => {
+                        let _ = tls.write(&[&frame.bytes], &mut shared.cipher, |bytes| {
+                            outbox.push(bytes);
+                        });
+                    }
+                }
             }
             Sent::Dropped => self.totals.dropped += u64::from(frame.messages),
             Sent::Closed => {}
@@ -461,16 +479,53 @@ impl Core {
         result
     }
 }
+
+/// Says that nothing more will be said, when that is so: before our half of the stream ends (RFC 8446 §6.1).
+fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
+    let ends = slot.conn.wants_half_close() || slot.conn.is_closed();
+    if !ends || wrote.broken {
+        return;
+    }
+    let Some(tls) = &mut slot.tls else { return };
+    tls.close(&mut shared.cipher);
+    let mut sealed = Sealed {
+        wire: Wire {
+            socket: &slot.socket,
+            outbox: &mut slot.outbox,
+            outboxes: &mut shared.outboxes,
+            wrote,
+        },
+        tls,
+        cipher: &mut shared.cipher,
+    };
+    sealed.send_cipher();
+}
+
 /// Sends of the file that is the answer's body, if the socket may take it.
-fn feed(slot: &mut Slot, now: Tick, wrote: &mut Wrote) {
+fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
     let Some(feed) = &mut slot.feed else { return };
     if !slot.writable {
         return;
     }
     let mut count = 0;
-    let fed = feed.feed(&slot.socket, &mut count);
+    let fed = match &mut slot.tls {
+        None => feed.feed(&slot.socket, &mut count),
+        Some(tls) => {
+            let mut sealed = Sealed {
+                wire: Wire {
+                    socket: &slot.socket,
+                    outbox: &mut slot.outbox,
+                    outboxes: &mut shared.outboxes,
+                    wrote,
+                },
+                tls,
+                cipher: &mut shared.cipher,
+            };
+            feed.feed_sealed(&mut sealed, &mut shared.scratch, &mut count)
+        }
+    };
     wrote.progress |= count > 0;
-    slot.conn.body_sent(count, now);
+    slot.conn.body_sent(count, shared.now);
     match fed {
         Ok(Fed::Share) => return,
         Ok(Fed::Full) => {

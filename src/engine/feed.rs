@@ -3,13 +3,18 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
+use crate::conn::buffer::Through;
 use crate::files::Segment;
 
 use super::socket::Socket;
 
 /// The most that one call sends: the loop has others to serve.
 const CHUNK: u64 = 256 * 1024;
+
+/// The most that waits, encrypted, for a peer to take it.
+const AHEAD: usize = 64 * 1024;
 
 /// The most that one turn sends to one connection.
 const TURN: u64 = 1024 * 1024;
@@ -79,6 +84,74 @@ impl Feed {
         }
         Ok(Fed::Done)
     }
+
+    /// As [`Feed::feed`], where every byte has to pass the daemon: it is read while nothing waits behind `through`.
+    pub(super) fn feed_sealed(
+        &mut self,
+        through: &mut dyn Through,
+        scratch: &mut [u8],
+        count: &mut u64,
+    ) -> io::Result<Fed> {
+        let chunk = &mut scratch[..AHEAD];
+        while *count < TURN {
+            if through.backlog() > 0 {
+                return Ok(Fed::Full);
+            }
+            let (read, fed) = self.read(chunk)?;
+            *count += read as u64;
+            if read > 0 {
+                through.pass(&[&chunk[..read]]);
+            }
+            if fed != Fed::Share {
+                return Ok(fed);
+            }
+        }
+        Ok(Fed::Share)
+    }
+
+    /// Reads what comes next: how many bytes, and whether that was all, or there is more, or the file ends before.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Fed)> {
+        let mut filled = 0;
+        while let Some(segment) = self.segments.front() {
+            let room = &mut buffer[filled..];
+            if room.is_empty() {
+                return Ok((filled, Fed::Share));
+            }
+            let (left, result) = match segment {
+                Segment::Bytes(bytes) => {
+                    let rest = &bytes[self.sent as usize..];
+                    let count = rest.len().min(room.len());
+                    room[..count].copy_from_slice(&rest[..count]);
+                    (rest.len() as u64, Ok(count))
+                }
+                Segment::Range { start, len } => {
+                    let left = len - self.sent;
+                    let most =
+                        usize::try_from(left).map_or(room.len(), |left| left.min(room.len()));
+                    (
+                        left,
+                        self.file.read_at(&mut room[..most], start + self.sent),
+                    )
+                }
+            };
+            match result {
+                Ok(0) if left > 0 => return Ok((filled, Fed::Short)),
+                Ok(count) => {
+                    filled += count;
+                    self.sent += count as u64;
+                    if count as u64 == left {
+                        self.segments.pop_front();
+                        self.sent = 0;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // What was read is to be sent; the error comes again.
+                Err(_) if filled > 0 => return Ok((filled, Fed::Share)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((filled, Fed::Done))
+    }
 }
 
 #[cfg(test)]
@@ -137,12 +210,58 @@ mod tests {
     }
 
     #[test]
+    fn segments_are_read_in_order_while_nothing_waits() {
+        /// A way out that is open for a number of times.
+        struct Gate(Vec<u8>, usize);
+        impl Through for Gate {
+            fn pass(&mut self, parts: &[&[u8]]) {
+                assert!(self.1 > 0, "there was a backlog");
+                self.1 -= 1;
+                self.0.extend_from_slice(&parts.concat());
+            }
+            fn backlog(&self) -> usize {
+                usize::from(self.1 == 0)
+            }
+        }
+        let (file, bytes) = file(3_000_000);
+        let segments = vec![
+            Segment::Bytes(b"before".to_vec()),
+            Segment::Range {
+                start: 10,
+                len: 2_900_000,
+            },
+            Segment::Bytes(b"between".to_vec()),
+            Segment::Range { start: 0, len: 1 },
+        ];
+        let expected = [b"before", &bytes[10..2_900_010], b"between", &bytes[..1]].concat();
+        let mut feed = Feed::new(file, segments);
+        let (mut gate, mut scratch) = (Gate(Vec::new(), 0), vec![0; 100_000]);
+        let (mut total, mut seen) = (0, [0; 3]);
+        for round in 0.. {
+            gate.1 = if round % 2 == 0 { 3 } else { 100 };
+            let mut count = 0;
+            let fed = feed.feed_sealed(&mut gate, &mut scratch, &mut count);
+            assert!(count < TURN + AHEAD as u64);
+            total += count;
+            match fed.unwrap() {
+                Fed::Done => break,
+                Fed::Full => seen[0] += 1,
+                Fed::Share => seen[1] += 1,
+                Fed::Short => panic!("the file is long enough"),
+            }
+        }
+        assert!(gate.0 == expected && seen[0] > 0 && seen[1] > 0);
+        assert_eq!(total, expected.len() as u64);
+    }
+
+    #[test]
     fn a_file_that_shrinks_is_told() {
         let (socket, _peer) = socket();
         let (file, _) = file(100);
         let mut feed = Feed::new(file, vec![Segment::Range { start: 0, len: 200 }]);
         let mut count = 0;
         assert_eq!(feed.feed(&socket, &mut count).unwrap(), Fed::Short);
+        assert_eq!(feed.read(&mut [0; 10]).unwrap(), (0, Fed::Short));
         assert_eq!(count, 100);
     }
 }

@@ -12,6 +12,7 @@ mod listener;
 mod ops;
 mod outbox;
 mod receive;
+mod sealed;
 mod shared;
 mod slot;
 mod socket;
@@ -22,6 +23,7 @@ mod wheel;
 use std::io;
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::event::Event as Readiness;
@@ -144,8 +146,17 @@ impl Engine {
             members: Vec::new(),
             live: 0,
             max_connections,
+            tls: None,
         });
         (self.core.owners.len() - 1) as u32
+    }
+
+    /// From now on the connections that an owner accepts speak TLS by this configuration. Those that it has are not
+    /// touched.
+    pub fn secure(&mut self, owner: u32, config: Arc<rustls::ServerConfig>) {
+        if let Some(owner) = self.core.owners.get_mut(owner as usize) {
+            owner.tls = Some(config);
+        }
     }
 
     /// Accepts from `bound` on behalf of `owner`.
@@ -361,6 +372,7 @@ impl Engine {
                     owner: listener.owner,
                     peer,
                     loopback: listener.loopback,
+                    tls: owner.tls.is_some(),
                 };
                 let registry = self.poll.registry();
                 let added = core.insert(socket, who, &listener.conf, registry);

@@ -114,6 +114,12 @@ impl Ops<'_> {
         self.who.loopback
     }
 
+    /// Whether this connection is encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.who.tls
+    }
+
     /// Sends a message to the peer of this connection. Nothing is allocated while the peer keeps up.
     #[inline(always)]
     pub fn reply(&mut self, kind: Kind, data: &[u8]) -> Sent {

@@ -2,18 +2,24 @@
 
 use std::io;
 
-use crate::conn::buffer::Out;
+use crate::conn::Aux;
+use crate::conn::buffer::{Out, Through};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, Event, Got};
+use crate::conn::tls::{RECORD, TlsError};
 use crate::proto::ws::session::SHORT_HEADER;
 
 use super::ops::{Handler, Ops};
 use super::outbox::{Wire, Wrote};
-use super::shared::Shared;
+use super::sealed::Sealed;
+use super::shared::{Shared, with_ops};
 use super::slot::Slot;
 
 /// Above this backlog a connection is not read from: what it asks cannot be answered anyway.
 pub(super) const HIGH: usize = 64 * 1024;
+
+/// Ciphertext that is received beyond what a phase can use of plaintext: its records' headers and tags.
+const SLACK: usize = 1024;
 
 /// What one receive brought.
 #[derive(Default)]
@@ -85,6 +91,9 @@ pub(super) fn receive<H: Handler>(
     if slot.conn.appetite() == 0 || slot.backlog() > HIGH {
         return;
     }
+    if slot.tls.is_some() {
+        return receive_tls(slot, shared, handler, wrote);
+    }
     let now = shared.now;
     let got = recv(slot, &mut shared.scratch, now);
     let Shared {
@@ -98,7 +107,6 @@ pub(super) fn receive<H: Handler>(
         ..
     } = shared;
     slot.interrupted = false;
-    let id = slot.conn.id();
     let mut wire = Wire {
         socket: &slot.socket,
         outbox: &mut slot.outbox,
@@ -118,13 +126,45 @@ pub(super) fn receive<H: Handler>(
         now,
         who: &slot.who,
     };
+    work(
+        &mut ops,
+        handler,
+        scratch,
+        aux,
+        &got,
+        &mut slot.interrupted,
+        &mut slot.readable,
+    );
+    // The whole of what was said, in one write.
+    if !cork.is_empty() {
+        if slot.feed.is_none() {
+            wire.pass_one(cork);
+        } else {
+            wire.pass_head(cork);
+        }
+        cork.clear();
+    }
+}
+
+/// What the received bytes lead to: `input` is filled up to the end that `got` tells.
+#[inline(always)]
+fn work<H: Handler>(
+    ops: &mut Ops<'_>,
+    handler: &mut H,
+    scratch: &mut [u8],
+    aux: &mut Aux,
+    got: &Received,
+    interrupted: &mut bool,
+    readable: &mut bool,
+) {
+    let (id, now) = (ops.conn.id(), ops.now);
     let (mut at, mut direct) = (0, got.direct);
     loop {
         // Most input of most connections is this.
         while let Some((used, kind)) = ops.conn.short_message(&mut scratch[at..got.end]) {
             let data = &mut scratch[at + SHORT_HEADER..at + used];
             at += used;
-            handler.on_event(&mut ops, id, Event::Message { kind, data });
+            handler.on_event(ops, id, Event::Message { kind, data });
         }
         if at == got.end && direct == 0 && ops.conn.is_websocket() {
             break;
@@ -141,39 +181,178 @@ pub(super) fn receive<H: Handler>(
         match what {
             Got::More if in_place > 0 => {}
             Got::More => break,
-            Got::Now(event) => handler.on_event(&mut ops, id, event),
+            Got::Now(event) => handler.on_event(ops, id, event),
             Got::Whole(kind, mut data) => {
                 let event = Event::Message {
                     kind,
                     data: &mut data,
                 };
-                handler.on_event(&mut ops, id, event);
+                handler.on_event(ops, id, event);
                 ops.tools.pool.give_back(data);
             }
         }
         if !ops.conn.is_websocket() && (ops.out.backlog() > HIGH || ops.conn.appetite() == 0) {
-            slot.interrupted = true;
+            *interrupted = true;
             break;
         }
     }
     ops.conn.keep(&scratch[at..got.end]);
     if let Some(reason) = got.ended {
         // What is left over comes before the end, which shows again.
-        if slot.interrupted && reason == CloseReason::Eof {
-            slot.readable = true;
+        if *interrupted && reason == CloseReason::Eof {
+            *readable = true;
         } else {
-            end(&mut ops, handler, reason);
+            end(ops, handler, reason);
         }
     }
-    // The whole of what was said, in one write.
-    if !cork.is_empty() {
-        if slot.feed.is_none() {
-            wire.pass_one(cork);
-        } else {
-            wire.pass_head(cork);
+}
+
+/// As [`recv`], of a connection that speaks TLS: into the scratch goes ciphertext, after an incomplete record.
+fn recv_tls(slot: &mut Slot, wire: &mut [u8], now: Tick) -> Received {
+    let mut got = Received::default();
+    let Some(tls) = &mut slot.tls else { return got };
+    if !slot.readable {
+        return got;
+    }
+    got.end = tls.restore(wire);
+    // What a phase can use, and what makes records of it.
+    let room = slot.conn.appetite().saturating_add(got.end + SLACK);
+    let room = room.min(wire.len());
+    let buffer = &mut wire[got.end..room];
+    match slot.socket.recv(buffer) {
+        Ok(0) => {
+            slot.readable = false;
+            got.ended = Some(CloseReason::Eof);
         }
+        Ok(count) => {
+            slot.readable = count == buffer.len() || slot.ending;
+            slot.conn.received(count, now);
+            got.end += count;
+        }
+        Err(error) => match error.kind() {
+            io::ErrorKind::WouldBlock => slot.readable = false,
+            io::ErrorKind::Interrupted => {}
+            _ => {
+                slot.readable = false;
+                got.ended = Some(CloseReason::Reset);
+            }
+        },
+    }
+    got
+}
+
+/// As [`receive`], of a connection that speaks TLS: all records of one receive are joined before they are worked on.
+#[inline(never)]
+fn receive_tls<H: Handler>(
+    slot: &mut Slot,
+    shared: &mut Shared,
+    handler: &mut H,
+    wrote: &mut Wrote,
+) {
+    let now = shared.now;
+    let mut got = recv_tls(slot, &mut shared.scratch, now);
+    let Some(tls) = &mut slot.tls else { return };
+    let Shared {
+        scratch,
+        cork,
+        plain,
+        cipher,
+        aux,
+        tools,
+        outboxes,
+        date,
+        later,
+        ..
+    } = shared;
+    plain.clear();
+    if let Some(rest) = slot.conn.take_rest() {
+        plain.extend_from_slice(&rest);
+    }
+    let was_open = tls.is_open();
+    let read = tls.read(&mut scratch[..got.end], plain, cipher);
+    if !was_open && tls.is_open() {
+        slot.conn.secured(now);
+        log::debug!("{}: TLS: {:?}", slot.conn.id(), tls.agreed());
+    }
+    got.end = plain.len();
+    if tls.is_peer_closed() {
+        got.ended.get_or_insert(CloseReason::Eof);
+    }
+    slot.interrupted = false;
+    let mut sealed = Sealed {
+        wire: Wire {
+            socket: &slot.socket,
+            outbox: &mut slot.outbox,
+            outboxes,
+            wrote,
+        },
+        tls,
+        cipher,
+    };
+    sealed.send_cipher();
+    let mut ops = Ops {
+        conn: &mut slot.conn,
+        out: Out {
+            cork,
+            through: &mut sealed,
+            date,
+        },
+        tools,
+        later,
+        now,
+        who: &slot.who,
+        feed: &mut slot.feed,
+    };
+    work(
+        &mut ops,
+        handler,
+        plain,
+        aux,
+        &got,
+        &mut slot.interrupted,
+        &mut slot.readable,
+    );
+    if let Some(feed) = &mut slot.feed
+        && sealed.backlog() == 0
+    {
+        // The body, or its beginning, leaves with its head; what is wrong with the file shows again.
+        let at = cork.len();
+        cork.resize(at + RECORD, 0);
+        let read = feed.read(&mut cork[at..]).map_or(0, |(count, _)| count);
+        cork.truncate(at + read);
+        slot.conn.body_sent(read as u64, now);
+    }
+    if !cork.is_empty() {
+        sealed.pass(&[cork]);
         cork.clear();
     }
+    if let Err(error) = read {
+        fail_tls(slot, shared, handler, wrote, &error);
+    }
+}
+
+/// TLS failed, after what came before that was worked on.
+#[cold]
+fn fail_tls<H: Handler>(
+    slot: &mut Slot,
+    shared: &mut Shared,
+    handler: &mut H,
+    wrote: &mut Wrote,
+    error: &TlsError,
+) {
+    log::debug!("{}: {}: TLS: {error}", slot.conn.id(), slot.who.peer);
+    let plain = *error == TlsError::PlainHttp;
+    if plain {
+        slot.tls = None;
+    }
+    slot.feed = None;
+    with_ops(slot, shared, wrote, |ops| {
+        if plain {
+            ops.conn.refuse_plain_http(&mut ops.out);
+        } else if let Some(reason) = ops.conn.insecure() {
+            handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
+        }
+    });
 }
 
 /// The peer's stream is at its end.

@@ -1,11 +1,13 @@
 //! What connections share while they are served, one at a time.
 
-use crate::conn::buffer::Out;
+use crate::conn::buffer::{Out, Through};
 use crate::conn::deadline::Tick;
+use crate::conn::tls::Cipher;
 use crate::conn::{Aux, Tools};
 
 use super::ops::{Later, Ops};
 use super::outbox::{Outboxes, Wire, Wrote};
+use super::sealed::Sealed;
 use super::slot::Slot;
 
 /// The most that one turn receives from one connection, and the size of the shared receive buffer.
@@ -15,6 +17,10 @@ const SCRATCH: usize = 256 * 1024;
 pub(super) struct Shared {
     pub scratch: Box<[u8]>,
     pub cork: Vec<u8>,
+    /// What TLS has decrypted of one receive.
+    pub plain: Vec<u8>,
+    /// What it has encrypted and the socket has not been given.
+    pub cipher: Cipher,
     pub aux: Aux,
     pub tools: Tools,
     pub outboxes: Outboxes,
@@ -29,6 +35,8 @@ impl Shared {
             // Zeroed by the kernel, page by page, as it is used: an idle daemon has none of it.
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             cork: Vec::with_capacity(SCRATCH),
+            plain: Vec::new(),
+            cipher: Cipher::default(),
             aux: Aux::default(),
             tools,
             outboxes: Outboxes::default(),
@@ -52,11 +60,23 @@ pub(super) fn with_ops<T>(
         outboxes: &mut shared.outboxes,
         wrote,
     };
+    let mut sealed;
+    let through: &mut dyn Through = match &mut slot.tls {
+        None => &mut wire,
+        Some(tls) => {
+            sealed = Sealed {
+                wire,
+                tls,
+                cipher: &mut shared.cipher,
+            };
+            &mut sealed
+        }
+    };
     let mut ops = Ops {
         conn: &mut slot.conn,
         out: Out {
             cork: &mut shared.cork,
-            through: &mut wire,
+            through,
             date: &shared.date,
         },
         tools: &mut shared.tools,

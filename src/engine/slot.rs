@@ -1,6 +1,7 @@
 //! What the loop keeps of one connection.
 
 use crate::conn::Connection;
+use crate::conn::tls::Tls;
 
 use super::feed::Feed;
 use super::outbox::Outbox;
@@ -17,6 +18,8 @@ pub(super) struct Who {
     pub peer: Peer,
     /// It came by a binding that only this machine reaches.
     pub loopback: bool,
+    /// It speaks TLS.
+    pub tls: bool,
 }
 
 /// One connection with its socket.
@@ -24,6 +27,8 @@ pub(super) struct Who {
 pub(super) struct Slot {
     pub conn: Connection,
     pub socket: Socket,
+    /// Boxed, for most connections of most daemons have none.
+    pub tls: Option<Box<Tls>>,
     /// Bytes that the socket did not take; none while there are none.
     pub outbox: Option<Box<Outbox>>,
     /// The file that is the body of the answer under way.
@@ -57,10 +62,11 @@ const _: () = assert!(
 );
 
 impl Slot {
-    pub(super) fn new(conn: Connection, socket: Socket, who: Who) -> Slot {
+    pub(super) fn new(conn: Connection, socket: Socket, tls: Option<Box<Tls>>, who: Who) -> Slot {
         Slot {
             conn,
             socket,
+            tls,
             outbox: None,
             feed: None,
             who,
@@ -86,12 +92,15 @@ impl Slot {
             && self.held == 0
             && self.member != NO_MEMBER
             && !self.readable
+            && self.tls.is_none()
             && self.conn.is_quiet()
     }
 
     /// Bytes of memory that it holds beyond itself.
     pub(super) fn held_now(&self) -> usize {
-        self.conn.held() + self.outbox.as_ref().map_or(0, |outbox| outbox.held())
+        let incomplete = self.tls.as_ref().map_or(0, |tls| tls.held());
+        let unsent = self.outbox.as_ref().map_or(0, |outbox| outbox.held());
+        self.conn.held() + unsent + incomplete
     }
 
     #[inline]

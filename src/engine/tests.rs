@@ -5,6 +5,8 @@ mod hostile;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+mod tls;
+
 use super::*;
 use crate::conn::event::Event;
 use crate::conn::{Answer, SlowPeer};

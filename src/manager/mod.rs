@@ -5,6 +5,7 @@ mod pages;
 mod server;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::config::{self, Address};
 use crate::conn::deadline::Millis;
@@ -22,7 +23,8 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Starts a server in the engine, on bindings that are bound already.
+    /// Starts a server in the engine, on bindings that are bound already; the number by which the engine knows it. `tls`
+    /// encrypts its connections.
     ///
     /// # Errors
     /// When the system does not watch a binding, or the folder to be served cannot be opened.
@@ -31,16 +33,20 @@ impl Manager {
         engine: &mut Engine,
         conf: &config::Server,
         bound: Vec<Bound>,
-    ) -> std::io::Result<()> {
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> std::io::Result<u32> {
         let server = Server::open(conf)?;
         let owner = engine.add_owner(conf.limits.max_connections);
+        if let Some(tls) = tls {
+            engine.secure(owner, tls);
+        }
         let shared = Rc::new(connections(&conf.limits));
         for bound in bound {
             engine.listen(bound, owner, Rc::clone(&shared))?;
         }
         debug_assert_eq!(owner as usize, self.servers.len());
         self.servers.push(server);
-        Ok(())
+        Ok(owner)
     }
 }
 

@@ -63,7 +63,7 @@ fn unknown_keys_have_a_place_and_the_allowed_ones() {
     assert_server_faults(
         "message = \"echo\"\n[server.http]\nserv = \"page\"\n[server.limits]\nmax_msg = 1\n[server.auth]\nbasics = false\n",
         &[
-            "3:1: unknown key \"message\" in [[server]], did you mean messages? allowed: id, name, active, bind, messages, subprotocols, origins, http, auth, limits",
+            "3:1: unknown key \"message\" in [[server]], did you mean messages? allowed: id, name, active, bind, messages, subprotocols, origins, tls, http, auth, limits",
             "5:1: unknown key \"serv\" in [server.http], did you mean serve? allowed: serve, page, folder, default_document, listing, dotfiles, cache_control",
             "7:1: unknown key \"max_msg\" in [server.limits]; allowed: max_connections, max_message, max_backlog, slow_peer, head_timeout, idle_timeout, ping_interval, pong_timeout, max_body, compression, throttle_exempt",
             "9:1: unknown key \"basics\" in [server.auth], did you mean basic? allowed: anonymous, basic, url, realm",
@@ -100,9 +100,12 @@ fn faults_of_the_daemon() {
 #[test]
 fn faults_of_the_system_stand_among_the_others() {
     let text = "[daemon]\nlog = 1\nuser = \"x\"\nmax_memory = true\n";
-    let faults = parse_with(text, Path::new("f.toml"), |daemon| {
+    let faults = parse_with(text, Path::new("f.toml"), |daemon, _| {
         let user = daemon.user.as_ref().expect("a user");
-        vec![(user.place, "no such user".to_owned())]
+        Findings {
+            refused: vec![(user.place, "no such user".to_owned())],
+            warned: Vec::new(),
+        }
     })
     .expect_err("faults");
     let lines: Vec<u32> = faults
@@ -233,22 +236,19 @@ fn faults_of_limits() {
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
     assert_server_faults(
-        "[server.tls]\ncertificate = \"c.pem\"\n\
-         [server.http]\nserve = \"empty\"\nlisting = true\n\n\n\
-         [server.auth]\nbasic = true\nurl = true\nanonymous = true\n\
+        "[server.auth]\nbasic = true\nurl = true\nanonymous = true\n\
          [server.users]\nsource = \"list\"\n\
          [server.limits]\ncompression = true\n\
          [[client]]\nurl = \"ws://a\"\n[[client]]\n[[trigger]]\non = \"message\"\n",
         &[
-            "3:1: tls: TLS is not available yet",
-            "11:9: basic: authentication is not available yet; allowed: false",
-            "12:7: url: authentication is not available yet; allowed: false",
-            "13:13: anonymous: true beside basic or url; allowed: true alone, or false with basic, url or both",
-            "14:1: users: authentication is not available yet",
-            "17:15: compression: true is not available yet; allowed: false",
-            "18:1: client: clients are not available yet",
-            "20:1: client: clients are not available yet",
-            "21:1: trigger: triggers are not available yet",
+            "4:9: basic: authentication is not available yet; allowed: false",
+            "5:7: url: authentication is not available yet; allowed: false",
+            "6:13: anonymous: true beside basic or url; allowed: true alone, or false with basic, url or both",
+            "7:1: users: authentication is not available yet",
+            "10:15: compression: true is not available yet; allowed: false",
+            "11:1: client: clients are not available yet",
+            "13:1: client: clients are not available yet",
+            "14:1: trigger: triggers are not available yet",
         ],
     );
     assert_server_faults(
@@ -257,5 +257,23 @@ fn what_is_not_built_is_refused_and_never_ignored() {
             "3:22: anonymous: false, and basic and url too, so that nobody could enter; allowed: true, or basic, url or both",
             "3:37: realm: \"a\\0\"; allowed: one line of text",
         ],
+    );
+}
+
+#[test]
+fn tls_wants_a_certificate_and_its_key() {
+    const FILE: &str = "allowed: the path of a PEM file";
+    assert_server_faults(
+        "[server.tls]\nprivate_key = \"\"\nclient_ca = 1\nca = \"c\"\n",
+        &[
+            &format!("3:1: certificate is missing in [server.tls]; {FILE}"),
+            &format!("4:15: private_key: \"\"; {FILE}"),
+            "5:13: client_ca: a whole number; allowed: a string in quotes",
+            "6:1: unknown key \"ca\" in [server.tls]; allowed: certificate, private_key, client_ca",
+        ],
+    );
+    assert_server_faults(
+        "tls = true\n",
+        &["3:7: tls: true; allowed: one table, [server.tls]"],
     );
 }

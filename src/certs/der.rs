@@ -1,0 +1,262 @@
+//! What a certificate says of itself (RFC 5280 §4.1), read by a walk over its DER (X.690) that goes no further than is
+//! shown to people.
+
+use std::fmt;
+use std::net::IpAddr;
+
+const BOOLEAN: u8 = 0x01;
+const OCTET_STRING: u8 = 0x04;
+const OID: u8 = 0x06;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+const BMP_STRING: u8 = 0x1e;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+/// The explicit tags of the version and of the extensions.
+const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+
+/// 2.5.29.17, RFC 5280 §4.2.1.6.
+const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
+
+/// The last number of 2.5.4.*, and how it is written (RFC 4514 §3).
+const ATTRIBUTES: [(u8, &str); 6] = [
+    (3, "CN"),
+    (6, "C"),
+    (7, "L"),
+    (8, "ST"),
+    (10, "O"),
+    (11, "OU"),
+];
+
+const DAY: i64 = 86_400;
+
+/// What a certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// `CN=example.org, O=Example`; empty when it has none.
+    pub subject: String,
+    /// The names and addresses that it is good for (RFC 5280 §4.2.1.6).
+    pub names: Vec<String>,
+    /// Seconds since 1970.
+    pub not_before: i64,
+    /// Seconds since 1970; it is the last good one.
+    pub not_after: i64,
+}
+
+impl Facts {
+    /// Reads a certificate; `None` when it is none.
+    #[must_use]
+    pub fn read(der: &[u8]) -> Option<Facts> {
+        let mut certificate = Der(Der(der).next_of(SEQUENCE)?);
+        let mut fields = Der(certificate.next_of(SEQUENCE)?);
+        fields.skip_if(VERSION);
+        let (_serial, _algorithm, _issuer) = (fields.next()?, fields.next()?, fields.next()?);
+        let mut validity = Der(fields.next_of(SEQUENCE)?);
+        let not_before = seconds(validity.next()?)?;
+        let not_after = seconds(validity.next()?)?;
+        let subject = subject(Der(fields.next_of(SEQUENCE)?))?;
+        let mut names = Vec::new();
+        while let Some((tag, value)) = fields.next() {
+            if tag == EXTENSIONS {
+                names = alternative_names(Der(Der(value).next_of(SEQUENCE)?))?;
+            }
+        }
+        Some(Facts {
+            subject,
+            names,
+            not_before,
+            not_after,
+        })
+    }
+
+    /// Whole days from `now`, in seconds since 1970, to the end of the last good second; negative when it is over.
+    #[must_use]
+    pub fn days_left(&self, now: i64) -> i64 {
+        (self.not_after - now).div_euclid(DAY)
+    }
+
+    /// What is to be warned of, if anything, at `now`.
+    #[must_use]
+    pub fn warning(&self, now: i64) -> Option<String> {
+        if now > self.not_after {
+            let days = (now - self.not_after) / DAY;
+            Some(format!("{self} has expired {} ago", spoken(days)))
+        } else if now < self.not_before {
+            let days = (self.not_before - now) / DAY;
+            Some(format!("{self} is not valid yet, but in {}", spoken(days)))
+        } else {
+            None
+        }
+    }
+}
+
+/// `3 days`.
+fn spoken(days: i64) -> String {
+    match days {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        _ => format!("{days} days"),
+    }
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.subject.as_str(), self.names.is_empty()) {
+            ("", true) => f.write_str("without a name"),
+            ("", false) => f.write_str(&self.names.join(", ")),
+            (subject, true) => f.write_str(subject),
+            (subject, false) => write!(f, "{subject} ({})", self.names.join(", ")),
+        }
+    }
+}
+
+/// The rest of the content of a constructed value.
+#[derive(Clone, Copy)]
+struct Der<'d>(&'d [u8]);
+
+impl<'d> Der<'d> {
+    /// The next value: its tag and its content. `None` at the end, and where it is cut off.
+    fn next(&mut self) -> Option<(u8, &'d [u8])> {
+        let (&tag, rest) = self.0.split_first()?;
+        let (&first, mut rest) = rest.split_first()?;
+        let mut length = usize::from(first);
+        if first & 0x80 != 0 {
+            // X.690 §8.1.3.5; four bytes are more than a certificate has.
+            let count = usize::from(first & 0x7f);
+            if count == 0 || count > 4 {
+                return None;
+            }
+            let (bytes, after) = rest.split_at_checked(count)?;
+            length = bytes
+                .iter()
+                .fold(0, |length, byte| (length << 8) | usize::from(*byte));
+            rest = after;
+        }
+        let (value, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some((tag, value))
+    }
+
+    fn next_of(&mut self, tag: u8) -> Option<&'d [u8]> {
+        self.next()
+            .and_then(|(found, value)| (found == tag).then_some(value))
+    }
+
+    fn skip_if(&mut self, tag: u8) {
+        if self.0.first() == Some(&tag) {
+            self.next();
+        }
+    }
+}
+
+fn subject(mut names: Der<'_>) -> Option<String> {
+    let mut parts = Vec::new();
+    while !names.0.is_empty() {
+        let mut set = Der(names.next_of(SET)?);
+        while !set.0.is_empty() {
+            let mut attribute = Der(set.next_of(SEQUENCE)?);
+            let oid = attribute.next_of(OID)?;
+            let (tag, value) = attribute.next()?;
+            let known = match oid {
+                [0x55, 0x04, last] => ATTRIBUTES.iter().find(|(number, _)| number == last),
+                _ => None,
+            };
+            if let Some((_, name)) = known {
+                parts.push(format!("{name}={}", text(tag, value)));
+            }
+        }
+    }
+    Some(parts.join(", "))
+}
+
+fn alternative_names(mut extensions: Der<'_>) -> Option<Vec<String>> {
+    while !extensions.0.is_empty() {
+        let mut extension = Der(extensions.next_of(SEQUENCE)?);
+        let oid = extension.next_of(OID)?;
+        extension.skip_if(BOOLEAN);
+        let value = extension.next_of(OCTET_STRING)?;
+        if oid == SUBJECT_ALT_NAME {
+            let mut list = Der(Der(value).next_of(SEQUENCE)?);
+            let mut names = Vec::new();
+            while !list.0.is_empty() {
+                let (tag, value) = list.next()?;
+                names.extend(general_name(tag, value));
+            }
+            return Some(names);
+        }
+    }
+    Some(Vec::new())
+}
+
+/// RFC 5280 §4.2.1.6: rfc822Name, dNSName, uniformResourceIdentifier and iPAddress.
+fn general_name(tag: u8, value: &[u8]) -> Option<String> {
+    match tag {
+        0x81 | 0x82 | 0x86 => Some(text(tag, value)),
+        0x87 => {
+            let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
+            let v6 = <[u8; 16]>::try_from(value).map(IpAddr::from);
+            v4.or(v6).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// A string of any kind. Terminals are not asked to interpret what a file says.
+fn text(tag: u8, value: &[u8]) -> String {
+    let text = if tag == BMP_STRING {
+        let units: Vec<u16> = value
+            .chunks_exact(2)
+            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+            .collect();
+        String::from_utf16_lossy(&units)
+    } else {
+        String::from_utf8_lossy(value).into_owned()
+    };
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// RFC 5280 §4.1.2.5: `YYMMDDHHMMSSZ` up to 2049, `YYYYMMDDHHMMSSZ` from then on.
+fn seconds((tag, value): (u8, &[u8])) -> Option<i64> {
+    let digits = value.strip_suffix(b"Z")?;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        digits.get(from..to).map(|digits| {
+            digits
+                .iter()
+                .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
+        })
+    };
+    let (year, at) = match (tag, digits.len()) {
+        (UTC_TIME, 12) => {
+            let year = number(0, 2)?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, 2)
+        }
+        (GENERALIZED_TIME, 14) => (number(0, 4)?, 4),
+        _ => return None,
+    };
+    let field = |at: usize| number(at, at + 2);
+    let (month, day) = (field(at)?, field(at + 2)?);
+    let (hour, minute, second) = (field(at + 4)?, field(at + 6)?, field(at + 8)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    Some(days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar. Counted in years that begin in March, so that the day which
+/// is there in leap years only is the last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month < 3 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let of_year = (month * 153 + 2) / 5 + day - 1;
+    year * 365 + leap_days + of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The built binary as a daemon of one server that speaks TLS.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::authority::Authority;
+use crate::daemon;
+
+pub(crate) const PAGE: &str = "<!doctype html><title>hello</title>\n";
+
+pub(crate) struct Daemon {
+    daemon: daemon::Daemon,
+    pub(crate) address: SocketAddr,
+    pub(crate) authority: Authority,
+}
+
+impl Daemon {
+    /// Starts it; a line of the server and one of its TLS may be given.
+    pub(crate) fn start(server: &str, tls: &str) -> Daemon {
+        let authority = Authority::new();
+        let text = format!(
+            "[[server]]\nbind = [\"127.0.0.1:0\"]\n{server}\n\n[server.tls]\n\
+             certificate = \"cert.pem\"\nprivate_key = \"key.pem\"\n{tls}\n"
+        );
+        let daemon = daemon::Daemon::run_by(&text, 0, |binary, file| {
+            let folder = file.parent().unwrap();
+            authority.issue(folder);
+            fs::write(folder.join("page.html"), PAGE).unwrap();
+            fs::create_dir(folder.join("site")).unwrap();
+            let mut command = Command::new(binary);
+            command
+                .args(["run", "-v", "-c", "bellwire.toml"])
+                .current_dir(folder)
+                .env_remove("JOURNAL_STREAM");
+            command
+        });
+        let mut daemon = Daemon {
+            daemon,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            authority,
+        };
+        let line = daemon.wait_for_log("https://");
+        let (_, url) = line.split_once("https://").unwrap();
+        let address = url.trim_end_matches('/').parse().unwrap();
+        daemon.address = address;
+        daemon.addresses.push(address);
+        daemon
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}/", self.address)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Deref for Daemon {
+    type Target = daemon::Daemon;
+
+    fn deref(&self) -> &daemon::Daemon {
+        &self.daemon
+    }
+}
+
+impl DerefMut for Daemon {
+    fn deref_mut(&mut self) -> &mut daemon::Daemon {
+        &mut self.daemon
+    }
+}
