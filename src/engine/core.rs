@@ -14,11 +14,10 @@ use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 use crate::proto::ws::close::CloseCode;
 
-use super::feed::Fed;
+use super::effects::{close_tls, feed, flush};
 use super::ops::{Handler, Later, Ops};
-use super::outbox::{Outboxes, Wire, Wrote};
+use super::outbox::Wrote;
 use super::receive::{HIGH, receive};
-use super::sealed::Sealed;
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Slot, Who};
 use super::socket::Socket;
@@ -477,92 +476,5 @@ impl Core {
         let result = with_ops(slot, &mut self.shared, &mut wrote, write);
         slot.writable &= !wrote.short;
         result
-    }
-}
-
-/// Says that nothing more will be said, when that is so: before our half of the stream ends (RFC 8446 §6.1).
-fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
-    let ends = slot.conn.wants_half_close() || slot.conn.is_closed();
-    if !ends || wrote.broken {
-        return;
-    }
-    let Some(tls) = &mut slot.tls else { return };
-    tls.close(&mut shared.cipher);
-    let mut sealed = Sealed {
-        wire: Wire {
-            socket: &slot.socket,
-            outbox: &mut slot.outbox,
-            outboxes: &mut shared.outboxes,
-            wrote,
-        },
-        tls,
-        cipher: &mut shared.cipher,
-    };
-    sealed.send_cipher();
-}
-
-/// Sends of the file that is the answer's body, if the socket may take it.
-fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
-    let Some(feed) = &mut slot.feed else { return };
-    if !slot.writable {
-        return;
-    }
-    let mut count = 0;
-    let fed = match &mut slot.tls {
-        None => feed.feed(&slot.socket, &mut count),
-        Some(tls) => {
-            let mut sealed = Sealed {
-                wire: Wire {
-                    socket: &slot.socket,
-                    outbox: &mut slot.outbox,
-                    outboxes: &mut shared.outboxes,
-                    wrote,
-                },
-                tls,
-                cipher: &mut shared.cipher,
-            };
-            feed.feed_sealed(&mut sealed, &mut shared.scratch, &mut count)
-        }
-    };
-    wrote.progress |= count > 0;
-    slot.conn.body_sent(count, shared.now);
-    match fed {
-        Ok(Fed::Share) => return,
-        Ok(Fed::Full) => {
-            slot.writable = false;
-            return;
-        }
-        Ok(Fed::Done) => {}
-        Ok(Fed::Short) => {
-            log::warn!(
-                "{}: a file became shorter while it was sent",
-                slot.conn.id()
-            );
-            wrote.broken = true;
-        }
-        Err(_) => wrote.broken = true,
-    }
-    slot.feed = None;
-}
-
-/// Sends what waits, if the socket may take it.
-fn flush(slot: &mut Slot, outboxes: &mut Outboxes, wrote: &mut Wrote) {
-    let Some(outbox) = &mut slot.outbox else {
-        return;
-    };
-    if slot.writable {
-        let before = outbox.len();
-        match outbox.flush(&slot.socket) {
-            Ok(done) => {
-                slot.writable = done;
-                wrote.progress |= outbox.len() < before;
-            }
-            Err(_) => wrote.broken = true,
-        }
-    }
-    if (outbox.len() == 0 || wrote.broken)
-        && let Some(outbox) = slot.outbox.take()
-    {
-        outboxes.give_back(outbox);
     }
 }
