@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use mio::event::Event as Readiness;
 use mio::{Registry, Token};
 use slab::Slab;
 
@@ -94,8 +95,30 @@ impl Core {
         Ok(())
     }
 
+    /// Acts on what the system reported of a slot.
+    #[inline(always)]
+    pub(super) fn note<H: Handler>(
+        &mut self,
+        index: usize,
+        readiness: &Readiness,
+        handler: &mut H,
+        registry: &Registry,
+    ) {
+        self.guarded(index, handler, registry, |slot, shared, handler| {
+            let mut wrote = Wrote::default();
+            slot.writable |= readiness.is_writable();
+            slot.ending |= readiness.is_read_closed() || readiness.is_error();
+            slot.readable |= readiness.is_readable() || slot.ending;
+            // One that goes on from the last turn is served with those, once.
+            if !slot.resumed {
+                receive(slot, shared, handler, &mut wrote);
+            }
+            wrote
+        });
+    }
+
     /// Receives from a slot what one turn grants it, and acts on it.
-    #[inline]
+    #[inline(never)]
     pub(super) fn serve<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
         self.guarded(index, handler, registry, |slot, shared, handler| {
             let mut wrote = Wrote::default();

@@ -27,9 +27,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use mio::event::Event as Readiness;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::conn::deadline::{Millis, Tick};
@@ -242,7 +241,7 @@ impl Engine {
             match readiness.token() {
                 WAKE => {}
                 Token(index) if index < LISTENERS => {
-                    note(core, index, readiness, handler, registry);
+                    core.note(index, readiness, handler, registry);
                 }
                 Token(index) => {
                     if let Some(Some(listener)) = listeners.get_mut(index - LISTENERS) {
@@ -413,34 +412,6 @@ impl Engine {
             self.core.shut_down(index, handler, self.poll.registry());
         }
         self.finish(handler);
-    }
-}
-
-/// What the system reported of a slot.
-#[inline]
-fn note<H: Handler>(
-    core: &mut Core,
-    index: usize,
-    readiness: &Readiness,
-    handler: &mut H,
-    registry: &Registry,
-) {
-    let Some(slot) = core.slots.get_mut(index) else {
-        return;
-    };
-    if readiness.is_writable() {
-        slot.writable = true;
-    }
-    if readiness.is_read_closed() || readiness.is_error() {
-        slot.ending = true;
-        slot.readable = true;
-    }
-    if readiness.is_readable() {
-        slot.readable = true;
-    }
-    // One that goes on from the last turn is served with those, once.
-    if !slot.resumed {
-        core.serve(index, handler, registry);
     }
 }
 

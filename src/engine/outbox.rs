@@ -177,7 +177,7 @@ pub(super) struct Wire<'w> {
 
 impl Wire<'_> {
     /// As [`Through::pass`], of one part that is likely to leave whole.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pass_one(&mut self, part: &[u8]) {
         if self.wrote.broken {
             return;
@@ -214,7 +214,7 @@ impl Wire<'_> {
             .push(rest);
     }
 
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, parts: &[&[u8]]) -> usize {
         let mut slices = [IoSlice::new(&[]); 4];
         let parts = &parts[..parts.len().min(slices.len())];

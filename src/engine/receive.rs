@@ -196,7 +196,9 @@ fn work<H: Handler>(
             break;
         }
     }
-    ops.conn.keep(&scratch[at..got.end]);
+    if at < got.end {
+        ops.conn.keep(&scratch[at..got.end]);
+    }
     if let Some(reason) = got.ended {
         // What is left over comes before the end, which shows again.
         if *interrupted && reason == CloseReason::Eof {
