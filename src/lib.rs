@@ -29,10 +29,11 @@
 //!
 //! - `proto` and `conn` do no I/O, read no clock and know no randomness: all three are arguments. So they can be fuzzed,
 //!   benchmarked and simulated by themselves.
-//! - One thread. Nothing waits but the loop, and nothing in it blocks.
+//! - One thread. Nothing waits but the loop. What may block it is the disk: files are opened and read where they are asked
+//!   for, so that a cold one holds up the others.
 //! - A message that lies whole in the receive buffer is unmasked, checked and handed on where it lies; nothing is
 //!   allocated for it while its receiver keeps up.
-//! - An idle connection owns its slot of at most 256 bytes and nothing else.
+//! - An idle connection owns its slot of at most 256 bytes and nothing else; one over TLS has its keys beside it.
 //! - All that is buffered for connections is counted, and the one that holds most is closed when it is too much.
 //! - An event never re-enters the handler: what it does to other connections is done after it.
 //! - What a peer, a file or a person can cause is a value of an error type, never a panic. Should one happen all the

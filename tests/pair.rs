@@ -402,3 +402,24 @@ fn a_slow_peer_is_closed_with_1013_or_loses_messages() {
     let texts: Vec<_> = pair.client.messages().map(|(_, data)| data.len()).collect();
     assert_eq!(texts, [990, 5]);
 }
+
+#[test]
+fn a_slow_reader_of_answers_is_not_idle() {
+    let mut side = Side::server(conf());
+    side.pipe.room = 0;
+    side.receive(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+    for _ in 0..3 {
+        side.pass_time(Millis::seconds(50));
+        side.settle(true);
+    }
+    side.pipe.room = usize::MAX;
+    side.pipe.flush();
+    side.settle(true);
+    side.receive(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+    let sent = String::from_utf8(side.take()).unwrap();
+    assert_eq!(sent.matches("HTTP/1.1 200 ").count(), 2, "{sent}");
+    // And once everything has left, it is.
+    side.pass_time(Millis::seconds(120));
+    side.pass_time(LINGER);
+    assert!(side.conn.is_closed());
+}

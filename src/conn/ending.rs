@@ -159,6 +159,11 @@ impl Connection {
                 }
                 None
             }
+            // The answers before are still leaving: the peer is not idle, and a stall has a deadline of its own.
+            Due::Idle if self.stall.is_some() => {
+                self.wait(Due::Idle, self.conf.idle_timeout, now);
+                None
+            }
             Due::Idle => {
                 self.drain();
                 None

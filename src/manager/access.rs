@@ -35,7 +35,7 @@ impl fmt::Display for Denied<'_> {
                 write!(
                     f,
                     "Host is {host}, but this binding is reached as an address or localhost only; \
-                     to allow it, add \"http://{host}\" to origins"
+                     to allow it, add its origin to origins: \"http://{host}\", or https"
                 )
             }
         }
