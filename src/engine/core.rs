@@ -200,13 +200,14 @@ impl Core {
     #[cold]
     fn panicked<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
         self.totals.panics += 1;
-        self.shared.cork.clear();
-        self.shared.later.clear();
+        self.shared.forget();
         let slot = &mut self.slots[index];
         log::error!(
             "{}: closed, for handling it failed (a fault of bellwire; its place is logged above)",
             slot.conn.id()
         );
+        // None of it can be trusted any more, TLS least.
+        (slot.tls, slot.feed) = (None, None);
         if let Some(outbox) = slot.outbox.take() {
             self.shared.outboxes.give_back(outbox);
         }
@@ -234,8 +235,7 @@ impl Core {
                 "{}: telling of its end failed (a fault of bellwire)",
                 slot.conn.id()
             );
-            self.shared.cork.clear();
-            self.shared.later.clear();
+            self.shared.forget();
         }
     }
 

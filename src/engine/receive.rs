@@ -56,18 +56,34 @@ fn recv(slot: &mut Slot, scratch: &mut [u8], now: Tick) -> Received {
             slot.socket.recv(buffer).map(|count| (0, count)),
         ),
     };
+    let direct = result.as_ref().map_or(0, |(direct, _)| *direct);
+    let result = result.map(|(direct, count)| direct + count);
+    let count = took(slot, &mut got, result, wanted, now);
+    got.direct = direct;
+    got.end += count - direct;
+    got
+}
+
+/// What a receive says of the socket: how much came of what was wanted, and whether more is to come.
+#[inline(always)]
+fn took(
+    slot: &mut Slot,
+    got: &mut Received,
+    result: io::Result<usize>,
+    wanted: usize,
+    now: Tick,
+) -> usize {
     match result {
-        Ok((0, 0)) => {
+        Ok(0) => {
             slot.readable = false;
             got.ended = Some(CloseReason::Eof);
         }
-        Ok((direct, count)) => {
-            got.direct = direct;
-            got.end += count;
-            slot.conn.received(direct + count, now);
+        Ok(count) => {
+            slot.conn.received(count, now);
             // A short read has emptied the socket, and the next bytes are a new edge; but an end that has been
             // reported already is not.
-            slot.readable = direct + count == wanted || slot.ending;
+            slot.readable = count == wanted || slot.ending;
+            return count;
         }
         Err(error) => match error.kind() {
             io::ErrorKind::WouldBlock => slot.readable = false,
@@ -78,7 +94,7 @@ fn recv(slot: &mut Slot, scratch: &mut [u8], now: Tick) -> Received {
             }
         },
     }
-    got
+    0
 }
 
 #[inline(always)]
@@ -221,25 +237,9 @@ fn recv_tls(slot: &mut Slot, wire: &mut [u8], now: Tick) -> Received {
     let room = slot.conn.appetite().saturating_add(got.end + SLACK);
     let room = room.min(wire.len());
     let buffer = &mut wire[got.end..room];
-    match slot.socket.recv(buffer) {
-        Ok(0) => {
-            slot.readable = false;
-            got.ended = Some(CloseReason::Eof);
-        }
-        Ok(count) => {
-            slot.readable = count == buffer.len() || slot.ending;
-            slot.conn.received(count, now);
-            got.end += count;
-        }
-        Err(error) => match error.kind() {
-            io::ErrorKind::WouldBlock => slot.readable = false,
-            io::ErrorKind::Interrupted => {}
-            _ => {
-                slot.readable = false;
-                got.ended = Some(CloseReason::Reset);
-            }
-        },
-    }
+    let result = slot.socket.recv(buffer);
+    let wanted = buffer.len();
+    got.end += took(slot, &mut got, result, wanted, now);
     got
 }
 

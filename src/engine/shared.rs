@@ -30,6 +30,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Lets go of what a connection left when handling it failed: the next must not send it.
+    pub(super) fn forget(&mut self) {
+        self.cork.clear();
+        self.cipher.clear();
+        self.later.clear();
+    }
+
     pub(super) fn new(tools: Tools) -> Shared {
         Shared {
             // Zeroed by the kernel, page by page, as it is used: an idle daemon has none of it.

@@ -14,7 +14,8 @@ use crate::files::Segment;
 /// Long enough to fill what the system holds for a peer, many times.
 const LENGTH: usize = 12_000_000;
 
-/// Answers every request with a file: whole for `/`, beyond its end for `/short`, its beginning for others.
+/// Answers every request with a file: whole for `/`, beyond its end for `/short`, its beginning for others. It panics
+/// at `/boom`, after it has begun to answer.
 struct Files(File);
 
 impl Handler for Files {
@@ -35,6 +36,14 @@ impl Handler for Files {
             fields: &[],
             length: len,
         };
+        if path == "/boom" {
+            assert!(ops.respond(&Answer {
+                status: 200,
+                fields: &[],
+                body: b"half said",
+            }));
+            panic!("by the test's wish");
+        }
         let file = self.0.try_clone().unwrap();
         assert!(ops.respond_file(&head, file, vec![Segment::Range { start: 0, len }]));
     }
@@ -148,4 +157,18 @@ fn a_file_that_ends_too_early_ends_the_connection_untold() {
         .answer("GET /short HTTP/1.1\r\nHost: a\r\n\r\n")
         .expect_err("a truncation");
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn a_panic_leaves_nothing_to_the_next_connection() {
+    let mut house = Sealed::new();
+    let error = house
+        .answer("GET /boom HTTP/1.1\r\nHost: a\r\n\r\n")
+        .expect_err("an end that TLS does not tell");
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    let heard = house
+        .answer("GET /part HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .expect("an answer");
+    assert!(heard.starts_with(b"HTTP/1.1 200 ") && heard.ends_with(&house.bytes[..1000]));
+    assert_eq!(house.engine.totals().panics, 1);
 }
