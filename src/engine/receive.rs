@@ -174,23 +174,25 @@ fn work<H: Handler>(
     readable: &mut bool,
 ) {
     let (id, now) = (ops.conn.id(), ops.now);
+    let input = &mut scratch[..got.end];
     let (mut at, mut direct) = (0, got.direct);
     loop {
         // Most input of most connections is this.
-        while let Some((used, kind)) = ops.conn.short_message(&mut scratch[at..got.end]) {
-            let data = &mut scratch[at + SHORT_HEADER..at + used];
+        while let Some((used, kind)) = ops.conn.short_message(&mut input[at..]) {
+            let data = &mut input[at + SHORT_HEADER..at + used];
             at += used;
             handler.on_event(ops, id, Event::Message { kind, data });
         }
-        if at == got.end && direct == 0 && ops.conn.is_websocket() {
+        if at == input.len() && direct == 0 && ops.conn.is_websocket() {
             break;
         }
         let in_place = std::mem::take(&mut direct);
         let what = if in_place > 0 {
             ops.conn.filled(in_place, ops.tools, &mut ops.out)
         } else {
-            let input = &mut scratch[at..got.end];
-            let step = ops.conn.step(input, aux, ops.tools, &mut ops.out, now);
+            let step = ops
+                .conn
+                .step(&mut input[at..], aux, ops.tools, &mut ops.out, now);
             at += step.used;
             step.got
         };
@@ -212,8 +214,8 @@ fn work<H: Handler>(
             break;
         }
     }
-    if at < got.end {
-        ops.conn.keep(&scratch[at..got.end]);
+    if at < input.len() {
+        ops.conn.keep(&input[at..]);
     }
     if let Some(reason) = got.ended {
         // What is left over comes before the end, which shows again.
