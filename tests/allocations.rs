@@ -10,12 +10,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use bellwire::conn::deadline::Millis;
 use bellwire::conn::event::{ConnId, Event};
-use bellwire::conn::{Conf, SlowPeer};
 use bellwire::engine::{Bound, Engine, Handler, Limits, Ops};
 use bellwire::proto::ws::frame::{OpCode, put_masked, put_unmasked};
 use bellwire::proto::ws::handshake;
+
+use support::conf;
+
+mod support;
 
 /// Counts what this thread asks the system's allocator for.
 struct Counting;
@@ -165,19 +167,6 @@ fn or_none(result: std::io::Result<usize>) -> usize {
         Ok(count) => count,
         Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
         Err(error) => panic!("the peer: {error}"),
-    }
-}
-
-fn conf() -> Conf {
-    Conf {
-        max_message: 1 << 20,
-        max_backlog: 4 << 20,
-        slow_peer: SlowPeer::Close,
-        max_body: 1 << 20,
-        head_timeout: Millis::seconds(10),
-        idle_timeout: Millis::seconds(60),
-        ping_interval: Millis::seconds(30),
-        pong_timeout: Millis::seconds(20),
     }
 }
 

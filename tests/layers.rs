@@ -50,7 +50,7 @@ const ORDER: &[(&str, &str)] = &[
     ("files", "mime < coding < open < answer < listing < mod"),
     (
         "engine",
-        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < mod",
+        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
     ),
     ("certs", "pem der < mod"),
     ("manager", "access < pages < server < mod"),

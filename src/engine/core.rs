@@ -9,14 +9,13 @@ use mio::event::Event as Readiness;
 use mio::{Registry, Token};
 use slab::Slab;
 
-use crate::conn::buffer::{Sent, SharedFrame};
 use crate::conn::event::{CloseReason, ConnId, Event};
 use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 use crate::proto::ws::close::CloseCode;
 
 use super::effects::{close_tls, feed, flush};
-use super::ops::{Handler, Later, Ops};
+use super::ops::Handler;
 use super::outbox::Wrote;
 use super::receive::{HIGH, receive};
 use super::shared::{Shared, with_ops};
@@ -410,94 +409,9 @@ impl Core {
         }
     }
 
-    fn apply_later(&mut self) {
-        let mut later = std::mem::take(&mut self.shared.later);
-        for op in later.drain(..) {
-            match op {
-                Later::Send { to, frame } => {
-                    if let Some(index) = self.find(to) {
-                        self.queue(index, &frame);
-                    }
-                }
-                Later::Broadcast {
-                    owner,
-                    except,
-                    frames,
-                } => {
-                    let frame = frames.share();
-                    let except = except.and_then(|id| self.find(id));
-                    let count = self
-                        .owners
-                        .get(owner as usize)
-                        .map_or(0, |owner| owner.members.len());
-                    for at in 0..count {
-                        let index = self.owners[owner as usize].members[at] as usize;
-                        if Some(index) != except {
-                            self.queue(index, &frame);
-                        }
-                    }
-                }
-                Later::Close { to, code, reason } => {
-                    if let Some(index) = self.find(to) {
-                        self.write_to(index, |ops| ops.close(code, &reason));
-                    }
-                }
-            }
-        }
-        // Its room is kept for the next event.
-        if self.shared.later.is_empty() {
-            self.shared.later = later;
-        }
-    }
-
     /// The slot of a connection, if it lives.
     pub(super) fn find(&self, id: ConnId) -> Option<usize> {
         let slot = self.slots.get(id.slot())?;
         (slot.conn.id() == id && !slot.reaped).then_some(id.slot())
-    }
-
-    fn queue(&mut self, index: usize, frame: &SharedFrame) {
-        let slot = &mut self.slots[index];
-        let most = slot.conn.conf().max_backlog.min(HIGH);
-        if slot.backlog() + frame.bytes.len() > most {
-            // What waits only for the end of the batch is not the peer's fault. One that is gone shows by reading.
-            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
-        }
-        let backlog = slot.backlog();
-        let sent = self.write_to(index, |ops| {
-            ops.conn
-                .admit(frame, backlog, ops.tools, &mut ops.out, ops.now)
-        });
-        match sent {
-            Sent::Queued => {
-                let shared = &mut self.shared;
-                let slot = &mut self.slots[index];
-                let outbox = slot.outbox.get_or_insert_with(|| shared.outboxes.take());
-                match &mut slot.tls {
-                    None => outbox.push_frame(Rc::clone(&frame.bytes)),
-                    // It was open a moment ago; should its keys be used up, its reading shows that.
-                    Some(tls) => {
-                        let _ = tls.write(&[&frame.bytes], &mut shared.cipher, |bytes| {
-                            outbox.push(bytes);
-                        });
-                    }
-                }
-            }
-            Sent::Dropped => self.totals.dropped += u64::from(frame.messages),
-            Sent::Closed => {}
-        }
-    }
-
-    /// Lets `write` write to another connection, which is settled at the end of the batch.
-    fn write_to<T>(&mut self, index: usize, write: impl FnOnce(&mut Ops<'_>) -> T) -> T {
-        let slot = &mut self.slots[index];
-        if !slot.dirty {
-            slot.dirty = true;
-            self.dirty.push(index as u32);
-        }
-        let mut wrote = Wrote::default();
-        let result = with_ops(slot, &mut self.shared, &mut wrote, write);
-        slot.writable &= !wrote.short;
-        result
     }
 }

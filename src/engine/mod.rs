@@ -7,6 +7,7 @@
 //! It knows connections and owners; what a server is, what is served and who may enter is the [`Handler`]'s.
 
 mod core;
+mod deliver;
 mod effects;
 mod feed;
 mod listener;

@@ -37,31 +37,31 @@ fn site_with(settings: Settings) -> Site {
     let at = |name: &str| outside.path().join(name);
     for folder in [
         "secrets",
-        "root",
-        "root/sub",
-        "root/bare",
-        "root/bare/index.html",
-        "root/.well-known",
+        "site",
+        "site/sub",
+        "site/bare",
+        "site/bare/index.html",
+        "site/.well-known",
     ] {
         fs::create_dir(at(folder)).unwrap();
     }
     for (name, text) in [
         ("secret.txt", "SECRET"),
         ("secrets/secret.txt", "SECRET"),
-        ("root/index.html", "root index"),
-        ("root/a.txt", TEXT),
-        ("root/empty.txt", ""),
-        ("root/sub/index.html", "sub index"),
-        ("root/bare/x.txt", "x"),
-        ("root/.hidden", "hidden"),
-        ("root/.well-known/acme", "acme"),
-        ("root/.well-known/.hidden", "hidden"),
-        ("root/z.css", "plain"),
-        ("root/z.css.br", "brotli"),
-        ("root/z.css.gz", "gzipped"),
-        ("root/y.js", "plain"),
-        ("root/y.js.gz", "gzipped"),
-        ("root/a b&c.html", "odd"),
+        ("site/index.html", "root index"),
+        ("site/a.txt", TEXT),
+        ("site/empty.txt", ""),
+        ("site/sub/index.html", "sub index"),
+        ("site/bare/x.txt", "x"),
+        ("site/.hidden", "hidden"),
+        ("site/.well-known/acme", "acme"),
+        ("site/.well-known/.hidden", "hidden"),
+        ("site/z.css", "plain"),
+        ("site/z.css.br", "brotli"),
+        ("site/z.css.gz", "gzipped"),
+        ("site/y.js", "plain"),
+        ("site/y.js.gz", "gzipped"),
+        ("site/a b&c.html", "odd"),
     ] {
         fs::write(at(name), text).unwrap();
     }
@@ -72,21 +72,21 @@ fn site_with(settings: Settings) -> Site {
         ("out", "../secret.txt"),
         ("outs", "../secrets"),
         ("up", ".."),
-        ("through", "../root/a.txt"),
+        ("through", "../site/a.txt"),
         ("twice", "out"),
         ("circle", "circle"),
         ("nowhere", "missing"),
         ("proc", "/proc/self/root"),
     ] {
-        symlink(to, at("root").join(link)).unwrap();
+        symlink(to, at("site").join(link)).unwrap();
     }
-    symlink(at("secret.txt"), at("root/absolute")).unwrap();
-    symlink(at("root/a.txt"), at("root/absolute-inside")).unwrap();
-    let fifo = CString::new(at("root/fifo").as_os_str().as_bytes()).unwrap();
+    symlink(at("secret.txt"), at("site/absolute")).unwrap();
+    symlink(at("site/a.txt"), at("site/absolute-inside")).unwrap();
+    let fifo = CString::new(at("site/fifo").as_os_str().as_bytes()).unwrap();
     // SAFETY: the path ends with a NUL, and the call reads it.
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
-    drop(UnixListener::bind(at("root/socket")).unwrap());
-    let folder = Folder::open(&at("root"), settings).unwrap();
+    drop(UnixListener::bind(at("site/socket")).unwrap());
+    let folder = Folder::open(&at("site"), settings).unwrap();
     Site { outside, folder }
 }
 
@@ -287,7 +287,7 @@ fn redirects_keep_the_query() {
         );
         assert!(seen.body.is_empty());
     }
-    fs::create_dir(site.outside.path().join("root/a b")).unwrap();
+    fs::create_dir(site.outside.path().join("site/a b")).unwrap();
     assert_eq!(site.get("/a%20b").field("Location"), Some("/a%20b/"));
 }
 
@@ -346,7 +346,7 @@ fn default_documents() {
 #[test]
 fn what_must_not_be_read_is_forbidden() {
     let site = site();
-    let path = site.outside.path().join("root/a.txt");
+    let path = site.outside.path().join("site/a.txt");
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     // Nothing is forbidden to root.
     let expected = if fs::File::open(&path).is_ok() {
@@ -388,7 +388,7 @@ fn without_openat2_no_link_is_followed() {
 #[test]
 fn a_folder_that_is_none_cannot_be_opened() {
     let site = site();
-    for name in ["missing", "root/a.txt"] {
+    for name in ["missing", "site/a.txt"] {
         assert!(Folder::open(&site.outside.path().join(name), settings()).is_err());
     }
 }
@@ -415,7 +415,7 @@ fn segment() -> impl Strategy<Value = &'static str> {
         "...",
         "secret.txt",
         "secrets",
-        "root",
+        "site",
         "sub",
         "bare",
         "up",

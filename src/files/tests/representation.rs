@@ -52,7 +52,7 @@ fn conditionals() {
 #[test]
 fn a_changed_file_has_another_tag() {
     let site = site();
-    let path = site.outside.path().join("root/a.txt");
+    let path = site.outside.path().join("site/a.txt");
     let tag = || site.get("/a.txt").field("ETag").unwrap().to_owned();
     let first = tag();
     let file = fs::File::options().write(true).open(&path).unwrap();
@@ -75,7 +75,7 @@ fn a_changed_file_has_another_tag() {
 #[test]
 fn a_time_that_no_clock_should_show_is_not_sent() {
     let site = site();
-    let path = site.outside.path().join("root/a.txt");
+    let path = site.outside.path().join("site/a.txt");
     let file = fs::File::options().write(true).open(path).unwrap();
     let hour = Duration::from_secs(3600);
     for time in [SystemTime::now() + hour, UNIX_EPOCH - hour] {
@@ -222,7 +222,7 @@ fn neighbours() {
 #[test]
 fn only_a_regular_file_within_is_a_neighbour() {
     let site = site();
-    let root = site.outside.path().join("root");
+    let root = site.outside.path().join("site");
     fs::create_dir(root.join("a.txt.br")).unwrap();
     symlink("../secret.txt", root.join("a.txt.gz")).unwrap();
     let seen = site.ask("GET", "/a.txt", "Accept-Encoding: br, gzip");
@@ -232,7 +232,7 @@ fn only_a_regular_file_within_is_a_neighbour() {
 #[test]
 fn a_file_that_is_replaced_is_sent_as_it_was_opened() {
     let site = site();
-    let path = site.outside.path().join("root/a.txt");
+    let path = site.outside.path().join("site/a.txt");
     let text = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut table = FieldTable::new();
     let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)

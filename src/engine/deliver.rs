@@ -1,0 +1,100 @@
+//! What an event has for other connections: done after it, and settled at the end of the batch.
+
+use std::rc::Rc;
+
+use crate::conn::buffer::{Sent, SharedFrame};
+
+use super::core::Core;
+use super::effects::flush;
+use super::ops::{Later, Ops};
+use super::outbox::Wrote;
+use super::receive::HIGH;
+use super::shared::with_ops;
+
+impl Core {
+    /// Does what handlers have left for later.
+    pub(super) fn apply_later(&mut self) {
+        let mut later = std::mem::take(&mut self.shared.later);
+        for op in later.drain(..) {
+            match op {
+                Later::Send { to, frame } => {
+                    if let Some(index) = self.find(to) {
+                        self.queue(index, &frame);
+                    }
+                }
+                Later::Broadcast {
+                    owner,
+                    except,
+                    frames,
+                } => {
+                    let frame = frames.share();
+                    let except = except.and_then(|id| self.find(id));
+                    let count = self
+                        .owners
+                        .get(owner as usize)
+                        .map_or(0, |owner| owner.members.len());
+                    for at in 0..count {
+                        let index = self.owners[owner as usize].members[at] as usize;
+                        if Some(index) != except {
+                            self.queue(index, &frame);
+                        }
+                    }
+                }
+                Later::Close { to, code, reason } => {
+                    if let Some(index) = self.find(to) {
+                        self.write_to(index, |ops| ops.close(code, &reason));
+                    }
+                }
+            }
+        }
+        // Its room is kept for the next event.
+        if self.shared.later.is_empty() {
+            self.shared.later = later;
+        }
+    }
+
+    fn queue(&mut self, index: usize, frame: &SharedFrame) {
+        let slot = &mut self.slots[index];
+        let most = slot.conn.conf().max_backlog.min(HIGH);
+        if slot.backlog() + frame.bytes.len() > most {
+            // What waits only for the end of the batch is not the peer's fault. One that is gone shows by reading.
+            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
+        }
+        let backlog = slot.backlog();
+        let sent = self.write_to(index, |ops| {
+            ops.conn
+                .admit(frame, backlog, ops.tools, &mut ops.out, ops.now)
+        });
+        match sent {
+            Sent::Queued => {
+                let shared = &mut self.shared;
+                let slot = &mut self.slots[index];
+                let outbox = slot.outbox.get_or_insert_with(|| shared.outboxes.take());
+                match &mut slot.tls {
+                    None => outbox.push_frame(Rc::clone(&frame.bytes)),
+                    // It was open a moment ago; should its keys be used up, its reading shows that.
+                    Some(tls) => {
+                        let _ = tls.write(&[&frame.bytes], &mut shared.cipher, |bytes| {
+                            outbox.push(bytes);
+                        });
+                    }
+                }
+            }
+            Sent::Dropped => self.totals.dropped += u64::from(frame.messages),
+            Sent::Closed => {}
+        }
+    }
+
+    /// Lets `write` write to another connection, which is settled at the end of the batch.
+    fn write_to<T>(&mut self, index: usize, write: impl FnOnce(&mut Ops<'_>) -> T) -> T {
+        let slot = &mut self.slots[index];
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(index as u32);
+        }
+        let mut wrote = Wrote::default();
+        let result = with_ops(slot, &mut self.shared, &mut wrote, write);
+        slot.writable &= !wrote.short;
+        result
+    }
+}
