@@ -45,12 +45,15 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "conn",
-        "buffer < deadline < event < conf < phase < tls < answer < connection < http websocket ending < mod",
+        "buffer < deadline < event < conf < phase < tls < answer < connection < http lines respond websocket ending < mod",
     ),
-    ("files", "mime < coding < open < answer < listing < mod"),
+    (
+        "files",
+        "mime < coding < open < answer < listing known < folder < visit < mod",
+    ),
     (
         "engine",
-        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
+        "wheel < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
     ),
     ("certs", "pem der < mod"),
     ("manager", "access < pages < server < mod"),

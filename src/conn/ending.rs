@@ -17,13 +17,14 @@ impl Connection {
         self.last_request = true;
         match self.phase {
             Phase::WebSocket(_) => self.start_closing(CloseCode::GOING_AWAY, "", tools, out, now),
-            Phase::ReadHead { .. } => self.drain(),
+            Phase::ReadHead { .. } | Phase::Lines(_) => self.drain(),
             Phase::AwaitUpgrade(_) => {
                 self.abandon(CloseReason::Refused);
             }
             Phase::ReadBody(..)
             | Phase::AwaitAnswer(_)
             | Phase::SendBody(..)
+            | Phase::StreamBody(_)
             | Phase::Draining { .. }
             | Phase::Closed => {}
         }
@@ -36,8 +37,10 @@ impl Connection {
             Phase::WebSocket(_) => {
                 self.start_closing(CloseCode::TRY_AGAIN_LATER, "", tools, out, now);
             }
+            Phase::Lines(_) => self.drain(),
             Phase::AwaitUpgrade(_)
             | Phase::SendBody(..)
+            | Phase::StreamBody(_)
             | Phase::Draining { .. }
             | Phase::Closed => {}
             _ => self.refuse(503, out),
@@ -51,10 +54,12 @@ impl Connection {
             Phase::WebSocket(_) => Some(self.abandon(CloseReason::Eof)),
             Phase::AwaitUpgrade(_) => Some(self.abandon(CloseReason::Refused)),
             // Its answer may still be read: only the peer's sending half is closed.
-            Phase::AwaitAnswer(_) | Phase::SendBody(..) => {
+            Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::StreamBody(_) => {
                 self.last_request = true;
                 None
             }
+            // What was asked is still to be answered.
+            Phase::Lines(_) => Some(CloseReason::Eof),
             Phase::ReadHead { .. } | Phase::ReadBody(..) => {
                 self.drain();
                 None
@@ -99,7 +104,10 @@ impl Connection {
 
     /// Ends the connection at once, without a word. The reason comes back when this ends an open WebSocket.
     pub fn abort(&mut self, reason: CloseReason<'static>) -> Option<CloseReason<'static>> {
-        let open = matches!(self.phase, Phase::WebSocket(_) | Phase::AwaitUpgrade(_));
+        let open = matches!(
+            self.phase,
+            Phase::WebSocket(_) | Phase::AwaitUpgrade(_) | Phase::Lines(_)
+        );
         let reason = self.abandon(reason);
         open.then_some(reason)
     }

@@ -51,6 +51,15 @@ impl fmt::Debug for ConnId {
     }
 }
 
+/// One request and its answer: an answer that comes late finds the request that it is for, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExchangeId {
+    /// The connection.
+    pub conn: ConnId,
+    /// Which of its requests.
+    pub number: u32,
+}
+
 /// What one [`Connection::step`](super::Connection::step) did.
 #[derive(Debug)]
 pub struct Step<'e> {
@@ -93,7 +102,8 @@ pub enum Event<'e> {
     Ping,
     /// A pong.
     Pong,
-    /// The WebSocket connection ended; told once for each that had opened.
+    /// The WebSocket connection ended; told once for each that had opened. Of a connection of lines: nothing more will
+    /// come, and what it is still owed can be sent before [`Connection::finish`](super::Connection::finish).
     Closed(CloseReason<'e>),
 }
 

@@ -12,6 +12,7 @@ use crate::proto::ws::session::Session;
 ///                                             -> WebSocket                   upgraded
 /// client: AwaitUpgrade -> WebSocket
 /// both:   WebSocket -> Draining -> Closed
+/// lines:  Lines -> Draining -> Closed
 /// ```
 #[derive(Debug)]
 pub(super) enum Phase {
@@ -27,10 +28,15 @@ pub(super) enum Phase {
     /// The head of the answer is written, and the caller writes its body past the connection, for it is a file. Nothing
     /// more is read.
     SendBody(Exchange, u64),
+    /// The head of the answer is written, and its body, whose length nobody knows, is written piece by piece. Nothing
+    /// more is read.
+    StreamBody(Exchange),
     /// The upgrade request is sent, the answer is awaited (client).
     AwaitUpgrade(Box<Upgrade>),
     /// The WebSocket connection is open, or in its closing handshake.
     WebSocket(Session),
+    /// Lines of text in both directions: a program that gives commands, or the one end of a worker.
+    Lines(Lines),
     /// All is said: what waits is flushed, then our half is closed and the peer's bytes are discarded until it closes
     /// its own (RFC 9112 §9.6), so that it reads our last words and not a reset.
     Draining {
@@ -56,6 +62,8 @@ pub(super) struct Exchange {
     pub answered: bool,
     /// Bytes of the body so far.
     pub received: u64,
+    /// The status of the answer whose body is being written.
+    pub status: u16,
 }
 
 impl Exchange {
@@ -67,6 +75,7 @@ impl Exchange {
             expects_continue: head.expects_continue(),
             answered: false,
             received: 0,
+            status: 0,
         }
     }
 
@@ -79,6 +88,7 @@ impl Exchange {
             expects_continue: false,
             answered: false,
             received: 0,
+            status: 0,
         }
     }
 }
@@ -89,4 +99,19 @@ pub(super) struct Upgrade {
     pub nonce: [u8; 16],
     pub protocols: Vec<String>,
     pub scanned: usize,
+}
+
+/// What is kept of lines between two receives.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The beginning of a line whose end has not come. Boxed, for it is moved out whole.
+    #[allow(clippy::box_collection)]
+    pub partial: Option<Box<Vec<u8>>>,
+}
+
+impl Lines {
+    /// Bytes of memory that it holds.
+    pub(super) fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |line| line.capacity())
+    }
 }

@@ -72,6 +72,9 @@ impl Connection {
         now: Tick,
     ) -> Sent {
         let Phase::WebSocket(session) = &mut self.phase else {
+            if let Phase::Lines(_) = &self.phase {
+                return self.send_line(data, out);
+            }
             return Sent::Closed;
         };
         if session.is_closing() {

@@ -1,6 +1,7 @@
 //! What settling a slot has to do with its socket: what waits leaves, files are fed, TLS is ended.
 
 use super::feed::Fed;
+use super::lane::Job;
 use super::outbox::{Outboxes, Wire, Wrote};
 use super::sealed::Sealed;
 use super::shared::Shared;
@@ -30,7 +31,7 @@ pub(super) fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote)
 /// Sends of the file that is the answer's body, if the socket may take it.
 pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
     let Some(feed) = &mut slot.feed else { return };
-    if !slot.writable {
+    if !slot.writable || feed.is_awaited() {
         return;
     }
     let mut count = 0;
@@ -56,6 +57,17 @@ pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
         Ok(Fed::Share) => return,
         Ok(Fed::Full) => {
             slot.writable = false;
+            return;
+        }
+        Ok(Fed::Cold) => {
+            if let Some((file, start, len)) = feed.cold() {
+                shared.jobs.push(Job::Warm {
+                    conn: slot.conn.id(),
+                    file,
+                    start,
+                    len,
+                });
+            }
             return;
         }
         Ok(Fed::Done) => {}

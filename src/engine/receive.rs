@@ -9,6 +9,7 @@ use crate::conn::event::{CloseReason, Event, Got};
 use crate::conn::tls::{RECORD, TlsError};
 use crate::proto::ws::session::SHORT_HEADER;
 
+use super::access::{self, Access};
 use super::ops::{Handler, Ops};
 use super::outbox::{Wire, Wrote};
 use super::sealed::Sealed;
@@ -120,6 +121,7 @@ pub(super) fn receive<H: Handler>(
         outboxes,
         date,
         later,
+        names,
         ..
     } = shared;
     slot.interrupted = false;
@@ -139,6 +141,9 @@ pub(super) fn receive<H: Handler>(
         tools,
         later,
         feed: &mut slot.feed,
+        access: &mut slot.access,
+        user: &mut slot.user,
+        names,
         now,
         who: &slot.who,
     };
@@ -199,7 +204,15 @@ fn work<H: Handler>(
         match what {
             Got::More if in_place > 0 => {}
             Got::More => break,
-            Got::Now(event) => handler.on_event(ops, id, event),
+            Got::Now(event) => {
+                if let Event::Request(head) = &event
+                    && access::is_wanted()
+                {
+                    *ops.access = Some(Access::new(head, now));
+                }
+                handler.on_event(ops, id, event);
+                ops.log_said();
+            }
             Got::Whole(kind, mut data) => {
                 let event = Event::Message {
                     kind,
@@ -214,6 +227,8 @@ fn work<H: Handler>(
             break;
         }
     }
+    // What was refused is no event.
+    ops.log_said();
     if at < input.len() {
         ops.conn.keep(&input[at..]);
     }
@@ -266,6 +281,7 @@ fn receive_tls<H: Handler>(
         outboxes,
         date,
         later,
+        names,
         ..
     } = shared;
     plain.clear();
@@ -306,6 +322,9 @@ fn receive_tls<H: Handler>(
         now,
         who: &slot.who,
         feed: &mut slot.feed,
+        access: &mut slot.access,
+        user: &mut slot.user,
+        names,
     };
     work(
         &mut ops,

@@ -1,12 +1,17 @@
 //! What connections share while they are served, one at a time.
 
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use crate::conn::buffer::{Out, Through};
 use crate::conn::deadline::Tick;
 use crate::conn::tls::Cipher;
 use crate::conn::{Aux, Tools};
 
+use super::lane::Job;
 use super::ops::{Later, Ops};
 use super::outbox::{Outboxes, Wire, Wrote};
+use super::outcome::Outcome;
 use super::sealed::Sealed;
 use super::slot::Slot;
 
@@ -27,6 +32,12 @@ pub(super) struct Shared {
     pub date: [u8; 29],
     pub now: Tick,
     pub later: Vec<Later>,
+    /// What owners are called in the log, by their numbers.
+    pub names: Vec<Rc<str>>,
+    /// What is to be done where it may take its time.
+    pub jobs: Vec<Job>,
+    /// What is to be told to whoever turns the engine.
+    pub outcomes: VecDeque<Outcome>,
 }
 
 impl Shared {
@@ -50,6 +61,9 @@ impl Shared {
             date: [b' '; 29],
             now: Tick(0),
             later: Vec::new(),
+            names: Vec::new(),
+            jobs: Vec::new(),
+            outcomes: VecDeque::new(),
         }
     }
 }
@@ -89,10 +103,14 @@ pub(super) fn with_ops<T>(
         tools: &mut shared.tools,
         later: &mut shared.later,
         feed: &mut slot.feed,
+        access: &mut slot.access,
+        user: &mut slot.user,
+        names: &shared.names,
         now: shared.now,
         who: &slot.who,
     };
     let result = work(&mut ops);
+    ops.log_said();
     ops.out.flush();
     result
 }

@@ -1,8 +1,12 @@
 //! What the loop keeps of one connection.
 
+use std::rc::Rc;
+
 use crate::conn::Connection;
+use crate::conn::event::ExchangeId;
 use crate::conn::tls::Tls;
 
+use super::access::Access;
 use super::feed::Feed;
 use super::outbox::Outbox;
 use super::socket::{Peer, Socket};
@@ -34,6 +38,12 @@ pub(super) struct Slot {
     /// The file that is the body of the answer under way.
     pub feed: Option<Box<Feed>>,
     pub who: Who,
+    /// The request under way, for the access log.
+    pub access: Option<Box<Access>>,
+    /// Who has proved to be at the other end.
+    pub user: Option<Rc<String>>,
+    /// When it began, in seconds since the engine did.
+    pub since: u32,
     /// Its place in the owner's list of open WebSockets.
     pub member: u32,
     /// Bytes of it that are counted against the memory limit.
@@ -62,7 +72,13 @@ const _: () = assert!(
 );
 
 impl Slot {
-    pub(super) fn new(conn: Connection, socket: Socket, tls: Option<Box<Tls>>, who: Who) -> Slot {
+    pub(super) fn new(
+        conn: Connection,
+        socket: Socket,
+        tls: Option<Box<Tls>>,
+        who: Who,
+        since: u32,
+    ) -> Slot {
         Slot {
             conn,
             socket,
@@ -70,6 +86,9 @@ impl Slot {
             outbox: None,
             feed: None,
             who,
+            access: None,
+            user: None,
+            since,
             member: NO_MEMBER,
             held: 0,
             readable: false,
@@ -83,6 +102,14 @@ impl Slot {
         }
     }
 
+    /// The exchange that it is in.
+    pub(super) fn exchange(&self) -> ExchangeId {
+        ExchangeId {
+            conn: self.conn.id(),
+            number: self.conn.exchange(),
+        }
+    }
+
     /// Whether nothing of it has changed that the engine keeps track of, but for its deadline: it is an open WebSocket,
     /// all that it said has left, and all that it was told is done with.
     #[inline]
@@ -93,6 +120,7 @@ impl Slot {
             && self.member != NO_MEMBER
             && !self.readable
             && self.tls.is_none()
+            && !self.conn.tells_drained
             && self.conn.is_quiet()
     }
 

@@ -352,7 +352,7 @@ impl Side {
         let head = AnswerHead {
             status: 200,
             fields: &[],
-            length,
+            length: Some(length),
         };
         self.with_out(|conn, _, out, now| conn.respond_head(&head, out, now))
     }
