@@ -45,7 +45,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "conn",
-        "buffer < deadline < event < conf < phase < tls < answer < connection < http lines respond websocket ending < mod",
+        "buffer < deadline < event < conf < phase < tls < answer < connection < lines respond websocket ending < http < mod",
     ),
     (
         "files",

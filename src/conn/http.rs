@@ -10,6 +10,7 @@ use super::connection::{Aux, Connection};
 use super::deadline::{Due, Tick};
 use super::event::{CloseReason, Event, Got, Step};
 use super::phase::{Exchange, Phase};
+use super::respond::CONTINUE;
 
 impl Connection {
     #[inline(never)]
@@ -122,7 +123,7 @@ impl Connection {
         };
         if exchange.expects_continue && !exchange.answered && input.is_empty() {
             exchange.expects_continue = false;
-            out.cork.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            out.cork.extend_from_slice(CONTINUE);
         }
         match decoder.decode(input) {
             Ok((used, Piece::More)) => Step {

@@ -10,6 +10,9 @@ use super::connection::{Connection, Said};
 use super::deadline::{Due, Tick};
 use super::phase::{Exchange, Phase};
 
+/// RFC 9110 §15.2.1.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 impl Connection {
     /// The number of the current request on this connection, which no other has until 2³² later.
     #[must_use]
@@ -62,15 +65,23 @@ impl Connection {
     }
 
     /// The body that was held back is read from now on, or is to be held back again.
-    pub fn hold_body(&mut self, hold: bool, now: Tick) {
-        if self.holds_body != hold && matches!(self.phase, Phase::ReadBody(..)) {
-            self.holds_body = hold;
-            if hold {
-                self.waits_for = Due::Never;
-            } else {
-                self.wait(Due::Body, self.conf.idle_timeout, now);
-            }
+    pub fn hold_body(&mut self, hold: bool, out: &mut Out<'_>, now: Tick) {
+        let Phase::ReadBody(exchange, _) = &mut self.phase else {
+            return;
+        };
+        if self.holds_body == hold {
+            return;
         }
+        self.holds_body = hold;
+        if hold {
+            self.waits_for = Due::Never;
+            return;
+        }
+        if exchange.expects_continue && !exchange.answered && self.rest.is_none() {
+            exchange.expects_continue = false;
+            out.cork.extend_from_slice(CONTINUE);
+        }
+        self.wait(Due::Body, self.conf.idle_timeout, now);
     }
 
     /// What was answered since the last call, when that answer is complete.
@@ -102,7 +113,7 @@ impl Connection {
             exchange.answered = true;
             exchange.persistent = persistent;
             if persistent {
-                self.hold_body(false, now);
+                self.hold_body(false, out, now);
             } else {
                 self.drain();
             }

@@ -127,7 +127,10 @@ impl Core {
             slot.writable |= readiness.is_writable();
             slot.ending |= readiness.is_read_closed() || readiness.is_error();
             if slot.ending && slot.conn.is_deferred() {
-                shared.outcomes.push_back(Outcome::Left(slot.exchange()));
+                shared
+                    .aside
+                    .outcomes
+                    .push_back(Outcome::Left(slot.exchange()));
             }
             slot.readable |= readiness.is_readable() || slot.ending;
             // One that goes on from the last turn is served with those, once.
@@ -169,7 +172,7 @@ impl Core {
     /// What a connection sends has been brought into memory.
     pub(super) fn warmed<H: Handler>(&mut self, id: ConnId, handler: &mut H, registry: &Registry) {
         let Some(index) = self.find(id) else { return };
-        if let Some(feed) = &mut self.slots[index].feed {
+        if let Some(feed) = &mut self.slots[index].about.feed {
             feed.warmed();
             self.settle(index, Wrote::default(), handler, registry);
         }
@@ -240,7 +243,7 @@ impl Core {
             }
             Err(_) => self.panicked(index, handler, registry),
         }
-        if !self.shared.later.is_empty() {
+        if !self.shared.aside.later.is_empty() {
             self.apply_later();
         }
     }
@@ -255,7 +258,7 @@ impl Core {
             slot.conn.id()
         );
         // None of it can be trusted any more, TLS least.
-        (slot.tls, slot.feed) = (None, None);
+        (slot.tls, slot.about.feed) = (None, None);
         if let Some(outbox) = slot.outbox.take() {
             self.shared.outboxes.give_back(outbox);
         }
@@ -300,10 +303,10 @@ impl Core {
         if slot.outbox.is_some() {
             flush(slot, &mut self.shared.outboxes, &mut wrote);
         }
-        if slot.feed.is_some() && slot.outbox.is_none() && !wrote.broken {
+        if slot.about.feed.is_some() && slot.outbox.is_none() && !wrote.broken {
             feed(slot, &mut self.shared, &mut wrote);
         }
-        if slot.tls.is_some() && slot.feed.is_none() {
+        if slot.tls.is_some() && slot.about.feed.is_none() {
             close_tls(slot, &mut self.shared, &mut wrote);
             slot.writable &= !wrote.short;
         }
@@ -324,14 +327,14 @@ impl Core {
         let slot = &mut self.slots[index];
         if slot.conn.take_orphaned() {
             let orphaned = Outcome::Orphaned(slot.exchange());
-            self.shared.outcomes.push_back(orphaned);
+            self.shared.aside.outcomes.push_back(orphaned);
         }
         if slot.conn.tells_drained && slot.outbox.is_none() {
             slot.conn.tells_drained = false;
             let drained = Outcome::Drained(slot.exchange());
-            self.shared.outcomes.push_back(drained);
+            self.shared.aside.outcomes.push_back(drained);
         }
-        let waits = slot.outbox.is_some() || slot.feed.is_some();
+        let waits = slot.outbox.is_some() || slot.about.feed.is_some();
         slot.conn
             .note_backlog(waits, wrote.progress, self.shared.now);
         if !waits && slot.conn.wants_half_close() {
@@ -364,7 +367,11 @@ impl Core {
         }
         let feeds = slot.outbox.is_none()
             && slot.writable
-            && slot.feed.as_ref().is_some_and(|feed| !feed.is_awaited());
+            && slot
+                .about
+                .feed
+                .as_ref()
+                .is_some_and(|feed| !feed.is_awaited());
         let more = slot.readable || (slot.interrupted && slot.conn.has_rest());
         let reads = more && slot.conn.appetite() > 0 && slot.backlog() <= HIGH;
         if (reads || feeds) && !slot.resumed {
@@ -393,7 +400,7 @@ impl Core {
                     self.settle(index as usize, Wrote::default(), handler, registry);
                 }
             }
-            if !self.shared.later.is_empty() {
+            if !self.shared.aside.later.is_empty() {
                 self.apply_later();
             }
         }
@@ -409,11 +416,11 @@ impl Core {
             }
             self.wheel.disarm(index);
             let slot = self.slots.remove(index);
-            if let Some(access) = &slot.access {
+            if let Some(access) = &slot.about.access {
                 let whose = Whose {
                     id: slot.conn.id(),
                     peer: slot.who.peer,
-                    server: &self.shared.names[slot.who.owner as usize],
+                    server: &self.shared.aside.names[slot.who.owner as usize],
                 };
                 access::write_unanswered(&whose, access, self.shared.now);
             }

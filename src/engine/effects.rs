@@ -30,7 +30,9 @@ pub(super) fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote)
 
 /// Sends of the file that is the answer's body, if the socket may take it.
 pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
-    let Some(feed) = &mut slot.feed else { return };
+    let Some(feed) = &mut slot.about.feed else {
+        return;
+    };
     if !slot.writable || feed.is_awaited() {
         return;
     }
@@ -61,7 +63,7 @@ pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
         }
         Ok(Fed::Cold) => {
             if let Some((file, start, len)) = feed.cold() {
-                shared.jobs.push(Job::Warm {
+                shared.aside.jobs.push(Job::Warm {
                     conn: slot.conn.id(),
                     file,
                     start,
@@ -80,7 +82,7 @@ pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
         }
         Err(_) => wrote.broken = true,
     }
-    slot.feed = None;
+    slot.about.feed = None;
 }
 
 /// Sends what waits, if the socket may take it.

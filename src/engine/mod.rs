@@ -169,10 +169,10 @@ impl Engine {
         let at = free.unwrap_or(owners.len());
         if free.is_some() {
             owners[at] = owner;
-            self.core.shared.names[at] = Rc::from(name);
+            self.core.shared.aside.names[at] = Rc::from(name);
         } else {
             owners.push(owner);
-            self.core.shared.names.push(Rc::from(name));
+            self.core.shared.aside.names.push(Rc::from(name));
         }
         at as u32
     }
@@ -252,7 +252,7 @@ impl Engine {
             Some(Member {
                 id: slot.conn.id(),
                 peer: slot.who.peer,
-                user: slot.user.clone(),
+                user: slot.about.user.clone(),
                 age: Duration::from_secs(u64::from(self.core.seconds.saturating_sub(slot.since))),
                 counters: slot.conn.counters,
             })
@@ -315,9 +315,16 @@ impl Engine {
         });
     }
 
+    /// Whether [`Engine::poll`] has something.
+    #[inline]
+    #[must_use]
+    pub fn has_outcomes(&self) -> bool {
+        !self.core.shared.aside.outcomes.is_empty()
+    }
+
     /// What there is to tell; to be asked until there is nothing, after each turn.
     pub fn poll(&mut self) -> Option<Outcome> {
-        self.core.shared.outcomes.pop_front()
+        self.core.shared.aside.outcomes.pop_front()
     }
 
     /// Does what acting from outside of events has left to do; to be called after that, before the next turn.
@@ -352,11 +359,13 @@ impl Engine {
             ..
         } = self;
         let registry = poll.registry();
+        let mut done = false;
         let idle = events.is_empty() && core.resume.is_empty();
         std::mem::swap(serving, &mut core.resume);
         for readiness in &*events {
             match readiness.token() {
-                WAKE | LANE => {}
+                WAKE => {}
+                LANE => done = true,
                 Token(index) if index < LISTENERS => {
                     core.note(index, readiness, handler, registry);
                 }
@@ -377,7 +386,9 @@ impl Engine {
         for index in fired.drain(..) {
             core.expire(index, handler, registry);
         }
-        self.take_done(handler);
+        if done {
+            self.take_done(handler);
+        }
         self.doors.accept(&mut self.core, self.poll.registry());
         self.finish(handler);
         let now = self.core.shared.now;
@@ -401,15 +412,17 @@ impl Engine {
         if !self.core.reap.is_empty() && self.core.free_reaped() > 0 {
             self.doors.has_room();
         }
-        for job in self.core.shared.jobs.drain(..) {
-            self.lane.push(job);
+        if !self.core.shared.aside.jobs.is_empty() {
+            for job in self.core.shared.aside.jobs.drain(..) {
+                self.lane.push(job);
+            }
         }
     }
 
     /// What the slow lane has done.
     fn take_done<H: Handler>(&mut self, handler: &mut H) {
         while let Some(done) = self.lane.take() {
-            let outcomes = &mut self.core.shared.outcomes;
+            let outcomes = &mut self.core.shared.aside.outcomes;
             match done {
                 Done::Visited(exchange, visited) => {
                     outcomes.push_back(Outcome::Visited(exchange, visited));

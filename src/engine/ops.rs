@@ -1,5 +1,6 @@
 //! What a handler can do while it handles an event.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{self, Kind};
 use crate::proto::ws::handshake::Offer;
 
-use super::access::{self, Access, Whose};
+use super::access::{self, Whose};
 use super::feed::Feed;
-use super::slot::Who;
+use super::lane::Job;
+use super::outcome::Outcome;
+use super::slot::{About, Who};
 use super::socket::Peer;
 
 /// Decides what happens on events.
@@ -42,6 +45,19 @@ pub(super) enum Later {
         code: CloseCode,
         reason: String,
     },
+}
+
+/// What events leave for after them, and for others.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    /// What is to be done to other connections.
+    pub later: Vec<Later>,
+    /// What is to be done where it may take its time.
+    pub jobs: Vec<Job>,
+    /// What is to be told to whoever turns the engine.
+    pub outcomes: VecDeque<Outcome>,
+    /// What owners are called in the log, by their numbers.
+    pub names: Vec<Rc<str>>,
 }
 
 /// Messages of one kind in the making of a [`SharedFrame`].
@@ -90,12 +106,8 @@ pub struct Ops<'o> {
     pub(super) conn: &'o mut Connection,
     pub(super) out: Out<'o>,
     pub(super) tools: &'o mut Tools,
-    pub(super) later: &'o mut Vec<Later>,
-    pub(super) feed: &'o mut Option<Box<Feed>>,
-    pub(super) access: &'o mut Option<Box<Access>>,
-    pub(super) user: &'o mut Option<Rc<String>>,
-    /// The server's name in the log.
-    pub(super) names: &'o [Rc<str>],
+    pub(super) aside: &'o mut Aside,
+    pub(super) about: &'o mut About,
     pub(super) now: Tick,
     pub(super) who: &'o Who,
 }
@@ -129,12 +141,12 @@ impl Ops<'_> {
     /// Who has proved to be at the other end; nobody while nothing was asked.
     #[must_use]
     pub fn user(&self) -> Option<&Rc<String>> {
-        self.user.as_ref()
+        self.about.user.as_ref()
     }
 
     /// From now on this is the user at the other end.
     pub fn set_user(&mut self, user: Option<Rc<String>>) {
-        *self.user = user;
+        self.about.user = user;
     }
 
     /// The clock of this turn.
@@ -168,7 +180,7 @@ impl Ops<'_> {
 
     /// Whether the body of the request is held back.
     pub fn hold_body(&mut self, hold: bool) {
-        self.conn.hold_body(hold, self.now);
+        self.conn.hold_body(hold, &mut self.out, self.now);
     }
 
     /// Sends a message to the peer of this connection. Nothing is allocated while the peer keeps up.
@@ -195,7 +207,7 @@ impl Ops<'_> {
             None => false,
             Some(false) => true,
             Some(true) => {
-                *self.feed = Some(Box::new(Feed::new(file, segments)));
+                self.about.feed = Some(Box::new(Feed::new(file, segments)));
                 true
             }
         }
@@ -248,12 +260,13 @@ impl Ops<'_> {
 
     #[cold]
     fn log_access(&mut self, said: Said) {
-        let access = self.access.take();
+        let access = self.about.access.take();
         if access::is_wanted() {
             let whose = Whose {
                 id: self.conn.id(),
                 peer: self.who.peer,
                 server: self
+                    .aside
                     .names
                     .get(self.who.owner as usize)
                     .map_or("", |name| name),
@@ -275,7 +288,7 @@ impl Ops<'_> {
 
     /// Sends a message to another connection. One that has ended meanwhile gets nothing.
     pub fn send(&mut self, to: ConnId, kind: Kind, data: &[u8]) {
-        self.later.push(Later::Send {
+        self.aside.later.push(Later::Send {
             to,
             frame: Frames::new(kind, data).share(),
         });
@@ -288,14 +301,14 @@ impl Ops<'_> {
             owner: to,
             except: but,
             frames,
-        }) = self.later.last_mut()
+        }) = self.aside.later.last_mut()
             && (*to, *but) == (owner, except)
             && frames.takes(kind, data)
         {
             frames.put(data);
             return;
         }
-        self.later.push(Later::Broadcast {
+        self.aside.later.push(Later::Broadcast {
             owner,
             except,
             frames: Frames::new(kind, data),
@@ -304,7 +317,7 @@ impl Ops<'_> {
 
     /// Begins the closing handshake of another connection.
     pub fn close_other(&mut self, to: ConnId, code: CloseCode, reason: &str) {
-        self.later.push(Later::Close {
+        self.aside.later.push(Later::Close {
             to,
             code,
             reason: reason.to_owned(),

@@ -120,8 +120,7 @@ pub(super) fn receive<H: Handler>(
         tools,
         outboxes,
         date,
-        later,
-        names,
+        aside,
         ..
     } = shared;
     slot.interrupted = false;
@@ -139,11 +138,8 @@ pub(super) fn receive<H: Handler>(
             date,
         },
         tools,
-        later,
-        feed: &mut slot.feed,
-        access: &mut slot.access,
-        user: &mut slot.user,
-        names,
+        aside,
+        about: &mut slot.about,
         now,
         who: &slot.who,
     };
@@ -158,7 +154,7 @@ pub(super) fn receive<H: Handler>(
     );
     // The whole of what was said, in one write.
     if !cork.is_empty() {
-        if slot.feed.is_none() {
+        if slot.about.feed.is_none() {
             wire.pass_one(cork);
         } else {
             wire.pass_head(cork);
@@ -204,15 +200,8 @@ fn work<H: Handler>(
         match what {
             Got::More if in_place > 0 => {}
             Got::More => break,
-            Got::Now(event) => {
-                if let Event::Request(head) = &event
-                    && access::is_wanted()
-                {
-                    *ops.access = Some(Access::new(head, now));
-                }
-                handler.on_event(ops, id, event);
-                ops.log_said();
-            }
+            Got::Now(event @ Event::Message { .. }) => handler.on_event(ops, id, event),
+            Got::Now(event) => on_other(ops, handler, event),
             Got::Whole(kind, mut data) => {
                 let event = Event::Message {
                     kind,
@@ -240,6 +229,18 @@ fn work<H: Handler>(
             end(ops, handler, reason);
         }
     }
+}
+
+/// An event that is no message.
+#[inline(never)]
+fn on_other<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, event: Event<'_>) {
+    if let Event::Request(head) = &event
+        && access::is_wanted()
+    {
+        ops.about.access = Some(Access::new(head, ops.now));
+    }
+    handler.on_event(ops, ops.conn.id(), event);
+    ops.log_said();
 }
 
 /// As [`recv`], of a connection that speaks TLS: into the scratch goes ciphertext, after an incomplete record.
@@ -280,8 +281,7 @@ fn receive_tls<H: Handler>(
         tools,
         outboxes,
         date,
-        later,
-        names,
+        aside,
         ..
     } = shared;
     plain.clear();
@@ -318,13 +318,10 @@ fn receive_tls<H: Handler>(
             date,
         },
         tools,
-        later,
+        aside,
         now,
         who: &slot.who,
-        feed: &mut slot.feed,
-        access: &mut slot.access,
-        user: &mut slot.user,
-        names,
+        about: &mut slot.about,
     };
     work(
         &mut ops,
@@ -335,7 +332,7 @@ fn receive_tls<H: Handler>(
         &mut slot.interrupted,
         &mut slot.readable,
     );
-    if let Some(feed) = &mut slot.feed
+    if let Some(feed) = &mut slot.about.feed
         && sealed.backlog() == 0
     {
         // The body, or its beginning, leaves with its head; what is wrong with the file shows again.
@@ -368,7 +365,7 @@ fn fail_tls<H: Handler>(
     if plain {
         slot.tls = None;
     }
-    slot.feed = None;
+    slot.about.feed = None;
     with_ops(slot, shared, wrote, |ops| {
         if plain {
             ops.conn.refuse_plain_http(&mut ops.out);

@@ -1,17 +1,12 @@
 //! What connections share while they are served, one at a time.
 
-use std::collections::VecDeque;
-use std::rc::Rc;
-
 use crate::conn::buffer::{Out, Through};
 use crate::conn::deadline::Tick;
 use crate::conn::tls::Cipher;
 use crate::conn::{Aux, Tools};
 
-use super::lane::Job;
-use super::ops::{Later, Ops};
+use super::ops::{Aside, Ops};
 use super::outbox::{Outboxes, Wire, Wrote};
-use super::outcome::Outcome;
 use super::sealed::Sealed;
 use super::slot::Slot;
 
@@ -31,13 +26,7 @@ pub(super) struct Shared {
     pub outboxes: Outboxes,
     pub date: [u8; 29],
     pub now: Tick,
-    pub later: Vec<Later>,
-    /// What owners are called in the log, by their numbers.
-    pub names: Vec<Rc<str>>,
-    /// What is to be done where it may take its time.
-    pub jobs: Vec<Job>,
-    /// What is to be told to whoever turns the engine.
-    pub outcomes: VecDeque<Outcome>,
+    pub aside: Aside,
 }
 
 impl Shared {
@@ -45,7 +34,7 @@ impl Shared {
     pub(super) fn forget(&mut self) {
         self.cork.clear();
         self.cipher.clear();
-        self.later.clear();
+        self.aside.later.clear();
     }
 
     pub(super) fn new(tools: Tools) -> Shared {
@@ -60,10 +49,7 @@ impl Shared {
             outboxes: Outboxes::default(),
             date: [b' '; 29],
             now: Tick(0),
-            later: Vec::new(),
-            names: Vec::new(),
-            jobs: Vec::new(),
-            outcomes: VecDeque::new(),
+            aside: Aside::default(),
         }
     }
 }
@@ -101,11 +87,8 @@ pub(super) fn with_ops<T>(
             date: &shared.date,
         },
         tools: &mut shared.tools,
-        later: &mut shared.later,
-        feed: &mut slot.feed,
-        access: &mut slot.access,
-        user: &mut slot.user,
-        names: &shared.names,
+        aside: &mut shared.aside,
+        about: &mut slot.about,
         now: shared.now,
         who: &slot.who,
     };

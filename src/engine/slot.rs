@@ -26,6 +26,17 @@ pub(super) struct Who {
     pub tls: bool,
 }
 
+/// What a handler adds to a connection.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// The file that is the body of the answer under way.
+    pub feed: Option<Box<Feed>>,
+    /// The request under way, for the access log.
+    pub access: Option<Box<Access>>,
+    /// Who has proved to be at the other end.
+    pub user: Option<Rc<String>>,
+}
+
 /// One connection with its socket.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -35,13 +46,8 @@ pub(super) struct Slot {
     pub tls: Option<Box<Tls>>,
     /// Bytes that the socket did not take; none while there are none.
     pub outbox: Option<Box<Outbox>>,
-    /// The file that is the body of the answer under way.
-    pub feed: Option<Box<Feed>>,
     pub who: Who,
-    /// The request under way, for the access log.
-    pub access: Option<Box<Access>>,
-    /// Who has proved to be at the other end.
-    pub user: Option<Rc<String>>,
+    pub about: About,
     /// When it began, in seconds since the engine did.
     pub since: u32,
     /// Its place in the owner's list of open WebSockets.
@@ -84,10 +90,8 @@ impl Slot {
             socket,
             tls,
             outbox: None,
-            feed: None,
             who,
-            access: None,
-            user: None,
+            about: About::default(),
             since,
             member: NO_MEMBER,
             held: 0,

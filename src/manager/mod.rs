@@ -81,7 +81,14 @@ fn connections(limits: &config::Limits) -> Conf {
 
 impl Manager {
     /// Acts on what the engine has to tell since the last turn.
+    #[inline]
     pub fn work(&mut self, engine: &mut Engine) {
+        if engine.has_outcomes() || !self.visits.is_empty() {
+            self.work_now(engine);
+        }
+    }
+
+    fn work_now(&mut self, engine: &mut Engine) {
         while let Some(outcome) = engine.poll() {
             if let Outcome::Visited(exchange, visited) = outcome {
                 let Visited { answer, seen } = *visited;
