@@ -303,9 +303,6 @@ impl Connection {
                 got,
             };
         }
-        if let Phase::Lines(_) = &self.phase {
-            return self.step_lines(input);
-        }
         self.step_http(input, aux, out, now)
     }
 

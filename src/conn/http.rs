@@ -29,12 +29,12 @@ impl Connection {
                 used: input.len(),
                 got: Got::More,
             },
+            Phase::Lines(_) => self.step_lines(input),
             Phase::AwaitAnswer(_)
             | Phase::SendBody(..)
             | Phase::StreamBody(_)
             | Phase::Closed
-            | Phase::WebSocket(_)
-            | Phase::Lines(_) => Step {
+            | Phase::WebSocket(_) => Step {
                 used: 0,
                 got: Got::More,
             },

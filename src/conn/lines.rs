@@ -13,6 +13,7 @@ use super::phase::Phase;
 impl Connection {
     /// The next line of `input`, without its end, told as a text message that need not be UTF-8. One that is longer than
     /// `max_message` ends the connection.
+    #[inline(never)]
     pub(super) fn step_lines<'e>(&mut self, input: &'e mut [u8]) -> Step<'e> {
         let max = self.conf.max_message;
         let Phase::Lines(lines) = &mut self.phase else {
@@ -63,6 +64,7 @@ impl Connection {
     }
 
     /// Sends a line; what it holds must have no newline. A peer that does not read loses its connection.
+    #[inline(never)]
     pub(super) fn send_line(&mut self, line: &[u8], out: &mut Out<'_>) -> Sent {
         let backlog = out.through.backlog();
         if backlog > 0 && backlog + line.len() > self.conf.max_backlog {

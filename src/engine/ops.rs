@@ -251,7 +251,7 @@ impl Ops<'_> {
     }
 
     /// Writes the line of the access log, when an answer is complete.
-    #[inline]
+    #[inline(always)]
     pub(super) fn log_said(&mut self) {
         if let Some(said) = self.conn.take_said() {
             self.log_access(said);

@@ -216,8 +216,10 @@ fn work<H: Handler>(
             break;
         }
     }
-    // What was refused is no event.
-    ops.log_said();
+    if !ops.conn.is_websocket() {
+        // What was refused is no event.
+        ops.log_said();
+    }
     if at < input.len() {
         ops.conn.keep(&input[at..]);
     }
