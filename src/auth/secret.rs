@@ -48,6 +48,16 @@ impl Secret {
         self.kind != Kind::Plain
     }
 
+    /// What of a hash decides how long a check takes, in microseconds of an ordinary machine; 0 for what is none. Those
+    /// of equal cost and kind have the same.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        match self.kind {
+            Kind::Plain => 0,
+            Kind::Argon2id(work) | Kind::Crypt(work) => work,
+        }
+    }
+
     /// Whether this system can check it. Does no work.
     ///
     /// # Errors
@@ -62,14 +72,6 @@ impl Secret {
     /// The text it was read from.
     pub(super) fn text(&self) -> &str {
         &self.text
-    }
-
-    /// About how long a check takes, in microseconds.
-    pub(super) fn work(&self) -> u64 {
-        match self.kind {
-            Kind::Plain => 0,
-            Kind::Argon2id(work) | Kind::Crypt(work) => work,
-        }
     }
 }
 
