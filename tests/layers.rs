@@ -28,12 +28,12 @@ const RULES: Rules<'_> = Rules {
 const ORDER: &[(&str, &str)] = &[
     (
         "",
-        "proto < conn < config certs files < engine < manager < cli < mod < main",
+        "proto < conn < config certs auth files < engine < manager < cli < mod < main",
     ),
     ("proto", "http < ws < mod"),
     (
         "proto/http",
-        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < mod",
+        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < credentials < mod",
     ),
     (
         "proto/ws",
@@ -41,7 +41,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "config",
-        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < mod",
+        "fault < value < raw < id < address < origin < limits < http < tls < auth < users < daemon < server < mod",
     ),
     (
         "conn",
@@ -56,10 +56,14 @@ const ORDER: &[(&str, &str)] = &[
         "wheel < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
     ),
     ("certs", "pem der < mod"),
+    (
+        "auth",
+        "unsupported < argon crypt < secret < users < remember < throttle < mod",
+    ),
     ("manager", "access < pages < server < mod"),
     (
         "cli",
-        "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",
+        "exit < identity < certificates < accounts < logging < output < source < hash_password < args < check < signals < daemon < mod",
     ),
 ];
 

@@ -82,7 +82,7 @@ fn user_id(name: &str) -> io::Result<Option<u32>> {
 }
 
 /// The id of a group by name.
-fn group_id(name: &str) -> io::Result<Option<u32>> {
+pub(super) fn group_id(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::group>::uninit();

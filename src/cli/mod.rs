@@ -1,12 +1,15 @@
 //! Floor 5: the command line.
 //!
-//! Left to right: exit, identity, certificates, logging, output, source, args, check, signals, daemon.
+//! Left to right: exit, identity, certificates, accounts, logging, output, source,
+//! hash_password, args, check, signals, daemon.
 
+mod accounts;
 mod args;
 mod certificates;
 mod check;
 pub mod daemon;
 mod exit;
+mod hash_password;
 mod identity;
 mod logging;
 mod output;
@@ -25,6 +28,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match args::parse(args) {
         Ok(Command::Run(options)) => run(options),
         Ok(Command::Check(options)) => check::check(options).into(),
+        Ok(Command::HashPassword) => hash_password::run().into(),
         Ok(Command::Print(text)) => output::print(text).into(),
         Err(what) => {
             output::complain(&format!("bellwire: {what} (see bellwire --help)"));

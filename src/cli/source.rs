@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{certificates, identity};
+use crate::cli::{accounts, certificates, identity};
 use crate::config::{self, Config, Fault};
 
 /// Names the configuration file.
@@ -24,6 +24,9 @@ pub(super) fn load(named: Option<PathBuf>) -> Result<Config, Vec<Fault>> {
         Some(file) => config::load_with(&file, |daemon, servers| {
             let mut findings = certificates::findings(servers);
             findings.refused.extend(identity::faults(daemon));
+            let accounts = accounts::findings(servers);
+            findings.refused.extend(accounts.refused);
+            findings.warned.extend(accounts.warned);
             findings
         }),
         None => Ok(config::built_in()),

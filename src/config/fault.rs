@@ -81,6 +81,11 @@ impl<'t> Faults<'t> {
         }
     }
 
+    /// The file, as it was named.
+    pub(super) fn file(&self) -> &'t Path {
+        self.file
+    }
+
     /// The place of a byte offset into the text; one past the end is the end.
     pub(super) fn place(&self, offset: usize) -> Place {
         let line = self.line_starts.partition_point(|start| *start <= offset);

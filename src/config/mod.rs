@@ -5,9 +5,11 @@
 //! ask for nothing are accepted. Which users and groups the system has is not asked here, nor is anything bound.
 //!
 //! Left to right, each file imports from those before it:
-//! fault, value, raw (the file as written), id, address, origin, limits, http, tls, daemon, server.
+//! fault, value, raw (the file as written), id, address, origin, limits, http, tls, auth, users,
+//! daemon, server.
 
 mod address;
+mod auth;
 mod daemon;
 mod fault;
 mod http;
@@ -17,6 +19,7 @@ mod origin;
 mod raw;
 mod server;
 mod tls;
+mod users;
 mod value;
 
 #[cfg(test)]
@@ -28,6 +31,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use address::{Address, Network};
+pub use auth::{Auth, Ways};
 pub use daemon::{Daemon, LogLevel};
 pub use fault::{Fault, Findings, Place, Placed};
 pub use http::{Folder, Http, Page, Serve};
@@ -36,6 +40,7 @@ pub use limits::{Limits, SlowPeer};
 pub use origin::Origins;
 pub use server::{Bind, Messages, Server};
 pub use tls::Tls;
+pub use users::{Origin, SecretText, UserEntry, Users};
 
 use fault::Faults;
 use raw::Table;

@@ -1,5 +1,6 @@
 //! Whole files: the defaults of the contract, every key, and what is read beside the file.
 
+mod access;
 mod faults;
 
 use std::net::IpAddr;
@@ -33,6 +34,7 @@ fn every_default_of_a_server() {
     assert_eq!(server.origins, Origins::Own);
     assert_eq!(server.http.serve, Serve::Empty);
     assert_eq!(server.http.cache_control, "no-cache");
+    assert_eq!((&server.auth, &server.users), (&Auth::Anonymous, &None));
     let limits = &server.limits;
     assert_eq!(limits.max_connections, 1024);
     assert_eq!(limits.max_message, 1 << 20);

@@ -5,7 +5,7 @@
 //! There is no connection here, no clock and no policy: bytes become values, and values bytes.
 //!
 //! Order: byte, error, date, authority, line, field, head, body, response, origin, path, conditional,
-//! range. A file imports only what stands left of it.
+//! range, credentials. A file imports only what stands left of it.
 
 mod authority;
 mod byte;
@@ -15,6 +15,7 @@ mod line;
 
 pub mod body;
 pub mod conditional;
+pub mod credentials;
 pub mod date;
 pub mod head;
 pub mod origin;
