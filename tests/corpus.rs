@@ -59,3 +59,8 @@ fn target() {
 fn range() {
     replay("range", checks::range::check);
 }
+
+#[test]
+fn monitor_wire() {
+    replay("monitor_wire", checks::monitor_wire::check);
+}

@@ -6,6 +6,7 @@
 pub mod conn_pair;
 pub mod http_body;
 pub mod http_head;
+pub mod monitor_wire;
 pub mod range;
 pub mod target;
 pub mod ws_frame;
