@@ -11,8 +11,14 @@ mod deliver;
 mod effects;
 mod feed;
 mod listener;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the loop does not ask the helper yet")
+)]
+mod monitor;
 mod ops;
 mod outbox;
+pub mod packet;
 mod receive;
 mod sealed;
 mod shared;
@@ -47,6 +53,7 @@ use wheel::Wheel;
 
 pub use self::core::Totals;
 pub use listener::Bound;
+pub use monitor::{MonitorReply, NotAsked};
 pub use ops::{Handler, Ops};
 pub use socket::Peer;
 
