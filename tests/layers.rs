@@ -30,7 +30,7 @@ const ORDER: &[(&str, &str)] = &[
         "",
         "proto < conn < config certs files < engine < manager < cli < mod < main",
     ),
-    ("proto", "http < ws < mod"),
+    ("proto", "http < ws monitor_wire < mod"),
     (
         "proto/http",
         "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < mod",
@@ -50,13 +50,17 @@ const ORDER: &[(&str, &str)] = &[
     ("files", "mime < coding < open < answer < listing < mod"),
     (
         "engine",
-        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
+        "wheel < packet < monitor < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
     ),
     ("certs", "pem der < mod"),
     ("manager", "access < pages < server < mod"),
     (
         "cli",
-        "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",
+        "exit < identity < privileges < certificates < logging < output < source < args < check < signals < monitor < daemon < mod",
+    ),
+    (
+        "cli/monitor",
+        "backoff queue permitted < pam < attempt grant < serve < mod",
     ),
 ];
 
