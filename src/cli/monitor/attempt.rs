@@ -1,12 +1,15 @@
 //! One attempt at a time-consuming answer, in a process of its own that may hang or crash.
 //!
-//! The child answers with one packet and ends. It is in a process group of its own, and whatever of that is left when it
-//! has ended, or when its time is over, is killed. It dies with the helper.
+//! The child answers with one packet and ends. When its time is over it is killed, and with it what it has started and
+//! waits for. It dies with the helper.
 
+use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
+use std::ptr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::engine::packet;
@@ -16,13 +19,10 @@ use super::VerifySecret;
 use super::pam::{self, Question};
 
 /// A child that has answered has this long to end.
-const ENDING: Duration = Duration::from_secs(1);
+const ENDING: Duration = Duration::from_secs(2);
 
 /// A child that was killed is looked after this often until it is gone.
 const REAP_AGAIN: Duration = Duration::from_millis(20);
-
-/// The child's end of the socket, once everything else is closed.
-const SOCKET: libc::c_int = 3;
 
 /// A request on which a child works.
 #[derive(Debug)]
@@ -46,12 +46,14 @@ enum State {
 }
 
 impl Attempt {
-    /// Has a child work on the request. In the child nothing but the request is left: `forget` drops what others asked.
+    /// Has a child work on the request. In the child `forget` drops what others asked, and what hears their answers; its
+    /// own socket takes the place of `daemon`, so that it cannot speak to the daemon.
     pub(super) fn start(
         request: &Request,
         verify: VerifySecret,
         begun: Instant,
         limit: Duration,
+        daemon: BorrowedFd<'_>,
         forget: impl FnOnce(),
     ) -> io::Result<Attempt> {
         let (near, far) = packet::pair()?;
@@ -62,24 +64,19 @@ impl Attempt {
             0 => {
                 let worked = catch_unwind(AssertUnwindSafe(|| {
                     forget();
-                    settle(helper, &far).and_then(|socket| {
-                        packet::send(socket.as_fd(), &work(request, verify), None)
-                    })
+                    drop(near);
+                    settle(helper, &far, daemon)?;
+                    packet::send(far.as_fd(), &work(request, verify), None)
                 }));
                 // Not a bare _exit: modules and their libraries may have something to tidy up.
                 exit(i32::from(!matches!(worked, Ok(Ok(())))))
             }
-            child => {
-                // Both sides do it, so that it is done whoever comes first.
-                // SAFETY: setpgid takes no pointers.
-                unsafe { libc::setpgid(child, child) };
-                Ok(Attempt {
-                    id: request.id,
-                    begun,
-                    child,
-                    state: State::Working(near, begun + limit),
-                })
-            }
+            child => Ok(Attempt {
+                id: request.id,
+                begun,
+                child,
+                state: State::Working(near, begun + limit),
+            }),
         }
     }
 
@@ -149,21 +146,61 @@ impl Attempt {
     /// Ends the child and all that it has started.
     pub(super) fn kill(&mut self) {
         self.state = State::Killed;
-        // SAFETY: kill takes no pointers. The child was not waited for yet, so the number is its own, and its group's.
-        unsafe {
-            libc::kill(-self.child, libc::SIGKILL);
-            libc::kill(self.child, libc::SIGKILL);
-        }
+        // The child was not waited for yet, so the number is its own.
+        kill_tree(self.child);
     }
 
     /// Whether the child is gone altogether; asked again after [`Attempt::due`] when not.
     pub(super) fn is_gone(&self) -> bool {
-        if !matches!(self.state, State::Killed) {
-            return false;
-        }
+        matches!(self.state, State::Killed) && self.reap()
+    }
+
+    /// Whether the child has ended; its number may be another's then.
+    fn reap(&self) -> bool {
         // SAFETY: the status is not asked for.
-        let reaped = unsafe { libc::waitpid(self.child, std::ptr::null_mut(), libc::WNOHANG) };
-        reaped != 0
+        unsafe { libc::waitpid(self.child, ptr::null_mut(), libc::WNOHANG) != 0 }
+    }
+}
+
+/// Kills a process and those that it has started, also where these have left its group: pam_exec(8) has them do so.
+/// Stopped first, it can start no more in between.
+fn kill_tree(process: libc::pid_t) {
+    // SAFETY: kill takes no pointers.
+    unsafe { libc::kill(process, libc::SIGSTOP) };
+    for child in children(process) {
+        kill_tree(child);
+    }
+    // SAFETY: as above.
+    unsafe { libc::kill(process, libc::SIGKILL) };
+}
+
+/// The processes that a process has started, as proc_pid_task(5) lists them.
+fn children(process: libc::pid_t) -> Vec<libc::pid_t> {
+    let threads = fs::read_dir(format!("/proc/{process}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|listed| {
+            let pids = listed.split_whitespace().map(str::parse);
+            pids.flatten().collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Ends all attempts: those that have answered may still end by themselves, for they die with the helper.
+pub(super) fn end_all(attempts: &mut Vec<Attempt>) {
+    let end = Instant::now() + ENDING;
+    for attempt in attempts.iter_mut() {
+        if let State::Working(..) = attempt.state {
+            attempt.kill();
+        }
+    }
+    loop {
+        attempts.retain(|attempt| !attempt.reap());
+        if attempts.is_empty() || Instant::now() >= end {
+            return;
+        }
+        thread::sleep(REAP_AGAIN);
     }
 }
 
@@ -177,11 +214,10 @@ fn answer_of(packet: &[u8], id: u32) -> Option<Answer> {
     (is_a_childs && reply.id == id).then_some(reply.answer)
 }
 
-/// The child's first steps: to die with the helper, to have a group of its own, signals as programs expect them, and of
-/// all descriptors only the standard ones and its socket.
-fn settle(helper: libc::pid_t, far: &OwnedFd) -> io::Result<OwnedFd> {
-    // SAFETY: none of these takes a pointer; the socket is open, and what is closed is not used any more: the process
-    // ends without dropping it.
+/// The child's first steps: to die with the helper, signals as programs expect them but none from a terminal, and no
+/// descriptor that is the daemon's. Those of libraries stay, for these may still count on them.
+fn settle(helper: libc::pid_t, far: &OwnedFd, daemon: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: none of these takes a pointer, and both descriptors are open.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         if libc::getppid() != helper {
@@ -191,13 +227,10 @@ fn settle(helper: libc::pid_t, far: &OwnedFd) -> io::Result<OwnedFd> {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             libc::signal(signal, libc::SIG_DFL);
         }
-        let closes = SOCKET as libc::c_uint + 1;
-        let is_there = far.as_raw_fd() == SOCKET
-            || libc::dup3(far.as_raw_fd(), SOCKET, libc::O_CLOEXEC) == SOCKET;
-        if !is_there || libc::close_range(closes, libc::c_uint::MAX, 0) != 0 {
+        if libc::dup3(far.as_raw_fd(), daemon.as_raw_fd(), libc::O_CLOEXEC) < 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(OwnedFd::from_raw_fd(SOCKET))
+        Ok(())
     }
 }
 

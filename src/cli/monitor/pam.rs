@@ -46,6 +46,11 @@ pub(super) fn ask(question: &Question<'_>) -> Answer {
             log::debug!("PAM: {}: in none of the groups", question.remote_host);
             Answer::Refused
         }
+        Err(refusal) if refusal.0 == STARTING => {
+            // Before PAM has looked at the user.
+            log::error!("PAM: {refusal}");
+            Answer::Unavailable
+        }
         Err(refusal) => {
             let level = if refusal.is_usual() {
                 log::Level::Debug
@@ -57,6 +62,9 @@ pub(super) fn ask(question: &Question<'_>) -> Answer {
         }
     }
 }
+
+/// The step before any that has to do with the user.
+const STARTING: &str = "starting";
 
 /// Why PAM lets somebody not in. Whatever it is, it is no, so that nobody learns from it which users there are.
 struct Refusal(&'static str, ErrorCode);
@@ -87,13 +95,13 @@ fn authenticate(question: &Question<'_>) -> Result<String, Refusal> {
     let at = |step: &'static str| move |error: pam::Error| Refusal(step, error.code());
     let password = CString::new(question.password)
         .map_err(|_| Refusal("a NUL in the password", ErrorCode::AUTH_ERR))?;
-    if question.user.is_empty() {
-        // PAM would ask for a name.
+    // Without a name PAM would ask for one.
+    if question.user.is_empty() || question.user.contains('\0') {
         return Err(Refusal("no name", ErrorCode::USER_UNKNOWN));
     }
     let conversation = Conversation(Zeroizing::new(password));
-    let mut context = Context::new(question.service, Some(question.user), conversation)
-        .map_err(at("starting"))?;
+    let mut context =
+        Context::new(question.service, Some(question.user), conversation).map_err(at(STARTING))?;
     if !question.remote_host.is_empty() {
         context
             .set_rhost(Some(question.remote_host))

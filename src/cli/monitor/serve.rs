@@ -12,7 +12,7 @@ use crate::engine::packet;
 use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request, Secret};
 
 use super::VerifySecret;
-use super::attempt::Attempt;
+use super::attempt::{self, Attempt};
 use super::grant;
 use super::permitted::Permitted;
 use super::queue::Queue;
@@ -70,9 +70,7 @@ pub(super) fn serve(setup: Setup) -> Result<(), Strange> {
         held: Vec::new(),
     };
     let ended = helper.turn_until_end();
-    for attempt in &mut helper.attempts {
-        attempt.kill();
-    }
+    attempt::end_all(&mut helper.attempts);
     match ended {
         Ok(()) => Ok(()),
         // Nobody is there to hear it.
@@ -147,8 +145,13 @@ impl Helper {
                 break;
             };
             let Setup { verify, limit, .. } = self.setup;
-            let queue = &mut self.queue;
-            match Attempt::start(&request, verify, now, limit, || queue.clear()) {
+            let (queue, attempts) = (&mut self.queue, &mut self.attempts);
+            let forget = || {
+                queue.clear();
+                attempts.clear();
+            };
+            let daemon = self.setup.socket.as_fd();
+            match Attempt::start(&request, verify, now, limit, daemon, forget) {
                 Ok(attempt) => self.attempts.push(attempt),
                 Err(error) => {
                     log::error!("an attempt cannot be started: {error}");
