@@ -64,3 +64,8 @@ fn range() {
 fn credentials() {
     replay("credentials", checks::credentials::check);
 }
+
+#[test]
+fn monitor_wire() {
+    replay("monitor_wire", checks::monitor_wire::check);
+}

@@ -30,7 +30,7 @@ const ORDER: &[(&str, &str)] = &[
         "",
         "proto < conn < config certs auth files < engine < manager < cli < mod < main",
     ),
-    ("proto", "http < ws < mod"),
+    ("proto", "http < ws monitor_wire < mod"),
     (
         "proto/http",
         "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < credentials < mod",
@@ -53,7 +53,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
+        "wheel < packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
     ),
     ("certs", "pem der < mod"),
     (
@@ -63,7 +63,11 @@ const ORDER: &[(&str, &str)] = &[
     ("manager", "access < pages < server < mod"),
     (
         "cli",
-        "exit < identity < certificates < accounts < logging < output < source < hash_password < args < check < signals < daemon < mod",
+        "exit < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < signals < monitor < daemon < mod",
+    ),
+    (
+        "cli/monitor",
+        "backoff queue permitted < pam < attempt grant < serve < mod",
     ),
 ];
 

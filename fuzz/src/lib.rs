@@ -7,6 +7,7 @@ pub mod conn_pair;
 pub mod credentials;
 pub mod http_body;
 pub mod http_head;
+pub mod monitor_wire;
 pub mod range;
 pub mod target;
 pub mod ws_frame;

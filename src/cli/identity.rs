@@ -15,30 +15,33 @@ pub(super) fn is_root() -> bool {
     effective_user() == 0
 }
 
-/// What is wrong with `user` and `group`: so far they can only name whom the process runs as.
+/// What is wrong with `user` and `group`: root may become anybody whom the system knows, others stay who they are.
 pub(super) fn faults(daemon: &Daemon) -> Vec<(Place, String)> {
     let user = daemon.user.as_ref().and_then(|user| {
-        let what = other_than("user", user, user_id(&user.value), effective_user())?;
+        let found = account(&user.value).map(|account| account.map(|account| account.user));
+        let what = impossible("user", user, found, effective_user(), is_root())?;
         Some((user.place, what))
     });
     let group = daemon.group.as_ref().and_then(|group| {
-        let what = other_than("group", group, group_id(&group.value), effective_group())?;
+        let found = group_id(&group.value);
+        let what = impossible("group", group, found, effective_group(), is_root())?;
         Some((group.place, what))
     });
     user.into_iter().chain(group).collect()
 }
 
-fn other_than(
+fn impossible(
     key: &str,
     named: &Placed<String>,
     found: io::Result<Option<u32>>,
     own: u32,
+    root: bool,
 ) -> Option<String> {
     let name = &named.value;
     match found {
-        Ok(Some(id)) if id == own => None,
+        Ok(Some(id)) if root || id == own => None,
         Ok(Some(_)) => Some(format!(
-            "{key}: changing {key} is not available yet; allowed: the {key} that starts the daemon, or no {key}"
+            "{key}: only root can change its {key}; allowed: the {key} that starts the daemon, or no {key}"
         )),
         Ok(None) => Some(format!(
             "{key}: no such {key} {name:?}; allowed: a {key} of this system"
@@ -59,8 +62,17 @@ fn effective_group() -> u32 {
     unsafe { libc::getegid() }
 }
 
-/// The id of a user by name.
-fn user_id(name: &str) -> io::Result<Option<u32>> {
+/// A user of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Account {
+    /// The user's id.
+    pub user: u32,
+    /// The id of the user's primary group.
+    pub group: u32,
+}
+
+/// A user by name.
+pub(super) fn account(name: &str) -> io::Result<Option<Account>> {
     let name = CString::new(name)?;
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
@@ -76,8 +88,11 @@ fn user_id(name: &str) -> io::Result<Option<u32>> {
             )
         };
         // SAFETY: `found` is null, or points to `entry`, which is filled then.
-        let id = unsafe { found.as_ref() }.map(|entry| entry.pw_uid);
-        (status, id)
+        let account = unsafe { found.as_ref() }.map(|entry| Account {
+            user: entry.pw_uid,
+            group: entry.pw_gid,
+        });
+        (status, account)
     })
 }
 
@@ -103,12 +118,33 @@ pub(super) fn group_id(name: &str) -> io::Result<Option<u32>> {
     })
 }
 
+/// The groups of a user, the primary one and the supplementary ones.
+pub(super) fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
+    let name = CString::new(name)?;
+    let mut groups = vec![0; 64];
+    loop {
+        let mut count = libc::c_int::try_from(groups.len()).unwrap_or(libc::c_int::MAX);
+        // SAFETY: the name ends in NUL, and there is room for as many groups as is told.
+        let result = unsafe {
+            libc::getgrouplist(name.as_ptr(), primary, groups.as_mut_ptr(), &raw mut count)
+        };
+        let count = usize::try_from(count).unwrap_or(0);
+        if result >= 0 {
+            groups.truncate(count);
+            return Ok(groups);
+        } else if groups.len() >= MAX_ENTRY {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        }
+        groups.resize(count.max(groups.len() * 2), 0);
+    }
+}
+
 /// Calls one of the reentrant look-ups with a buffer that grows while it is too small.
-fn look_up(mut call: impl FnMut(&mut [u8]) -> (i32, Option<u32>)) -> io::Result<Option<u32>> {
+fn look_up<T>(mut call: impl FnMut(&mut [u8]) -> (i32, Option<T>)) -> io::Result<Option<T>> {
     let mut buffer = vec![0; 1024];
     loop {
         match call(&mut buffer) {
-            (0, id) => return Ok(id),
+            (0, found) => return Ok(found),
             (libc::EINTR, _) => {}
             (libc::ERANGE, _) if buffer.len() < MAX_ENTRY => buffer.resize(buffer.len() * 4, 0),
             // getpwnam_r(3): what systems answer for a name that is not there.
@@ -139,7 +175,8 @@ mod tests {
 
     #[test]
     fn root_is_user_and_group_zero() {
-        assert_eq!(user_id("root").expect("a look-up"), Some(0));
+        let root = Account { user: 0, group: 0 };
+        assert_eq!(account("root").expect("a look-up"), Some(root));
         assert_eq!(group_id("root").expect("a look-up"), Some(0));
     }
 
@@ -159,20 +196,24 @@ mod tests {
     }
 
     #[test]
-    fn only_the_own_user_and_group_are_available() {
-        let own = |id| {
-            other_than(
-                "user",
-                &Placed {
-                    value: "x".to_owned(),
-                    place: Place { line: 1, column: 1 },
-                },
-                Ok(Some(id)),
-                7,
-            )
+    fn root_may_become_anybody_and_others_only_who_they_are() {
+        let named = Placed {
+            value: "x".to_owned(),
+            place: Place { line: 1, column: 1 },
         };
-        assert_eq!(own(7), None);
-        assert!(own(8).is_some_and(|what| what.contains("not available yet")));
+        let told = |id, root| impossible("user", &named, Ok(Some(id)), 7, root);
+        assert_eq!(told(7, false), None);
+        assert!(told(8, false).is_some_and(|what| what.contains("only root can change its user")));
+        assert_eq!(told(8, true), None);
+        assert!(impossible("user", &named, Ok(None), 7, true).is_some());
+    }
+
+    #[test]
+    fn the_groups_of_a_user_begin_with_the_primary_one() {
+        assert!(groups_of("root", 0).expect("a look-up").contains(&0));
+        let groups = groups_of("no-such-one", 12).expect("a look-up");
+        assert_eq!(groups, [12]);
+        assert!(groups_of("no\0one", 12).is_err());
     }
 
     #[test]
@@ -185,7 +226,7 @@ mod tests {
             }
         });
         assert_eq!(grown.expect("a look-up"), Some(1));
-        let bounded = look_up(|_| (libc::ERANGE, None));
+        let bounded = look_up(|_| (libc::ERANGE, None::<u32>));
         assert_eq!(
             bounded.expect_err("too large").raw_os_error(),
             Some(libc::ERANGE)

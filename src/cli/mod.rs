@@ -1,7 +1,7 @@
 //! Floor 5: the command line.
 //!
-//! Left to right: exit, identity, certificates, accounts, logging, output, source,
-//! hash_password, args, check, signals, daemon.
+//! Left to right: exit, identity, privileges, certificates, accounts, logging, output, source, hash_password, args,
+//! check, signals, monitor, daemon.
 
 mod accounts;
 mod args;
@@ -12,7 +12,10 @@ mod exit;
 mod hash_password;
 mod identity;
 mod logging;
+mod monitor;
 mod output;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing is dropped yet"))]
+mod privileges;
 mod signals;
 mod source;
 
@@ -25,6 +28,10 @@ use args::{Command, Options};
 
 /// Does what the arguments after the program's name ask for.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args = args.into_iter().peekable();
+    if args.next_if(|verb| verb == monitor::VERB).is_some() {
+        return monitor::main(args, |_, _| None).into();
+    }
     match args::parse(args) {
         Ok(Command::Run(options)) => run(options),
         Ok(Command::Check(options)) => check::check(options).into(),

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -87,6 +88,35 @@ impl Bound {
         }
         let listener = UnixListener::bind(path)?;
         Ok(Bound(Inner::Unix(listener, UnixPath(path.to_owned()))))
+    }
+
+    /// A TCP socket that another process has bound.
+    #[must_use]
+    pub fn tcp_from(listener: OwnedFd) -> Bound {
+        Bound(Inner::Tcp(TcpListener::from_std(listener.into())))
+    }
+
+    /// A unix socket that another process has bound to this path.
+    ///
+    /// # Errors
+    /// The system's, if it cannot be made not to block.
+    pub fn unix_from(listener: OwnedFd, path: &Path) -> io::Result<Bound> {
+        let listener = StdUnixListener::from(listener);
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener);
+        Ok(Bound(Inner::Unix(listener, UnixPath(path.to_owned()))))
+    }
+
+    /// The socket for another process. The path of a unix socket stays.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        match self.0 {
+            Inner::Tcp(tcp) => tcp.into(),
+            Inner::Unix(unix, path) => {
+                std::mem::forget(path);
+                unix.into()
+            }
+        }
     }
 
     /// The address that the system gave; `None` for a unix socket.

@@ -1,4 +1,5 @@
 //! Floor 0: bytes to values and back. Nothing here does I/O, reads a clock or asks for randomness.
 
 pub mod http;
+pub mod monitor_wire;
 pub mod ws;

@@ -1,0 +1,264 @@
+//! One attempt at a time-consuming answer, in a process of its own that may hang or crash.
+//!
+//! The child answers with one packet and ends. When its time is over it is killed, and with it what it has started and
+//! waits for. It dies with the helper.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::exit;
+use std::ptr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::engine::packet;
+use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request};
+
+use super::VerifySecret;
+use super::pam::{self, Question};
+
+/// A child that has answered has this long to end.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// A child that was killed is looked after this often until it is gone.
+const REAP_AGAIN: Duration = Duration::from_millis(20);
+
+/// A request on which a child works.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// The request's.
+    pub id: u32,
+    /// When it was begun.
+    pub begun: Instant,
+    child: libc::pid_t,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// It is to answer by then.
+    Working(OwnedFd, Instant),
+    /// It has answered, and is to end by then.
+    Answered(OwnedFd, Instant),
+    /// It was killed.
+    Killed,
+}
+
+impl Attempt {
+    /// Has a child work on the request. In the child `forget` drops what others asked, and what hears their answers; its
+    /// own socket takes the place of `daemon`, so that it cannot speak to the daemon.
+    pub(super) fn start(
+        request: &Request,
+        verify: VerifySecret,
+        begun: Instant,
+        limit: Duration,
+        daemon: BorrowedFd<'_>,
+        forget: impl FnOnce(),
+    ) -> io::Result<Attempt> {
+        let (near, far) = packet::pair()?;
+        // SAFETY: getpid and fork take no pointers. The helper is a single thread, so the child finds no lock held.
+        let (helper, child) = unsafe { (libc::getpid(), libc::fork()) };
+        match child {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                let worked = catch_unwind(AssertUnwindSafe(|| {
+                    forget();
+                    drop(near);
+                    settle(helper, &far, daemon)?;
+                    packet::send(far.as_fd(), &work(request, verify), None)
+                }));
+                // Not a bare _exit: modules and their libraries may have something to tidy up.
+                exit(i32::from(!matches!(worked, Ok(Ok(())))))
+            }
+            child => Ok(Attempt {
+                id: request.id,
+                begun,
+                child,
+                state: State::Working(near, begun + limit),
+            }),
+        }
+    }
+
+    /// What becomes readable when the child answers or ends.
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Working(socket, _) | State::Answered(socket, _) => Some(socket.as_fd()),
+            State::Killed => None,
+        }
+    }
+
+    /// When to look at it again, even if nothing is readable.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        match self.state {
+            State::Working(_, due) | State::Answered(_, due) => due,
+            State::Killed => now + REAP_AGAIN,
+        }
+    }
+
+    /// The child has answered or ended: its answer, if it is the first.
+    pub(super) fn ready(&mut self, now: Instant) -> Option<Answer> {
+        let mut buffer = [0; MAX];
+        let packet = match &self.state {
+            State::Working(socket, _) | State::Answered(socket, _) => {
+                packet::receive(socket.as_fd(), &mut buffer)
+            }
+            State::Killed => return None,
+        };
+        let answer = match packet {
+            Ok(Some(packet)) => answer_of(packet, self.id),
+            Ok(None) | Err(_) => None,
+        };
+        match (std::mem::replace(&mut self.state, State::Killed), answer) {
+            (State::Working(socket, _), Some(answer)) => {
+                self.state = State::Answered(socket, now + ENDING);
+                Some(answer)
+            }
+            (State::Working(..), None) => {
+                log::error!("an attempt crashed");
+                self.kill();
+                Some(Answer::Unavailable)
+            }
+            _ => {
+                self.kill();
+                None
+            }
+        }
+    }
+
+    /// Kills the child if its time is over; says so in its stead, if it has not answered.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Answer> {
+        let (due, answer) = match self.state {
+            State::Working(_, due) => (due, Some(Answer::Unavailable)),
+            State::Answered(_, due) => (due, None),
+            State::Killed => return None,
+        };
+        if now < due {
+            return None;
+        }
+        if answer.is_some() {
+            log::error!("an attempt took too long and was given up");
+        }
+        self.kill();
+        answer
+    }
+
+    /// Ends the child and all that it has started.
+    pub(super) fn kill(&mut self) {
+        self.state = State::Killed;
+        // The child was not waited for yet, so the number is its own.
+        kill_tree(self.child);
+    }
+
+    /// Whether the child is gone altogether; asked again after [`Attempt::due`] when not.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.state, State::Killed) && self.reap()
+    }
+
+    /// Whether the child has ended; its number may be another's then.
+    fn reap(&self) -> bool {
+        // SAFETY: the status is not asked for.
+        unsafe { libc::waitpid(self.child, ptr::null_mut(), libc::WNOHANG) != 0 }
+    }
+}
+
+/// Kills a process and those that it has started, also where these have left its group: pam_exec(8) has them do so.
+/// Stopped first, it can start no more in between.
+fn kill_tree(process: libc::pid_t) {
+    // SAFETY: kill takes no pointers.
+    unsafe { libc::kill(process, libc::SIGSTOP) };
+    for child in children(process) {
+        kill_tree(child);
+    }
+    // SAFETY: as above.
+    unsafe { libc::kill(process, libc::SIGKILL) };
+}
+
+/// The processes that a process has started, as proc_pid_task(5) lists them.
+fn children(process: libc::pid_t) -> Vec<libc::pid_t> {
+    let threads = fs::read_dir(format!("/proc/{process}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+        .flat_map(|listed| {
+            let pids = listed.split_whitespace().map(str::parse);
+            pids.flatten().collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Ends all attempts: those that have answered may still end by themselves, for they die with the helper.
+pub(super) fn end_all(attempts: &mut Vec<Attempt>) {
+    let end = Instant::now() + ENDING;
+    for attempt in attempts.iter_mut() {
+        if let State::Working(..) = attempt.state {
+            attempt.kill();
+        }
+    }
+    loop {
+        attempts.retain(|attempt| !attempt.reap());
+        if attempts.is_empty() || Instant::now() >= end {
+            return;
+        }
+        thread::sleep(REAP_AGAIN);
+    }
+}
+
+/// Only what a child may answer, to what it was asked.
+fn answer_of(packet: &[u8], id: u32) -> Option<Answer> {
+    let reply = Reply::decode(packet).ok()?;
+    let is_a_childs = matches!(
+        reply.answer,
+        Answer::Granted { .. } | Answer::Refused | Answer::Unavailable | Answer::Hash(_)
+    );
+    (is_a_childs && reply.id == id).then_some(reply.answer)
+}
+
+/// The child's first steps: to die with the helper, signals as programs expect them but none from a terminal, and no
+/// descriptor that is the daemon's. Those of libraries stay, for these may still count on them.
+fn settle(helper: libc::pid_t, far: &OwnedFd, daemon: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: none of these takes a pointer, and both descriptors are open.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if libc::getppid() != helper {
+            exit(1);
+        }
+        libc::setpgid(0, 0);
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        if libc::dup3(far.as_raw_fd(), daemon.as_raw_fd(), libc::O_CLOEXEC) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+}
+
+fn work(request: &Request, verify: VerifySecret) -> Vec<u8> {
+    let answer = match &request.ask {
+        Ask::Auth {
+            service,
+            user,
+            password,
+            remote_host,
+            groups,
+        } => pam::ask(&Question {
+            service,
+            user,
+            password,
+            remote_host,
+            groups,
+        }),
+        Ask::Hash { secret, password } => str::from_utf8(secret)
+            .ok()
+            .and_then(|secret| verify(secret, password))
+            .map_or(Answer::Unavailable, Answer::Hash),
+        Ask::Reload | Ask::Open { .. } | Ask::Bind { .. } => Answer::Unavailable,
+    };
+    let id = request.id;
+    // A name that fits no message is none that was asked for; nothing sent is a crash, and lets nobody in.
+    Reply { id, answer }
+        .encode()
+        .map(|packet| packet.to_vec())
+        .unwrap_or_default()
+}

@@ -1,0 +1,332 @@
+//! The helper's loop: requests in, answers out, children watched in between. A single thread that blocks in poll(2).
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroize;
+
+use crate::cli::privileges::Identity;
+use crate::engine::packet;
+use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request, Secret};
+
+use super::VerifySecret;
+use super::attempt::{self, Attempt};
+use super::grant;
+use super::permitted::Permitted;
+use super::queue::Queue;
+
+/// Children at a time.
+const MAX_ATTEMPTS: usize = 4;
+/// Requests that wait for a child.
+const MAX_WAITING: usize = 64;
+/// How long they wait at most.
+const OLDEST: Duration = Duration::from_secs(10);
+/// Refusals that wait for their time; while there are more, no attempt begins.
+const MAX_HELD: usize = 256;
+
+/// A refusal by the system is told when a multiple of this has passed since its attempt began. It is far above what any
+/// usual attempt takes (45 ms for a right or wrong password with yescrypt, 1 ms for an unknown user), so that the time
+/// does not tell which of them it was.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+/// What the helper was started with.
+#[derive(Debug)]
+pub(super) struct Setup {
+    /// Its end of the socket.
+    pub socket: OwnedFd,
+    /// The configuration that was named, if any.
+    pub config: Option<PathBuf>,
+    /// Whom the daemon becomes.
+    pub identity: Option<Identity>,
+    /// What the configuration names so far.
+    pub permitted: Permitted,
+    /// How long an attempt may take.
+    pub limit: Duration,
+    /// Checks a password by its hash.
+    pub verify: VerifySecret,
+}
+
+/// The daemon has said something that it does not say: it is not the daemon any more that started this helper, and
+/// there is nothing to be done for it.
+#[derive(Debug)]
+pub(super) struct Strange(pub String);
+
+struct Helper {
+    setup: Setup,
+    queue: Queue<Request>,
+    attempts: Vec<Attempt>,
+    /// Refusals, and when to tell them.
+    held: Vec<(Instant, u32)>,
+}
+
+/// Serves until the daemon closes its end.
+pub(super) fn serve(setup: Setup) -> Result<(), Strange> {
+    let mut helper = Helper {
+        setup,
+        queue: Queue::new(MAX_WAITING, OLDEST),
+        attempts: Vec::with_capacity(MAX_ATTEMPTS),
+        held: Vec::new(),
+    };
+    let ended = helper.turn_until_end();
+    attempt::end_all(&mut helper.attempts);
+    match ended {
+        Ok(()) => Ok(()),
+        // Nobody is there to hear it.
+        Err(End::Gone) => Ok(()),
+        Err(End::Strange(what)) => Err(Strange(what)),
+    }
+}
+
+/// Why the loop ends before it is told to.
+enum End {
+    Gone,
+    Strange(String),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> End {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => End::Gone,
+            _ => End::Strange(error.to_string()),
+        }
+    }
+}
+
+impl Helper {
+    fn turn_until_end(&mut self) -> Result<(), End> {
+        // Passwords come through here.
+        let mut buffer = Secret::new(vec![0; MAX]);
+        loop {
+            let now = Instant::now();
+            self.expire(now)?;
+            self.start(now)?;
+            let ready = self.wait(now)?;
+            let now = Instant::now();
+            self.hear_children(&ready.children, now)?;
+            if ready.daemon {
+                let Some(packet) = packet::receive(self.setup.socket.as_fd(), &mut buffer)? else {
+                    return Ok(());
+                };
+                let request = Request::decode(packet);
+                packet.zeroize();
+                let request = request.map_err(|error| End::Strange(error.to_string()))?;
+                self.take(request, now)?;
+            }
+        }
+    }
+
+    /// What has waited, or worked, for too long; and refusals whose time has come.
+    fn expire(&mut self, now: Instant) -> Result<(), End> {
+        while let Some(request) = self.queue.pop_old(now) {
+            self.answer(request.id, Answer::Unavailable)?;
+        }
+        for at in 0..self.attempts.len() {
+            let expired = self
+                .attempts
+                .get_mut(at)
+                .map(|one| (one.id, one.expire(now)));
+            if let Some((id, Some(answer))) = expired {
+                self.answer(id, answer)?;
+            }
+        }
+        self.attempts.retain(|attempt| !attempt.is_gone());
+        while let Some(at) = self.held.iter().position(|(due, _)| *due <= now) {
+            let (_, id) = self.held.swap_remove(at);
+            self.answer(id, Answer::Refused)?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, now: Instant) -> Result<(), End> {
+        while self.attempts.len() < MAX_ATTEMPTS && self.held.len() < MAX_HELD {
+            let Some(request) = self.queue.pop() else {
+                break;
+            };
+            let Setup { verify, limit, .. } = self.setup;
+            let (queue, attempts) = (&mut self.queue, &mut self.attempts);
+            let forget = || {
+                queue.clear();
+                attempts.clear();
+            };
+            let daemon = self.setup.socket.as_fd();
+            match Attempt::start(&request, verify, now, limit, daemon, forget) {
+                Ok(attempt) => self.attempts.push(attempt),
+                Err(error) => {
+                    log::error!("an attempt cannot be started: {error}");
+                    self.answer(request.id, Answer::Unavailable)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the daemon asks, a child answers, or something is due.
+    fn wait(&self, now: Instant) -> Result<Ready, End> {
+        let attempts = self.attempts.iter();
+        let watched = attempts.filter_map(|one| Some((one.id, one.socket()?)));
+        let (children, sockets): (Vec<u32>, Vec<BorrowedFd<'_>>) = watched.unzip();
+        let sockets = std::iter::once(self.setup.socket.as_fd()).chain(sockets);
+        let mut polled: Vec<libc::pollfd> = sockets
+            .map(|socket| libc::pollfd {
+                fd: socket.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            })
+            .collect();
+        let timeout = self.due(now).map_or(-1, |due| {
+            // Rounded up, or the last millisecond would be spent in circles.
+            let left = due.saturating_duration_since(now) + Duration::from_micros(999);
+            libc::c_int::try_from(left.as_millis()).unwrap_or(libc::c_int::MAX)
+        });
+        // SAFETY: as many are there as is told.
+        let count = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as _, timeout) };
+        if count < 0 {
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(End::from(error));
+            }
+            return Ok(Ready::default());
+        }
+        let mut ready = polled.iter().map(|polled| polled.revents != 0);
+        Ok(Ready {
+            daemon: ready.next().unwrap_or(false),
+            children: children
+                .into_iter()
+                .zip(ready)
+                .filter_map(|(id, ready)| ready.then_some(id))
+                .collect(),
+        })
+    }
+
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let attempts = self.attempts.iter().map(|attempt| attempt.due(now));
+        let held = self.held.iter().map(|(due, _)| *due);
+        attempts.chain(held).chain(self.queue.due()).min()
+    }
+
+    fn hear_children(&mut self, ready: &[u32], now: Instant) -> Result<(), End> {
+        for id in ready {
+            let mut attempts = self.attempts.iter_mut();
+            let Some(attempt) = attempts.find(|attempt| attempt.id == *id) else {
+                continue;
+            };
+            match attempt.ready(now) {
+                Some(Answer::Refused) => {
+                    let due = refusal_time(attempt.begun, now);
+                    self.held.push((due, *id));
+                }
+                Some(answer) => self.answer(*id, answer)?,
+                None => {}
+            }
+        }
+        self.attempts.retain(|attempt| !attempt.is_gone());
+        Ok(())
+    }
+
+    /// The table of requests.
+    fn take(&mut self, request: Request, now: Instant) -> Result<(), End> {
+        let id = request.id;
+        match &request.ask {
+            Ask::Auth { .. } | Ask::Hash { .. } => match self.queue.push(now, request) {
+                Ok(()) => Ok(()),
+                Err(_) => self.answer(id, Answer::Unavailable),
+            },
+            Ask::Reload => {
+                let done = self.reload();
+                self.give(id, done)
+            }
+            Ask::Open { path } => {
+                let granted = self.setup.permitted.file(path).ok_or_else(not_granted);
+                let done = granted.and_then(grant::open);
+                self.give(id, done.map(|file| (Answer::Descriptor, file)))
+            }
+            Ask::Bind { address } => {
+                let identity = self.setup.identity.as_ref();
+                let granted = self.setup.permitted.address(address);
+                let done = granted
+                    .ok_or_else(not_granted)
+                    .and_then(|address| grant::bind(address, identity));
+                self.give(id, done.map(|listener| (Answer::Descriptor, listener)))
+            }
+        }
+    }
+
+    fn reload(&mut self) -> io::Result<(Answer, OwnedFd)> {
+        let file = self.setup.config.as_ref().ok_or_else(|| {
+            io::Error::other("no configuration file was named when the helper was started")
+        })?;
+        let grant::Read { text, config } = grant::read(file)?;
+        let accepted = config.is_some();
+        if let Some(config) = config {
+            self.setup.permitted = Permitted::of(&config);
+        }
+        Ok((Answer::Reloaded { accepted }, text))
+    }
+
+    fn give(&mut self, id: u32, done: io::Result<(Answer, OwnedFd)>) -> Result<(), End> {
+        match done {
+            Ok((answer, descriptor)) => self.send(id, answer, Some(descriptor.as_fd())),
+            Err(error) => self.answer(id, Answer::Failed(error.to_string())),
+        }
+    }
+
+    fn answer(&mut self, id: u32, answer: Answer) -> Result<(), End> {
+        self.send(id, answer, None)
+    }
+
+    fn send(
+        &mut self,
+        id: u32,
+        answer: Answer,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> Result<(), End> {
+        let packet = Reply { id, answer }
+            .encode()
+            .map_err(|error| End::Strange(error.to_string()))?;
+        Ok(packet::send(
+            self.setup.socket.as_fd(),
+            &packet,
+            descriptor,
+        )?)
+    }
+}
+
+#[derive(Default)]
+struct Ready {
+    daemon: bool,
+    /// By the numbers of their requests.
+    children: Vec<u32>,
+}
+
+fn not_granted() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        "the configuration does not name it",
+    )
+}
+
+/// When a refusal that is known now is told.
+fn refusal_time(begun: Instant, now: Instant) -> Instant {
+    let passed = now.saturating_duration_since(begun).as_millis();
+    let whole = passed.div_ceil(REFUSAL.as_millis()).max(1);
+    begun + REFUSAL * u32::try_from(whole).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_at_whole_multiples_of_a_second() {
+        let begun = Instant::now();
+        let told = |passed| {
+            let now = begun + Duration::from_millis(passed);
+            (refusal_time(begun, now) - begun).as_millis()
+        };
+        assert_eq!([told(0), told(1), told(45), told(1000)], [1000; 4]);
+        assert_eq!([told(1001), told(1999), told(2000)], [2000; 3]);
+        assert_eq!(told(29_500), 30_000);
+    }
+}

@@ -1,0 +1,174 @@
+//! Giving up root's rights for good, and giving away what the daemon has to own afterwards.
+//!
+//! Started as root, the daemon becomes a user of its own once it has bound its sockets, read its keys and started its
+//! helper. Started by anybody else it stays who it is. Either way its processes can gain no rights any more.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::cli::identity::{self, Account};
+use crate::config::{Config, Fault, Place};
+
+/// Whom the daemon becomes when the configuration does not say.
+const DEFAULT_USER: &str = "bellwire";
+/// The same without any configuration: a user whom every system has.
+const DEFAULT_USER_BUILT_IN: &str = "nobody";
+
+/// Whom a daemon that was started as root becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The user's name.
+    pub name: String,
+    /// The user's id, and the id of the group to become, which need not be the user's own.
+    pub account: Account,
+}
+
+/// Whom to become; nobody else, when this is not root.
+pub(super) fn resolve(config: &Config) -> Result<Option<Identity>, Fault> {
+    if identity::is_root() {
+        find(config).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn find(config: &Config) -> Result<Identity, Fault> {
+    let first = Some(Place { line: 1, column: 1 });
+    let (name, place) = match &config.daemon.user {
+        Some(user) => (user.value.as_str(), Some(user.place)),
+        None if config.file.is_some() => (DEFAULT_USER, first),
+        None => (DEFAULT_USER_BUILT_IN, None),
+    };
+    let fault = |place, what: &str| config.fault(place, what);
+    let allowed = "allowed: a user of this system, by user in [daemon]";
+    let mut account = match identity::account(name) {
+        Ok(Some(account)) => account,
+        Ok(None) => {
+            let what = format!("user: no such user {name:?}, whom root would become; {allowed}");
+            return Err(fault(place, &what));
+        }
+        Err(error) => return Err(fault(place, &format!("user: {name:?}: {error}; {allowed}"))),
+    };
+    if let Some(group) = &config.daemon.group {
+        let what = |why: &str| {
+            let what = format!(
+                "group: {:?}: {why}; allowed: a group of this system",
+                group.value
+            );
+            fault(Some(group.place), &what)
+        };
+        account.group = identity::group_id(&group.value)
+            .map_err(|error| what(&error.to_string()))?
+            .ok_or_else(|| what("no such group"))?;
+    }
+    Ok(Identity {
+        name: name.to_owned(),
+        account,
+    })
+}
+
+/// Becomes that user with their groups, and sees to it that there is no way back. Without one only the last is done:
+/// no program that is run from here on gains rights by being run, neither sudo nor any other.
+///
+/// # Errors
+/// The system's; the process must not go on then.
+pub(super) fn drop_to(identity: Option<&Identity>) -> io::Result<()> {
+    if let Some(Identity { name, account }) = identity {
+        let name = CString::new(name.as_str())?;
+        // The order matters: groups can be changed only as long as the user is root.
+        // SAFETY: the name ends in NUL; the other calls take no pointers.
+        unsafe {
+            check(libc::initgroups(name.as_ptr(), account.group))?;
+            check(libc::setresgid(account.group, account.group, account.group))?;
+            check(libc::setresuid(account.user, account.user, account.user))?;
+        }
+        if account.user != 0 {
+            verify(*account)?;
+            // The keys in this process's memory are nothing for other processes of that user, nor for a core file.
+            // SAFETY: prctl takes no pointers for this option.
+            check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })?;
+        }
+    }
+    // SAFETY: prctl takes no pointers for this option.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+}
+
+/// All ids are those that were set, and root's cannot be had again.
+fn verify(account: Account) -> io::Result<()> {
+    let (mut users, mut groups) = ([0; 3], [0; 3]);
+    let [real, effective, saved] = &mut users;
+    // SAFETY: each pointer is of a number that is written.
+    check(unsafe { libc::getresuid(real, effective, saved) })?;
+    let [real, effective, saved] = &mut groups;
+    // SAFETY: each pointer is of a number that is written.
+    check(unsafe { libc::getresgid(real, effective, saved) })?;
+    // SAFETY: these take no pointers. That they succeed is what must not be.
+    let back = unsafe { libc::setuid(0) == 0 || libc::seteuid(0) == 0 };
+    if back || users != [account.user; 3] || groups != [account.group; 3] {
+        return Err(io::Error::other("root's rights could be had again"));
+    }
+    Ok(())
+}
+
+/// Gives a unix socket that was bound as root to the daemon's user and group.
+///
+/// # Errors
+/// The system's; also when the path is no socket, whoever put something else there.
+pub(super) fn give_socket(path: &Path, identity: &Identity) -> io::Result<()> {
+    let is_socket = |mode| mode & libc::S_IFMT == libc::S_IFSOCK;
+    give(path, identity, is_socket, "the path is no socket any more")
+}
+
+/// Gives a folder that was made as root to the daemon's user and group.
+///
+/// # Errors
+/// The system's; also when the path is no folder.
+pub(super) fn give_folder(path: &Path, identity: &Identity) -> io::Result<()> {
+    let is_folder = |mode| mode & libc::S_IFMT == libc::S_IFDIR;
+    give(path, identity, is_folder, "the path is no folder any more")
+}
+
+/// What is looked at and what is given away is one and the same thing: the path is followed once, and no link at its end.
+fn give(
+    path: &Path,
+    identity: &Identity,
+    is_meant: impl Fn(libc::mode_t) -> bool,
+    otherwise: &'static str,
+) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let Account { user, group } = identity.account;
+    // SAFETY: the paths end in NUL, the descriptor is this function's alone, and the status is filled before it is read.
+    unsafe {
+        let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let fd = libc::open(path.as_ptr(), flags);
+        check(fd)?;
+        let file = OwnedFd::from_raw_fd(fd);
+        let mut status: libc::stat = std::mem::zeroed();
+        check(libc::fstat(file.as_raw_fd(), &raw mut status))?;
+        if !is_meant(status.st_mode) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, otherwise));
+        }
+        let itself = libc::AT_EMPTY_PATH;
+        check(libc::fchownat(
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            user,
+            group,
+            itself,
+        ))
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! The daemon's side of the helper's socket: requests out, answers and descriptors in.
+//!
+//! What is asked and not answered is counted, and all of it is answered as unavailable when the helper ends: whoever
+//! waits is told. To start the helper, and to start it again, is not done here.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use zeroize::Zeroizing;
+
+use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request, Secret};
+
+use super::packet;
+
+/// Requests that are not answered yet.
+const MAX_OUTSTANDING: usize = 256;
+
+/// An answer of the helper, or that there will be none.
+#[derive(Debug)]
+pub struct MonitorReply {
+    /// The number that asking gave.
+    pub id: u32,
+    /// The answer.
+    pub answer: Answer,
+    /// There when the answer is one that brings a descriptor.
+    pub descriptor: Option<OwnedFd>,
+}
+
+/// Why something was not asked; for whoever waits it is the same as [`Answer::Unavailable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAsked {
+    /// Too much is asked already.
+    Full,
+    /// The request does not fit into a message.
+    TooLong,
+    /// There is no helper.
+    Gone,
+}
+
+impl fmt::Display for NotAsked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotAsked::Full => "too much is asked already",
+            NotAsked::TooLong => "the request is too long",
+            NotAsked::Gone => "the helper is gone",
+        })
+    }
+}
+
+/// The helper as the loop knows it.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    /// Absent when the helper has ended.
+    socket: Option<OwnedFd>,
+    next: u32,
+    outstanding: BTreeSet<u32>,
+    /// What the socket had no room for.
+    unsent: VecDeque<Secret>,
+}
+
+impl Monitor {
+    /// Takes the daemon's end of the socket.
+    ///
+    /// # Errors
+    /// The system's, if the socket cannot be waited for.
+    pub(super) fn new(socket: OwnedFd, registry: &Registry, token: Token) -> io::Result<Monitor> {
+        let mut monitor = Monitor {
+            socket: None,
+            next: 0,
+            outstanding: BTreeSet::new(),
+            unsent: VecDeque::new(),
+        };
+        monitor.replace(socket, registry, token)?;
+        Ok(monitor)
+    }
+
+    /// Another helper takes the place of one that has ended. The numbers of requests go on.
+    ///
+    /// # Errors
+    /// As [`Monitor::new`].
+    pub(super) fn replace(
+        &mut self,
+        socket: OwnedFd,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
+        set_nonblocking(&socket)?;
+        // Both at once: requests are rare, so a wakeup that brings nothing costs less than asking for it when needed.
+        registry.register(
+            &mut SourceFd(&socket.as_raw_fd()),
+            token,
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
+        self.socket = Some(socket);
+        Ok(())
+    }
+
+    /// Whether there is a helper to ask.
+    pub(super) fn is_alive(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Asks, and gives the number that the answer will have.
+    pub(super) fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
+        if self.socket.is_none() {
+            return Err(NotAsked::Gone);
+        } else if self.outstanding.len() >= MAX_OUTSTANDING {
+            return Err(NotAsked::Full);
+        }
+        let id = self.next;
+        let packet = Request { id, ask }
+            .encode()
+            .map_err(|_| NotAsked::TooLong)?;
+        self.next = self.next.wrapping_add(1);
+        self.outstanding.insert(id);
+        self.unsent.push_back(packet);
+        // Should the helper be gone, the socket tells that it is readable, and its end is seen there.
+        self.send_unsent();
+        Ok(id)
+    }
+
+    /// The socket is ready to be read or written, or the helper has ended: answers are added to `replies`.
+    pub(super) fn ready(&mut self, replies: &mut VecDeque<MonitorReply>) {
+        self.send_unsent();
+        let mut buffer = Zeroizing::new(vec![0; MAX]);
+        while let Some(socket) = &self.socket {
+            match packet::receive_with_descriptor(socket.as_fd(), &mut buffer) {
+                Ok(Some((packet, descriptor))) => match Reply::decode(packet) {
+                    Ok(reply) => self.take(reply, descriptor, replies),
+                    Err(malformed) => {
+                        log::error!("the helper's answer is no message: {malformed}");
+                        self.end(replies);
+                    }
+                },
+                Ok(None) => self.end(replies),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The helper ended with requests unread. It is told once, and before the answers that came earlier.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+                Err(error) => {
+                    log::error!("cannot hear the helper: {error}");
+                    self.end(replies);
+                }
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        Reply { id, answer }: Reply,
+        descriptor: Option<OwnedFd>,
+        replies: &mut VecDeque<MonitorReply>,
+    ) {
+        if !self.outstanding.remove(&id) {
+            log::error!("the helper answered {id}, which was not asked");
+            return;
+        }
+        let (answer, descriptor) = match (answer.brings_descriptor(), descriptor) {
+            (true, None) => {
+                let why = "no descriptor came with the answer".to_owned();
+                (Answer::Failed(why), None)
+            }
+            (true, descriptor) => (answer, descriptor),
+            (false, _) => (answer, None),
+        };
+        replies.push_back(MonitorReply {
+            id,
+            answer,
+            descriptor,
+        });
+    }
+
+    /// There will be no more answers.
+    fn end(&mut self, replies: &mut VecDeque<MonitorReply>) {
+        self.socket = None;
+        self.unsent.clear();
+        let unanswered = std::mem::take(&mut self.outstanding).into_iter();
+        replies.extend(unanswered.map(|id| MonitorReply {
+            id,
+            answer: Answer::Unavailable,
+            descriptor: None,
+        }));
+    }
+
+    fn send_unsent(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        while let Some(packet) = self.unsent.front() {
+            match packet::send(socket.as_fd(), packet, None) {
+                Ok(()) => {
+                    self.unsent.pop_front();
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn set_nonblocking(socket: &OwnedFd) -> io::Result<()> {
+    let fd = socket.as_raw_fd();
+    // SAFETY: fcntl with these commands takes no pointers, and the descriptor is open.
+    let done = unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        flags >= 0 && libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) >= 0
+    };
+    if done {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use mio::{Events, Poll};
+
+use super::*;
+
+const TOKEN: Token = Token(1 << 34);
+
+/// A monitor in a loop of its own, and the helper's end of its socket.
+struct Rig {
+    poll: Poll,
+    monitor: Monitor,
+    helper: Option<OwnedFd>,
+    replies: VecDeque<MonitorReply>,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let poll = Poll::new().unwrap();
+        let (near, far) = packet::pair().unwrap();
+        let monitor = Monitor::new(near, poll.registry(), TOKEN).unwrap();
+        Rig {
+            poll,
+            monitor,
+            helper: Some(far),
+            replies: VecDeque::new(),
+        }
+    }
+
+    fn helper(&self) -> BorrowedFd<'_> {
+        self.helper.as_ref().unwrap().as_fd()
+    }
+
+    /// Waits until the socket is ready, and has the monitor look at it.
+    fn turn(&mut self) {
+        let mut events = Events::with_capacity(4);
+        self.poll
+            .poll(&mut events, Some(Duration::from_secs(20)))
+            .unwrap();
+        assert!(events.iter().all(|event| event.token() == TOKEN));
+        assert!(!events.is_empty(), "the socket is never ready");
+        self.monitor.ready(&mut self.replies);
+    }
+
+    fn asked(&self) -> Request {
+        let mut buffer = [0; MAX];
+        let packet = packet::receive(self.helper(), &mut buffer).unwrap();
+        Request::decode(packet.unwrap()).unwrap()
+    }
+
+    fn answer(&self, id: u32, answer: Answer, descriptor: Option<BorrowedFd<'_>>) {
+        let packet = Reply { id, answer }.encode().unwrap();
+        packet::send(self.helper(), &packet, descriptor).unwrap();
+    }
+
+    /// The replies so far, and whether each has a descriptor.
+    fn take(&mut self) -> Vec<(u32, Answer, bool)> {
+        self.replies
+            .drain(..)
+            .map(|reply| (reply.id, reply.answer, reply.descriptor.is_some()))
+            .collect()
+    }
+}
+
+#[test]
+fn a_request_goes_out_and_its_answer_comes_back() {
+    let mut rig = Rig::new();
+    let first = rig.monitor.ask(Ask::Reload).unwrap();
+    let second = rig.monitor.ask(Ask::Reload).unwrap();
+    assert_ne!(first, second);
+    for id in [first, second] {
+        let ask = Ask::Reload;
+        assert_eq!(rig.asked(), Request { id, ask });
+    }
+    rig.answer(second, Answer::Refused, None);
+    rig.answer(first, Answer::Hash(true), None);
+    while rig.replies.len() < 2 {
+        rig.turn();
+    }
+    assert_eq!(
+        rig.take(),
+        [
+            (second, Answer::Refused, false),
+            (first, Answer::Hash(true), false)
+        ]
+    );
+    assert!(rig.monitor.is_alive());
+}
+
+#[test]
+fn descriptors_come_with_answers_that_bring_them_and_with_no_others() {
+    let mut rig = Rig::new();
+    let file = tempfile::tempfile().unwrap();
+    let ids: Vec<u32> = (0..3)
+        .map(|_| rig.monitor.ask(Ask::Reload).unwrap())
+        .collect();
+    rig.answer(ids[0], Answer::Descriptor, Some(file.as_fd()));
+    rig.answer(ids[1], Answer::Descriptor, None);
+    rig.answer(ids[2], Answer::Refused, Some(file.as_fd()));
+    while rig.replies.len() < 3 {
+        rig.turn();
+    }
+    let replies = rig.take();
+    assert_eq!(replies[0], (ids[0], Answer::Descriptor, true));
+    assert!(matches!(replies[1], (_, Answer::Failed(_), false)));
+    assert_eq!(replies[2], (ids[2], Answer::Refused, false));
+}
+
+#[test]
+fn when_the_helper_ends_everything_is_unavailable() {
+    let mut rig = Rig::new();
+    let ids: Vec<u32> = (0..3)
+        .map(|_| rig.monitor.ask(Ask::Reload).unwrap())
+        .collect();
+    rig.answer(ids[1], Answer::Refused, None);
+    rig.helper = None;
+    while rig.monitor.is_alive() {
+        rig.turn();
+    }
+    assert_eq!(
+        rig.take(),
+        [
+            (ids[1], Answer::Refused, false),
+            (ids[0], Answer::Unavailable, false),
+            (ids[2], Answer::Unavailable, false),
+        ]
+    );
+    assert_eq!(rig.monitor.ask(Ask::Reload), Err(NotAsked::Gone));
+
+    let (near, far) = packet::pair().unwrap();
+    rig.monitor
+        .replace(near, rig.poll.registry(), TOKEN)
+        .unwrap();
+    rig.helper = Some(far);
+    let id = rig.monitor.ask(Ask::Reload).unwrap();
+    assert!(!ids.contains(&id));
+    assert_eq!(rig.asked().id, id);
+}
+
+#[test]
+fn an_answer_that_is_no_message_ends_the_helper() {
+    let mut rig = Rig::new();
+    let id = rig.monitor.ask(Ask::Reload).unwrap();
+    packet::send(rig.helper(), b"nonsense", None).unwrap();
+    while rig.monitor.is_alive() {
+        rig.turn();
+    }
+    assert_eq!(rig.take(), [(id, Answer::Unavailable, false)]);
+}
+
+#[test]
+fn an_answer_to_nothing_is_dropped() {
+    let mut rig = Rig::new();
+    let id = rig.monitor.ask(Ask::Reload).unwrap();
+    rig.answer(id + 1, Answer::Hash(true), None);
+    rig.answer(id, Answer::Refused, None);
+    rig.answer(id, Answer::Hash(true), None);
+    rig.helper = None;
+    while rig.monitor.is_alive() {
+        rig.turn();
+    }
+    assert_eq!(rig.take(), [(id, Answer::Refused, false)]);
+}
+
+#[test]
+fn outstanding_requests_are_bounded_and_none_is_lost_when_the_socket_is_full() {
+    let mut rig = Rig::new();
+    let long = || Ask::Hash {
+        secret: Zeroizing::new(vec![b'x'; MAX / 2]),
+        password: Zeroizing::new(Vec::new()),
+    };
+    let ids: Vec<u32> = (0..MAX_OUTSTANDING)
+        .map(|_| rig.monitor.ask(long()).unwrap())
+        .collect();
+    assert!(!rig.monitor.unsent.is_empty(), "all of it fits the socket");
+    assert_eq!(rig.monitor.ask(Ask::Reload), Err(NotAsked::Full));
+    for id in ids {
+        while rig.monitor.unsent.len() > MAX_OUTSTANDING / 2 {
+            assert_eq!(rig.asked().ask, long());
+            rig.monitor.ready(&mut rig.replies);
+        }
+        rig.answer(id, Answer::Unavailable, None);
+    }
+    while rig.replies.len() < MAX_OUTSTANDING {
+        rig.turn();
+    }
+    assert!(rig.monitor.ask(Ask::Reload).is_ok());
+}
+
+#[test]
+fn what_does_not_fit_a_message_is_not_asked() {
+    let mut rig = Rig::new();
+    let ask = Ask::Open {
+        path: "x".repeat(MAX).into(),
+    };
+    assert_eq!(rig.monitor.ask(ask), Err(NotAsked::TooLong));
+    assert_eq!(rig.monitor.ask(Ask::Reload), Ok(0));
+    assert_eq!(rig.asked().id, 0);
+}

@@ -1,0 +1,451 @@
+//! Messages between the daemon and its privileged helper.
+//!
+//! Each travels as one packet of a socket that keeps packets apart, at most [`MAX`] bytes long: a tag, the number of the
+//! request, and what the tag asks for. Numbers are big-endian; text and bytes are led by their length in 16 bits, lists
+//! by their count. What is cut short, goes on, or has a value that is not listed here is refused: the helper trusts
+//! nothing that comes from the process that faces the network.
+//!
+//! Descriptors travel beside a packet; which answers have one says [`Answer::brings_descriptor`]. Sending and receiving
+//! is not done here. Passwords are wiped when the message that holds them is dropped, and so is what is encoded.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+#[cfg(test)]
+mod tests;
+
+/// The longest message in bytes.
+pub const MAX: usize = 16 * 1024;
+
+/// Bytes that are wiped when they are dropped.
+pub type Secret = Zeroizing<Vec<u8>>;
+
+/// What the daemon asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Comes back with the answer.
+    pub id: u32,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// The table of what can be asked; whether it is granted is for the helper to say.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Whether the system knows this user by this password, and has them in one of the groups.
+    Auth {
+        /// The PAM service.
+        service: String,
+        /// The name as the peer gave it.
+        user: String,
+        /// The password as the peer gave it.
+        password: Secret,
+        /// The address of the peer; empty when it has none.
+        remote_host: String,
+        /// By name; whoever is in none of them is refused.
+        groups: Vec<String>,
+    },
+    /// Whether a password is the one that was hashed.
+    Hash {
+        /// The hash as a user list has it.
+        secret: Secret,
+        /// The password as the peer gave it.
+        password: Secret,
+    },
+    /// Read the configuration that was named at start anew.
+    Reload,
+    /// Open a file that the configuration names, to read.
+    Open {
+        /// Spelled as the configuration has it.
+        path: PathBuf,
+    },
+    /// Listen on an address that the configuration names.
+    Bind {
+        /// Spelled as the configuration prints it.
+        address: String,
+    },
+}
+
+/// What a message does not show of itself.
+struct Hidden;
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ask::Auth {
+                service,
+                user,
+                remote_host,
+                groups,
+                ..
+            } => f
+                .debug_struct("Auth")
+                .field("service", service)
+                .field("user", user)
+                .field("password", &Hidden)
+                .field("remote_host", remote_host)
+                .field("groups", groups)
+                .finish(),
+            Ask::Hash { .. } => f.debug_tuple("Hash").field(&Hidden).finish(),
+            Ask::Reload => f.write_str("Reload"),
+            Ask::Open { path } => f.debug_struct("Open").field("path", path).finish(),
+            Ask::Bind { address } => f.debug_struct("Bind").field("address", address).finish(),
+        }
+    }
+}
+
+/// What the helper answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The request's.
+    pub id: u32,
+    /// The answer to it.
+    pub answer: Answer,
+}
+
+/// An answer. Of those to [`Ask::Auth`] and [`Ask::Hash`] only [`Answer::Granted`] and [`Answer::Hash`]`(true)` let anybody in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The user may enter.
+    Granted {
+        /// The name that the system gave, which need not be the one that was asked for.
+        user: String,
+    },
+    /// Unknown, wrong password, expired, or in none of the groups: it is not told which.
+    Refused,
+    /// It cannot be said now: too much to do, too old, crashed, hung, or not set up.
+    Unavailable,
+    /// Whether the password is the one.
+    Hash(bool),
+    /// The configuration was read; its text comes as a descriptor.
+    Reloaded {
+        /// It is without faults, and from now on what it names is granted. Else all stays as it was.
+        accepted: bool,
+    },
+    /// The file or the listener comes as a descriptor.
+    Descriptor,
+    /// It is not granted, or the system could not; in words for the log.
+    Failed(String),
+}
+
+impl Answer {
+    /// A descriptor comes with it.
+    #[must_use]
+    pub fn brings_descriptor(&self) -> bool {
+        matches!(self, Answer::Reloaded { .. } | Answer::Descriptor)
+    }
+}
+
+/// Why bytes are no message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Malformed {
+    /// More than [`MAX`] bytes.
+    TooLong,
+    /// It ends before it is whole.
+    Cut,
+    /// It goes on after it is whole.
+    Trailing,
+    /// No message begins with this byte.
+    Tag(u8),
+    /// A yes or no that is neither.
+    Flag(u8),
+    /// Text that is not UTF-8.
+    Text,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Malformed::TooLong => write!(f, "longer than {MAX} bytes"),
+            Malformed::Cut => f.write_str("cut short"),
+            Malformed::Trailing => f.write_str("bytes after its end"),
+            Malformed::Tag(tag) => write!(f, "unknown tag {tag}"),
+            Malformed::Flag(flag) => write!(f, "{flag} is neither yes nor no"),
+            Malformed::Text => f.write_str("text that is not UTF-8"),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// A message that would be longer than [`MAX`], or a part of it longer than its length can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a message of more than {MAX} bytes")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+const AUTH: u8 = 1;
+const HASH: u8 = 2;
+const RELOAD: u8 = 3;
+const OPEN: u8 = 4;
+const BIND: u8 = 5;
+
+const GRANTED: u8 = 65;
+const REFUSED: u8 = 66;
+const UNAVAILABLE: u8 = 67;
+const HASHED: u8 = 68;
+const RELOADED: u8 = 69;
+const DESCRIPTOR: u8 = 70;
+const FAILED: u8 = 71;
+
+impl Request {
+    /// The packet.
+    ///
+    /// # Errors
+    /// It would be longer than [`MAX`].
+    pub fn encode(&self) -> Result<Secret, TooLong> {
+        let mut writer = Writer::new(self.ask.tag(), self.id);
+        match &self.ask {
+            Ask::Auth {
+                service,
+                user,
+                password,
+                remote_host,
+                groups,
+            } => {
+                writer.field(service.as_bytes());
+                writer.field(user.as_bytes());
+                writer.field(password);
+                writer.field(remote_host.as_bytes());
+                writer.count(groups.len());
+                for group in groups {
+                    writer.field(group.as_bytes());
+                }
+            }
+            Ask::Hash { secret, password } => {
+                writer.field(secret);
+                writer.field(password);
+            }
+            Ask::Reload => {}
+            Ask::Open { path } => writer.field(path.as_os_str().as_bytes()),
+            Ask::Bind { address } => writer.field(address.as_bytes()),
+        }
+        writer.finish()
+    }
+
+    /// Reads a packet.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn decode(packet: &[u8]) -> Result<Request, Malformed> {
+        let (tag, id, mut reader) = Reader::new(packet)?;
+        let ask = match tag {
+            AUTH => Ask::Auth {
+                service: reader.text()?,
+                user: reader.text()?,
+                password: reader.secret()?,
+                remote_host: reader.text()?,
+                groups: reader.texts()?,
+            },
+            HASH => Ask::Hash {
+                secret: reader.secret()?,
+                password: reader.secret()?,
+            },
+            RELOAD => Ask::Reload,
+            OPEN => Ask::Open {
+                path: OsString::from_vec(reader.field()?.to_vec()).into(),
+            },
+            BIND => Ask::Bind {
+                address: reader.text()?,
+            },
+            other => return Err(Malformed::Tag(other)),
+        };
+        reader.finish()?;
+        Ok(Request { id, ask })
+    }
+}
+
+impl Ask {
+    fn tag(&self) -> u8 {
+        match self {
+            Ask::Auth { .. } => AUTH,
+            Ask::Hash { .. } => HASH,
+            Ask::Reload => RELOAD,
+            Ask::Open { .. } => OPEN,
+            Ask::Bind { .. } => BIND,
+        }
+    }
+}
+
+impl Reply {
+    /// The packet.
+    ///
+    /// # Errors
+    /// It would be longer than [`MAX`].
+    pub fn encode(&self) -> Result<Secret, TooLong> {
+        let mut writer = Writer::new(self.answer.tag(), self.id);
+        match &self.answer {
+            Answer::Granted { user } => writer.field(user.as_bytes()),
+            Answer::Hash(flag) | Answer::Reloaded { accepted: flag } => writer.flag(*flag),
+            Answer::Failed(why) => writer.field(why.as_bytes()),
+            Answer::Refused | Answer::Unavailable | Answer::Descriptor => {}
+        }
+        writer.finish()
+    }
+
+    /// Reads a packet.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn decode(packet: &[u8]) -> Result<Reply, Malformed> {
+        let (tag, id, mut reader) = Reader::new(packet)?;
+        let answer = match tag {
+            GRANTED => Answer::Granted {
+                user: reader.text()?,
+            },
+            REFUSED => Answer::Refused,
+            UNAVAILABLE => Answer::Unavailable,
+            HASHED => Answer::Hash(reader.flag()?),
+            RELOADED => Answer::Reloaded {
+                accepted: reader.flag()?,
+            },
+            DESCRIPTOR => Answer::Descriptor,
+            FAILED => Answer::Failed(reader.text()?),
+            other => return Err(Malformed::Tag(other)),
+        };
+        reader.finish()?;
+        Ok(Reply { id, answer })
+    }
+}
+
+impl Answer {
+    fn tag(&self) -> u8 {
+        match self {
+            Answer::Granted { .. } => GRANTED,
+            Answer::Refused => REFUSED,
+            Answer::Unavailable => UNAVAILABLE,
+            Answer::Hash(_) => HASHED,
+            Answer::Reloaded { .. } => RELOADED,
+            Answer::Descriptor => DESCRIPTOR,
+            Answer::Failed(_) => FAILED,
+        }
+    }
+}
+
+/// Writes into memory that never moves, so that no copy of a password is left unwiped.
+struct Writer {
+    packet: Secret,
+    fits: bool,
+}
+
+impl Writer {
+    fn new(tag: u8, id: u32) -> Writer {
+        let mut writer = Writer {
+            packet: Zeroizing::new(Vec::with_capacity(MAX)),
+            fits: true,
+        };
+        writer.bytes(&[tag]);
+        writer.bytes(&id.to_be_bytes());
+        writer
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.fits &= self.packet.len() + bytes.len() <= MAX;
+        if self.fits {
+            self.packet.extend_from_slice(bytes);
+        }
+    }
+
+    fn count(&mut self, count: usize) {
+        match u16::try_from(count) {
+            Ok(count) => self.bytes(&count.to_be_bytes()),
+            Err(_) => self.fits = false,
+        }
+    }
+
+    fn field(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.bytes(bytes);
+    }
+
+    fn flag(&mut self, flag: bool) {
+        self.bytes(&[u8::from(flag)]);
+    }
+
+    fn finish(self) -> Result<Secret, TooLong> {
+        if !self.fits {
+            return Err(TooLong);
+        }
+        // As long as it is: packets that wait to be sent hold no more than that.
+        Ok(Zeroizing::new(self.packet.to_vec()))
+    }
+}
+
+struct Reader<'p>(&'p [u8]);
+
+impl<'p> Reader<'p> {
+    /// The tag, the id, and what comes after them.
+    fn new(packet: &'p [u8]) -> Result<(u8, u32, Reader<'p>), Malformed> {
+        if packet.len() > MAX {
+            return Err(Malformed::TooLong);
+        }
+        let mut reader = Reader(packet);
+        let [tag] = reader.array()?;
+        let id = u32::from_be_bytes(reader.array()?);
+        Ok((tag, id, reader))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (array, rest) = self.0.split_first_chunk().ok_or(Malformed::Cut)?;
+        self.0 = rest;
+        Ok(*array)
+    }
+
+    fn count(&mut self) -> Result<usize, Malformed> {
+        Ok(usize::from(u16::from_be_bytes(self.array()?)))
+    }
+
+    fn field(&mut self) -> Result<&'p [u8], Malformed> {
+        let length = self.count()?;
+        let (field, rest) = self.0.split_at_checked(length).ok_or(Malformed::Cut)?;
+        self.0 = rest;
+        Ok(field)
+    }
+
+    fn secret(&mut self) -> Result<Secret, Malformed> {
+        Ok(Zeroizing::new(self.field()?.to_vec()))
+    }
+
+    fn text(&mut self) -> Result<String, Malformed> {
+        let text = str::from_utf8(self.field()?).map_err(|_| Malformed::Text)?;
+        Ok(text.to_owned())
+    }
+
+    fn texts(&mut self) -> Result<Vec<String>, Malformed> {
+        let count = self.count()?;
+        // What a count promises is not reserved: it may be more than there is.
+        (0..count).map(|_| self.text()).collect()
+    }
+
+    fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.array()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            [other] => Err(Malformed::Flag(other)),
+        }
+    }
+
+    fn finish(self) -> Result<(), Malformed> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed::Trailing)
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The helper as the daemon runs it: the built binary over a socket, with PAM and the user database of pam_wrapper and
+//! nss_wrapper in place of the system's.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use bellwire::proto::monitor_wire::{Answer, Ask};
+use libc::pid_t;
+use zeroize::Zeroizing;
+
+use rig::{Helper, auth, auth_by, children, eventually, folder, granted, leave, lives};
+
+#[path = "monitor/rig.rs"]
+mod rig;
+
+/// Asks all at once; the answers in the order of the questions.
+fn answers(helper: &mut Helper, asks: impl IntoIterator<Item = Ask>) -> Vec<Answer> {
+    let ids: Vec<u32> = asks.into_iter().map(|ask| helper.ask(ask)).collect();
+    let mut heard: BTreeMap<u32, Answer> = BTreeMap::new();
+    while heard.len() < ids.len() {
+        let (reply, _) = helper.hear().expect("the helper lives");
+        heard.insert(reply.id, reply.answer);
+    }
+    ids.iter().map(|id| heard[id].clone()).collect()
+}
+
+#[test]
+fn right_password_and_group_by_primary_and_by_supplementary_membership() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let several = ["no-such-group", "others", "robots"];
+    for (user, ask) in [
+        ("alice", auth("alice", "secret of alice")),
+        ("bob", auth("bob", "secret of bob")),
+        (
+            "carol",
+            auth_by("bellwire", "carol", "secret of carol", &["third"]),
+        ),
+        (
+            "alice",
+            auth_by("bellwire", "alice", "secret of alice", &several),
+        ),
+    ] {
+        assert_eq!(helper.answer(ask).0, granted(user), "{}", helper.log());
+        eventually("no child", || helper.children().is_empty());
+    }
+}
+
+#[test]
+fn everything_else_is_refused_alike_and_at_the_same_time() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let asks = [
+        ("wrong password", auth("alice", "secret of bob")),
+        ("empty password", auth("alice", "")),
+        ("NUL in it", auth("alice", "secret of alice\0")),
+        ("unknown user", auth("mallory", "secret of alice")),
+        ("no name", auth("", "secret of alice")),
+        ("NUL in the name", auth("alice\0", "secret of alice")),
+        ("no account", auth("nobody-here", "secret")),
+        ("wrong service", auth("elsewhere", "secret")),
+        ("wrong group", auth("carol", "secret of carol")),
+        (
+            "no group",
+            auth_by("bellwire", "alice", "secret of alice", &[]),
+        ),
+        (
+            "no such group",
+            auth_by("bellwire", "alice", "secret of alice", &["x"]),
+        ),
+        (
+            "expired",
+            auth_by("expired", "alice", "secret of alice", &["robots"]),
+        ),
+        (
+            "outdated",
+            auth_by("outdated", "alice", "secret of alice", &["robots"]),
+        ),
+        (
+            "echo-on prompt",
+            auth_by("echo", "alice", "secret of alice", &["robots"]),
+        ),
+        (
+            "broken service",
+            auth_by("broken", "alice", "secret of alice", &["robots"]),
+        ),
+    ];
+    // While one refusal waits for its time the next attempt is made.
+    let mut asked = BTreeMap::new();
+    for (what, ask) in asks {
+        let now = Instant::now();
+        asked.insert(helper.ask(ask), (what, now));
+        eventually("the end of the attempt", || {
+            helper.log().matches("PAM: 192.0.2.7: ").count() == asked.len()
+                && helper.children().is_empty()
+        });
+    }
+    while !asked.is_empty() {
+        let (reply, _) = helper.hear().expect("the helper lives");
+        let (what, since) = asked.remove(&reply.id).expect("one that was asked");
+        assert_eq!(reply.answer, Answer::Refused, "{what}");
+        let took = since.elapsed();
+        let expected = Duration::from_secs(1)..Duration::from_millis(1900);
+        assert!(expected.contains(&took), "{what} took {took:?}");
+    }
+    for password in ["secret of alice", "secret of bob", "secret of carol"] {
+        assert!(!helper.log().contains(password), "{}", helper.log());
+    }
+}
+
+#[test]
+fn a_service_without_a_file_never_falls_through_to_other() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    // "other" would let everybody in.
+    let by = |service: &str| auth_by(service, "alice", "whatever", &["robots"]);
+    let by_other = helper.answer(by("other")).0;
+    assert_eq!(by_other, granted("alice"), "{}", helper.log());
+    for missing in ["missing", "", ".", "../services/other", "services"] {
+        assert_eq!(
+            helper.answer(by(missing)).0,
+            Answer::Unavailable,
+            "{missing}"
+        );
+    }
+    assert!(helper.log().contains("there is no PAM service \"missing\""));
+    // It is looked for at each attempt.
+    fs::copy(
+        helper.path("services/other"),
+        helper.path("services/missing"),
+    )
+    .expect("a service");
+    assert_eq!(helper.answer(by("missing")).0, granted("alice"));
+}
+
+#[test]
+fn groups_and_users_are_looked_up_at_each_attempt() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let carol = || auth("carol", "secret of carol");
+    assert_eq!(helper.answer(carol()).0, Answer::Refused);
+    fs::write(helper.path("group"), "robots:x:20001:carol\n").expect("groups");
+    let told = helper.answer(carol()).0;
+    assert_eq!(told, granted("carol"), "{}", helper.log());
+}
+
+#[test]
+fn modules_learn_the_peer_and_find_nothing_of_the_helper() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let ask = auth_by("seen", "bob", "", &["robots"]);
+    assert_eq!(helper.answer(ask).0, granted("bob"), "{}", helper.log());
+    let seen = |name: &str| fs::read_to_string(helper.path(name)).expect("what was seen");
+    assert_eq!(seen("seen"), "bob 192.0.2.7 seen\n");
+    // The standard ones, and the one that ls reads the folder by.
+    assert_eq!(seen("seen.fds"), "0\n1\n2\n3\n");
+}
+
+#[test]
+fn what_modules_say_does_no_harm() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let ask = auth_by("chatty", "alice", "x", &["robots"]);
+    assert_eq!(helper.answer(ask).0, granted("alice"), "{}", helper.log());
+}
+
+fn hung() -> Ask {
+    auth_by("hung", "alice", "secret of alice", &["robots"])
+}
+
+/// Waits for an attempt that hangs beside those that are known: it, and the process that it waits for.
+fn wait_for_sleep(helper: &Helper, known: &[(pid_t, pid_t)]) -> (pid_t, pid_t) {
+    let mut found = None;
+    eventually("an attempt that hangs", || {
+        let attempts = helper.children().into_iter();
+        let mut others = attempts.filter(|pid| known.iter().all(|(attempt, _)| attempt != pid));
+        found = others.find_map(|attempt| Some((attempt, *children(attempt).first()?)));
+        found.is_some()
+    });
+    found.expect("an attempt")
+}
+
+#[test]
+fn a_hung_module_is_given_up_and_keeps_nobody_else_out() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&["--attempt-limit-ms", "1500"]);
+    let asked = Instant::now();
+    let hung = helper.ask(hung());
+    let (attempt, sleep) = wait_for_sleep(&helper, &[]);
+    let alice = helper.ask(auth("alice", "secret of alice"));
+    let (first, _) = helper.hear().expect("the helper lives");
+    assert_eq!((first.id, first.answer), (alice, granted("alice")));
+    let (second, _) = helper.hear().expect("the helper lives");
+    assert_eq!((second.id, second.answer), (hung, Answer::Unavailable));
+    assert!(asked.elapsed() >= Duration::from_millis(1500));
+    eventually("the end of the attempt and what it started", || {
+        !lives(attempt) && !lives(sleep)
+    });
+}
+
+#[test]
+fn a_crashed_attempt_is_unavailable_and_the_next_one_works() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let crash = auth_by("crash", "alice", "secret of alice", &["robots"]);
+    assert_eq!(helper.answer(crash).0, Answer::Unavailable);
+    let alice = auth("alice", "secret of alice");
+    assert_eq!(helper.answer(alice).0, granted("alice"));
+    eventually("no child", || helper.children().is_empty());
+}
+
+#[test]
+fn of_a_hundred_at_once_four_run_and_sixty_four_wait() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let mut running = Vec::new();
+    for _ in 0..4 {
+        helper.ask(hung());
+        running.push(wait_for_sleep(&helper, &running));
+    }
+    let ids: Vec<u32> = (4..100).map(|_| helper.ask(hung())).collect();
+    // Those that find no room are told at once, the last ones.
+    for id in &ids[64..] {
+        let (reply, _) = helper.hear().expect("the helper lives");
+        assert_eq!((reply.id, reply.answer), (*id, Answer::Unavailable));
+    }
+    assert_eq!(helper.children().len(), 4);
+    // The daemon ends, and with it the helper, its children, and what these have started.
+    helper.close();
+    assert_eq!(helper.wait().code(), Some(0), "{}", helper.log());
+    eventually("the end of all children", || {
+        !running
+            .iter()
+            .any(|&(attempt, sleep)| lives(attempt) || lives(sleep))
+    });
+}
+
+#[test]
+fn a_hundred_right_ones_at_once_let_in_all_that_find_room() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let asks = (0..100).map(|_| auth("alice", "secret of alice"));
+    let told = answers(&mut helper, asks);
+    let let_in = told.iter().filter(|&one| *one == granted("alice")).count();
+    let turned_away = told.iter().filter(|&one| *one == Answer::Unavailable);
+    assert_eq!(let_in + turned_away.count(), 100);
+    // Four and sixty-four, but for those that pam_wrapper does not start beside others.
+    assert!(let_in >= 34, "{let_in} in {}", helper.log());
+}
+
+#[test]
+fn a_helper_that_is_killed_takes_its_children_along() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    helper.ask(hung());
+    let mut attempts = Vec::new();
+    eventually("an attempt", || {
+        attempts = helper.children();
+        !attempts.is_empty()
+    });
+    // SAFETY: kill takes no pointers, and the helper was not waited for.
+    assert_eq!(unsafe { libc::kill(helper.pid(), libc::SIGKILL) }, 0);
+    assert!(helper.hear().is_none());
+    eventually("the end of its children", || {
+        !attempts.iter().any(|&pid| lives(pid))
+    });
+}
+
+#[test]
+fn signals_to_the_foreground_leave_it_alone() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    // Once it has answered, it has begun.
+    assert!(matches!(helper.answer(Ask::Reload).0, Answer::Failed(_)));
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: kill takes no pointers, and the helper was not waited for.
+        assert_eq!(unsafe { libc::kill(helper.pid(), signal) }, 0);
+    }
+    let alice = auth("alice", "secret of alice");
+    assert_eq!(helper.answer(alice).0, granted("alice"));
+    helper.close();
+    assert_eq!(helper.wait().code(), Some(0));
+}
+
+#[test]
+fn what_is_no_request_ends_it() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    helper.send(b"nonsense");
+    assert!(helper.hear().is_none());
+    assert_eq!(helper.wait().code(), Some(1));
+    assert!(helper.log().contains("unknown tag 110"), "{}", helper.log());
+}
+
+#[test]
+fn by_hand_it_is_refused() {
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_bellwire"))
+        .arg("monitor-helper")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("the binary runs");
+    assert_eq!(ran.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert!(told.contains("run by the daemon and not by hand"), "{told}");
+}
+
+#[test]
+fn hashes_are_checked_in_a_child() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    // A secret that is no text is no hash that anybody could check.
+    let ask = Ask::Hash {
+        secret: Zeroizing::new(b"\xff".to_vec()),
+        password: Zeroizing::new(b"secret".to_vec()),
+    };
+    assert_eq!(helper.answer(ask).0, Answer::Unavailable);
+}
+
+fn text(descriptor: Option<OwnedFd>) -> String {
+    let mut text = String::new();
+    let mut file = File::from(descriptor.expect("a descriptor"));
+    file.read_to_string(&mut text).expect("text");
+    text
+}
+
+fn failure(answer: (Answer, Option<OwnedFd>)) -> String {
+    match answer {
+        (Answer::Failed(why), None) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An address that nobody listens on; another may take it before it is used, which is not likely.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").to_string()
+}
+
+#[test]
+fn what_the_configuration_names_is_granted_and_nothing_else() {
+    let Some(_leave) = leave() else { return };
+    let folder = folder();
+    let (one, two) = (free_address(), free_address());
+    let config = |address: &str, key: &str| {
+        format!(
+            "[[server]]\nbind = [\"{address}\", \"unix:front.sock\"]\n\
+             [server.tls]\ncertificate = \"chain.pem\"\nprivate_key = \"{key}\"\n"
+        )
+    };
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect(name);
+    write("bellwire.toml", &config(&one, "key.pem"));
+    write("key.pem", "first key");
+    write("new.pem", "second key");
+    let mut helper = Helper::run_in(folder, &["--config", "{}/bellwire.toml"]);
+    let open = |helper: &mut Helper, name: &str| {
+        let path = helper.path(name);
+        helper.answer(Ask::Open { path })
+    };
+    let bind = |helper: &mut Helper, address: &str| {
+        let address = address.to_owned();
+        helper.answer(Ask::Bind { address })
+    };
+
+    assert_eq!(text(open(&mut helper, "key.pem").1), "first key");
+    assert!(failure(open(&mut helper, "new.pem")).contains("does not name it"));
+    assert!(failure(open(&mut helper, "chain.pem")).contains("No such file"));
+    assert!(failure(bind(&mut helper, &two)).contains("does not name it"));
+    let (answer, listener) = bind(&mut helper, &one);
+    assert_eq!(answer, Answer::Descriptor);
+    let listener = TcpListener::from(listener.expect("a listener"));
+    assert_eq!(listener.local_addr().expect("an address").to_string(), one);
+    assert!(failure(bind(&mut helper, &one)).contains("in use"));
+    let path = helper.path("front.sock");
+    let (answer, _listener) = bind(&mut helper, &format!("unix:{}", path.display()));
+    assert_eq!(answer, Answer::Descriptor);
+    assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
+
+    // A faulty file is handed over, so that its faults can be told, and changes nothing.
+    fs::write(helper.path("bellwire.toml"), "[[server]]\n").expect("a file");
+    let (answer, descriptor) = helper.answer(Ask::Reload);
+    assert_eq!(answer, Answer::Reloaded { accepted: false });
+    assert_eq!(text(descriptor), "[[server]]\n");
+    assert_eq!(text(open(&mut helper, "key.pem").1), "first key");
+
+    let changed = config(&two, "new.pem");
+    fs::write(helper.path("bellwire.toml"), &changed).expect("a file");
+    let (answer, descriptor) = helper.answer(Ask::Reload);
+    assert_eq!(answer, Answer::Reloaded { accepted: true });
+    assert_eq!(text(descriptor), changed);
+    assert_eq!(text(open(&mut helper, "new.pem").1), "second key");
+    assert!(failure(open(&mut helper, "key.pem")).contains("does not name it"));
+    assert_eq!(bind(&mut helper, &two).0, Answer::Descriptor);
+
+    fs::remove_file(helper.path("bellwire.toml")).expect("no file");
+    assert!(failure(helper.answer(Ask::Reload)).contains("No such file"));
+    assert_eq!(text(open(&mut helper, "new.pem").1), "second key");
+}
