@@ -33,7 +33,7 @@ const ORDER: &[(&str, &str)] = &[
     ("proto", "http < ws < mod"),
     (
         "proto/http",
-        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < mod",
+        "byte < error < date < authority < url < line < field < head < body < response < origin < path < conditional < range < mod",
     ),
     (
         "proto/ws",
@@ -41,22 +41,24 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "config",
-        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < mod",
+        "fault < value < secret < raw < id < address < origin < limits < http < tls < daemon < server < client < mod",
     ),
     (
         "conn",
-        "buffer < deadline < event < conf < phase < tls < answer < connection < http websocket ending < mod",
+        "buffer < deadline < tls < event < conf < phase < answer < connection < http opening websocket ending < mod",
     ),
+    ("config/client", "basic endpoint fields < trust < mod"),
     ("files", "mime < coding < open < answer < listing < mod"),
     (
         "engine",
-        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
+        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < dial < mod",
     ),
-    ("certs", "pem der < mod"),
-    ("manager", "access < pages < server < mod"),
+    ("certs", "pem der < files < client < mod"),
+    ("conn/tls", "error cipher < machine < mod"),
+    ("manager", "backoff < access < pages < server < mod"),
     (
         "cli",
-        "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",
+        "exit < identity < certificates < logging < output < source < args < check < client_test < client_new < signals < daemon < mod",
     ),
 ];
 

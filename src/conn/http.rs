@@ -1,7 +1,7 @@
-//! The phases of HTTP: request heads and bodies, answers, and the way to the WebSocket in both roles.
+//! The phases of HTTP: request heads and bodies, answers, and a server's way to the WebSocket.
 
 use crate::proto::http::body::{BodyDecoder, Piece};
-use crate::proto::http::head::{BodyLength, FieldTable, RequestHead, ResponseHead};
+use crate::proto::http::head::{BodyLength, FieldTable, RequestHead};
 use crate::proto::http::response;
 use crate::proto::ws::frame::Role;
 use crate::proto::ws::handshake::{self, Offer};
@@ -10,7 +10,7 @@ use super::answer::{self, Answer, AnswerHead};
 use super::buffer::Out;
 use super::connection::{Aux, Connection};
 use super::deadline::{Due, Tick};
-use super::event::{CloseReason, Event, Got, Step};
+use super::event::{Event, Got, Step};
 use super::phase::{Exchange, Phase};
 
 impl Connection {
@@ -25,8 +25,8 @@ impl Connection {
         match &mut self.phase {
             Phase::ReadHead { .. } => self.read_head(input, &mut aux.table, out, now),
             Phase::ReadBody(..) => self.read_body(input, out, now),
-            Phase::AwaitUpgrade(_) => self.read_upgrade(input, &mut aux.table, now),
-            Phase::Draining { .. } => Step {
+            Phase::AwaitUpgrade(_) => self.read_upgrade(input, &mut aux.table, out, now),
+            Phase::Draining(_) => Step {
                 used: input.len(),
                 got: Got::More,
             },
@@ -168,49 +168,6 @@ impl Connection {
                     used: 0,
                     got: Got::More,
                 }
-            }
-        }
-    }
-
-    fn read_upgrade<'e>(
-        &mut self,
-        input: &'e mut [u8],
-        table: &'e mut FieldTable,
-        now: Tick,
-    ) -> Step<'e> {
-        let Phase::AwaitUpgrade(upgrade) = &mut self.phase else {
-            return Step {
-                used: 0,
-                got: Got::More,
-            };
-        };
-        let (used, accepted) = match ResponseHead::decode(input, &mut upgrade.scanned, table) {
-            Ok(None) => {
-                return Step {
-                    used: 0,
-                    got: Got::More,
-                };
-            }
-            Ok(Some((head, used))) => {
-                let offered: Vec<&str> = upgrade.protocols.iter().map(String::as_str).collect();
-                (
-                    used,
-                    handshake::read_response(&head, upgrade.nonce, &offered).is_ok(),
-                )
-            }
-            Err(_) => (input.len(), false),
-        };
-        if accepted {
-            self.open(Role::Client, now);
-            Step {
-                used,
-                got: Got::Now(Event::Opened),
-            }
-        } else {
-            self.phase = Phase::Closed;
-            Step {
-                used,
-                got: Got::Now(Event::Closed(CloseReason::Refused)),
             }
         }
     }

@@ -18,6 +18,7 @@ pub mod deadline;
 mod ending;
 pub mod event;
 mod http;
+mod opening;
 mod phase;
 pub mod tls;
 mod websocket;
