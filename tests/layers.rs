@@ -53,6 +53,7 @@ const ORDER: &[(&str, &str)] = &[
         "engine",
         "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < dial < mod",
     ),
+    ("engine/dial", "schedule < mod"),
     ("certs", "pem der < files < client < mod"),
     ("conn/tls", "error cipher < machine < mod"),
     ("manager", "backoff < access < pages < server < mod"),

@@ -8,6 +8,7 @@
 
 mod core;
 mod deliver;
+mod dial;
 mod effects;
 mod feed;
 mod listener;
@@ -46,6 +47,7 @@ use slot::{Slot, Who};
 use wheel::Wheel;
 
 pub use self::core::Totals;
+pub use dial::{DialError, DialId, Dialled, Dials};
 pub use listener::Bound;
 pub use ops::{Handler, Ops};
 pub use socket::Peer;
