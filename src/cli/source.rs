@@ -21,8 +21,9 @@ pub(super) fn load(named: Option<PathBuf>) -> Result<Config, Vec<Fault>> {
         identity::is_root(),
         is_there,
     ) {
-        Some(file) => config::load_with(&file, |daemon, servers| {
+        Some(file) => config::load_with(&file, |daemon, servers, clients| {
             let mut findings = certificates::findings(servers);
+            findings.add(certificates::findings_of_clients(clients));
             findings.refused.extend(identity::faults(daemon));
             let accounts = accounts::findings(servers);
             findings.refused.extend(accounts.refused);

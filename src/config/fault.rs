@@ -55,6 +55,14 @@ pub struct Findings {
     pub warned: Vec<(Place, String)>,
 }
 
+impl Findings {
+    /// Takes those of `other` beside its own.
+    pub fn add(&mut self, other: Findings) {
+        self.refused.extend(other.refused);
+        self.warned.extend(other.warned);
+    }
+}
+
 /// The faults and warnings found so far in one file.
 pub(super) struct Faults<'t> {
     file: &'t Path,

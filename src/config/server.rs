@@ -97,7 +97,7 @@ impl Server {
         folder: &Path,
         faults: &mut Faults<'_>,
     ) -> Placed<Server> {
-        let (id, place) = read_id(&mut table, ordinal, faults);
+        let (id, place) = read_id(&mut table, "server", Id::of_server(ordinal), faults);
         let name = read_name(&mut table, faults);
         let active = table.flag("active", faults).is_none_or(|flag| flag.value);
         let mut server = Server::with_defaults(id, read_bind(&mut table, folder, faults));
@@ -126,8 +126,13 @@ impl Server {
     }
 }
 
-fn read_id(table: &mut Table<'_>, ordinal: usize, faults: &mut Faults<'_>) -> (Id, Place) {
-    let default = Id::of_server(ordinal);
+/// The id of a server or of a client, and where it is written.
+pub(super) fn read_id(
+    table: &mut Table<'_>,
+    kind: &str,
+    default: Id,
+    faults: &mut Faults<'_>,
+) -> (Id, Place) {
     let Some(Placed { value, place }) = table.text("id", faults) else {
         return (default, table.place());
     };
@@ -135,8 +140,8 @@ fn read_id(table: &mut Table<'_>, ordinal: usize, faults: &mut Faults<'_>) -> (I
         faults.refuse(
             place,
             format!(
-                "invalid WS server ID {}; allowed: letters, digits and underscores, beginning with a letter or an underscore",
-quoted(value)
+                "invalid WS {kind} ID {}; allowed: letters, digits and underscores, beginning with a letter or an underscore",
+                quoted(value)
             ),
         );
         default
@@ -144,7 +149,7 @@ quoted(value)
     (id, place)
 }
 
-fn read_name(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<String> {
+pub(super) fn read_name(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let Placed { value, place } = table.text("name", faults)?;
     if value.trim().is_empty() || value.chars().any(char::is_control) {
         faults.refuse(
@@ -181,7 +186,7 @@ fn read_bind(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> V
     bind
 }
 
-fn read_subprotocols(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
+pub(super) fn read_subprotocols(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
     let texts = table.texts("subprotocols", "[\"chat.v1\"]", faults);
     let mut subprotocols: Vec<String> = Vec::new();
     for Placed { value, place } in texts.into_iter().flat_map(|texts| texts.value) {

@@ -1,6 +1,7 @@
 //! Whole files: the defaults of the contract, every key, and what is read beside the file.
 
 mod access;
+mod clients;
 mod faults;
 
 use std::net::IpAddr;
@@ -227,7 +228,7 @@ fn warnings_do_not_stop_anything() {
     );
     assert_eq!(
         lines(&read("").warnings),
-        "f.toml:1:1: there is no [[server]], so the daemon would do nothing\n"
+        "f.toml:1:1: there is no [[server]] and no [[client]], so the daemon would do nothing\n"
     );
 }
 

@@ -14,7 +14,7 @@ use super::buffer::Out;
 use super::conf::Conf;
 use super::deadline::{Due, LINGER, Millis, Tick};
 use super::event::{ConnId, Step};
-use super::phase::{Lines, Phase, Upgrade};
+use super::phase::{Half, Lines, Phase, Upgrade};
 
 /// What connections share and need while they work.
 #[derive(Debug)]
@@ -143,11 +143,43 @@ impl Connection {
         now: Tick,
     ) -> Connection {
         handshake::write_request(out.cork, request, nonce);
-        let protocols = request.protocols.iter().map(|&p| p.to_owned()).collect();
+        Connection::await_upgrade(id, conf, request, nonce, now)
+    }
+
+    /// The same, over TLS: the upgrade request is written by the first [`Connection::step`] after
+    /// [`Connection::secured`]. One time limit is for the TLS handshake and the answer together.
+    #[must_use]
+    pub fn client_over_tls(
+        id: ConnId,
+        conf: Rc<Conf>,
+        request: &handshake::Request<'_>,
+        nonce: [u8; 16],
+        now: Tick,
+    ) -> Connection {
+        let mut connection = Connection::await_upgrade(id, conf, request, nonce, now);
+        if let Phase::AwaitUpgrade(upgrade) = &mut connection.phase {
+            let mut bytes = Vec::new();
+            handshake::write_request(&mut bytes, request, nonce);
+            upgrade.request = Some(bytes);
+            upgrade.secured = false;
+        }
+        connection
+    }
+
+    fn await_upgrade(
+        id: ConnId,
+        conf: Rc<Conf>,
+        request: &handshake::Request<'_>,
+        nonce: [u8; 16],
+        now: Tick,
+    ) -> Connection {
         let upgrade = Upgrade {
+            request: None,
+            secured: true,
             nonce,
-            protocols,
+            protocols: request.protocols.iter().map(|&p| p.to_owned()).collect(),
             scanned: 0,
+            interims: 0,
         };
         let mut connection = Connection::server(id, conf, now);
         connection.phase = Phase::AwaitUpgrade(Box::new(upgrade));
@@ -189,7 +221,7 @@ impl Connection {
     /// [`Connection::half_closed`].
     #[must_use]
     pub fn wants_half_close(&self) -> bool {
-        matches!(self.phase, Phase::Draining { half_closed: false })
+        matches!(self.phase, Phase::Draining(Half::Open))
     }
 
     /// Our half of the transport is closed.
@@ -200,7 +232,7 @@ impl Connection {
         if self.at_eof {
             self.phase = Phase::Closed;
         } else {
-            self.phase = Phase::Draining { half_closed: true };
+            self.phase = Phase::Draining(Half::Closed);
             self.wait(Due::Linger, LINGER, now);
         }
     }
@@ -210,7 +242,7 @@ impl Connection {
     #[must_use]
     pub fn appetite(&self) -> usize {
         match self.phase {
-            Phase::WebSocket(_) | Phase::Lines(_) | Phase::Draining { .. } => usize::MAX,
+            Phase::WebSocket(_) | Phase::Lines(_) | Phase::Draining(_) => usize::MAX,
             Phase::ReadBody(..) if self.holds_body => 0,
             Phase::ReadHead { .. } | Phase::ReadBody(..) | Phase::AwaitUpgrade(_) => MAX_HEAD,
             Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::StreamBody(_) | Phase::Closed => 0,
@@ -233,7 +265,7 @@ impl Connection {
     pub fn keep(&mut self, rest: &[u8]) {
         let over = matches!(
             self.phase,
-            Phase::WebSocket(_) | Phase::Lines(_) | Phase::Draining { .. } | Phase::Closed
+            Phase::WebSocket(_) | Phase::Lines(_) | Phase::Draining(_) | Phase::Closed
         );
         if !rest.is_empty() && !over {
             self.rest = Some(Box::new(rest.to_vec()));
@@ -315,7 +347,7 @@ impl Connection {
         }
     }
     pub(super) fn drain(&mut self) {
-        self.phase = Phase::Draining { half_closed: false };
+        self.phase = Phase::Draining(Half::Open);
         self.rest = None;
         // However long the last words take to leave, progress is all that is asked for.
         self.waits_for = Due::Never;
@@ -325,6 +357,18 @@ impl Connection {
     pub fn finish(&mut self) {
         if matches!(self.phase, Phase::Lines(_)) {
             self.drain();
+        }
+    }
+
+    /// After the closing handshake: RFC 6455 §7.1.1 has the server close TCP first, so that it is not the server that
+    /// keeps the connection in TIME_WAIT. A client waits for that, but not for ever.
+    pub(super) fn drain_after_closing(&mut self) {
+        let is_client =
+            matches!(&self.phase, Phase::WebSocket(session) if session.role() == Role::Client);
+        self.drain();
+        if is_client && !self.at_eof {
+            self.phase = Phase::Draining(Half::PeerFirst);
+            self.wait(Due::Linger, LINGER, self.seen);
         }
     }
 

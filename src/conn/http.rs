@@ -1,14 +1,12 @@
-//! The phases of HTTP that read: request heads and bodies, and a client's way to the WebSocket.
+//! The phases of HTTP that read: request heads and bodies.
 
 use crate::proto::http::body::{BodyDecoder, Piece};
-use crate::proto::http::head::{BodyLength, FieldTable, RequestHead, ResponseHead};
-use crate::proto::ws::frame::Role;
-use crate::proto::ws::handshake;
+use crate::proto::http::head::{BodyLength, FieldTable, RequestHead};
 
 use super::buffer::Out;
 use super::connection::{Aux, Connection};
 use super::deadline::{Due, Tick};
-use super::event::{CloseReason, Event, Got, Step};
+use super::event::{Event, Got, Step};
 use super::phase::{Exchange, Phase};
 use super::respond::CONTINUE;
 
@@ -24,8 +22,8 @@ impl Connection {
         match &mut self.phase {
             Phase::ReadHead { .. } => self.read_head(input, &mut aux.table, out, now),
             Phase::ReadBody(..) => self.read_body(input, out, now),
-            Phase::AwaitUpgrade(_) => self.read_upgrade(input, &mut aux.table, now),
-            Phase::Draining { .. } => Step {
+            Phase::AwaitUpgrade(_) => self.read_upgrade(input, &mut aux.table, out, now),
+            Phase::Draining(_) => Step {
                 used: input.len(),
                 got: Got::More,
             },
@@ -171,49 +169,6 @@ impl Connection {
                     used: 0,
                     got: Got::More,
                 }
-            }
-        }
-    }
-
-    fn read_upgrade<'e>(
-        &mut self,
-        input: &'e mut [u8],
-        table: &'e mut FieldTable,
-        now: Tick,
-    ) -> Step<'e> {
-        let Phase::AwaitUpgrade(upgrade) = &mut self.phase else {
-            return Step {
-                used: 0,
-                got: Got::More,
-            };
-        };
-        let (used, accepted) = match ResponseHead::decode(input, &mut upgrade.scanned, table) {
-            Ok(None) => {
-                return Step {
-                    used: 0,
-                    got: Got::More,
-                };
-            }
-            Ok(Some((head, used))) => {
-                let offered: Vec<&str> = upgrade.protocols.iter().map(String::as_str).collect();
-                (
-                    used,
-                    handshake::read_response(&head, upgrade.nonce, &offered).is_ok(),
-                )
-            }
-            Err(_) => (input.len(), false),
-        };
-        if accepted {
-            self.open(Role::Client, now);
-            Step {
-                used,
-                got: Got::Now(Event::Opened),
-            }
-        } else {
-            self.phase = Phase::Closed;
-            Step {
-                used,
-                got: Got::Now(Event::Closed(CloseReason::Refused)),
             }
         }
     }

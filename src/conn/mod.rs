@@ -19,6 +19,7 @@ mod ending;
 pub mod event;
 mod http;
 mod lines;
+mod opening;
 mod phase;
 mod respond;
 pub mod tls;

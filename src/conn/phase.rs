@@ -10,7 +10,7 @@ use crate::proto::ws::session::Session;
 /// server: ReadHead -> ReadBody -> AwaitAnswer -> SendBody -> ReadHead …      persistent
 ///                                                         -> Draining        not, or after an error
 ///                                             -> WebSocket                   upgraded
-/// client: AwaitUpgrade -> WebSocket
+/// client: AwaitUpgrade -> WebSocket, or Closed
 /// both:   WebSocket -> Draining -> Closed
 /// lines:  Lines -> Draining -> Closed
 /// ```
@@ -39,11 +39,19 @@ pub(super) enum Phase {
     Lines(Lines),
     /// All is said: what waits is flushed, then our half is closed and the peer's bytes are discarded until it closes
     /// its own (RFC 9112 §9.6), so that it reads our last words and not a reset.
-    Draining {
-        /// Whether our half is closed.
-        half_closed: bool,
-    },
+    Draining(Half),
     /// Over.
+    Closed,
+}
+
+/// Where our half of the transport stands while the connection drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    /// It stays open until the peer's has ended: the server closes TCP first (RFC 6455 §7.1.1).
+    PeerFirst,
+    /// It ends as soon as what waits is flushed.
+    Open,
+    /// It has ended.
     Closed,
 }
 
@@ -96,9 +104,15 @@ impl Exchange {
 /// What a client remembers of its upgrade request, to hold the answer against.
 #[derive(Debug)]
 pub(super) struct Upgrade {
+    /// The request, until the transport is there that may carry it.
+    pub request: Option<Vec<u8>>,
+    /// Whether that is so.
+    pub secured: bool,
     pub nonce: [u8; 16],
     pub protocols: Vec<String>,
     pub scanned: usize,
+    /// Interim answers so far (RFC 9110 §15.2).
+    pub interims: u8,
 }
 
 /// What is kept of lines between two receives.

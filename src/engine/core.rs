@@ -203,10 +203,12 @@ impl Core {
         handler: &mut H,
         registry: &Registry,
     ) {
-        self.guarded(index, handler, registry, |slot, shared, _| {
+        self.guarded(index, handler, registry, |slot, shared, handler| {
             let mut wrote = Wrote::default();
             with_ops(slot, shared, &mut wrote, |ops| {
-                ops.conn.shut_down(ops.tools, &mut ops.out, ops.now);
+                if let Some(reason) = ops.conn.shut_down(ops.tools, &mut ops.out, ops.now) {
+                    handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
+                }
             });
             wrote
         });

@@ -10,6 +10,7 @@ mod accept;
 mod access;
 mod core;
 mod deliver;
+mod dial;
 mod effects;
 mod feed;
 mod lane;
@@ -59,6 +60,7 @@ use wheel::Wheel;
 
 pub use self::core::{Speaks, Totals};
 pub use accept::ListenerId;
+pub use dial::{DialError, DialId, Dialled, Dials};
 pub use listener::Bound;
 pub use monitor::{MonitorReply, NotAsked};
 pub use ops::{Handler, Ops};

@@ -371,7 +371,7 @@ fn fail_tls<H: Handler>(
     with_ops(slot, shared, wrote, |ops| {
         if plain {
             ops.conn.refuse_plain_http(&mut ops.out);
-        } else if let Some(reason) = ops.conn.insecure() {
+        } else if let Some(reason) = ops.conn.insecure(error) {
             handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
         }
     });
