@@ -50,8 +50,9 @@ const ORDER: &[(&str, &str)] = &[
     ("files", "mime < coding < open < answer < listing < mod"),
     (
         "engine",
-        "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
+        "wheel < child < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
     ),
+    ("engine/child", "complaints input spawn stop < mod"),
     ("certs", "pem der < mod"),
     ("manager", "access < pages < server < mod"),
     (

@@ -6,6 +6,7 @@
 //!
 //! It knows connections and owners; what a server is, what is served and who may enter is the [`Handler`]'s.
 
+pub mod child;
 mod core;
 mod deliver;
 mod effects;
