@@ -30,10 +30,10 @@ const ORDER: &[(&str, &str)] = &[
         "",
         "proto < conn < config certs files < engine < manager < cli < mod < main",
     ),
-    ("proto", "http < ws < mod"),
+    ("proto", "lines http < cgi ws < mod"),
     (
         "proto/http",
-        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < mod",
+        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < form < mod",
     ),
     (
         "proto/ws",
@@ -41,7 +41,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "config",
-        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < mod",
+        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < program < trigger < mod",
     ),
     (
         "conn",
@@ -54,7 +54,10 @@ const ORDER: &[(&str, &str)] = &[
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("certs", "pem der < mod"),
-    ("manager", "access < pages < server < mod"),
+    (
+        "manager",
+        "environment matching access < pages < server < mod",
+    ),
     (
         "cli",
         "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",
@@ -62,7 +65,10 @@ const ORDER: &[(&str, &str)] = &[
 ];
 
 /// What the first folder may import of the second: these of its files and no others.
-const NARROWS: &[(&str, &str, &str)] = &[("proto/ws", "proto/http", "head response date")];
+const NARROWS: &[(&str, &str, &str)] = &[
+    ("proto/ws", "proto/http", "head response date"),
+    ("proto/cgi", "proto/http", "response"),
+];
 
 /// Crates and parts of std that a folder does without. `core::net` is addresses as values, and is not meant.
 const ABSENT: &[(&str, &str)] = &[

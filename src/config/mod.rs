@@ -5,7 +5,7 @@
 //! ask for nothing are accepted. Which users and groups the system has is not asked here, nor is anything bound.
 //!
 //! Left to right, each file imports from those before it:
-//! fault, value, raw (the file as written), id, address, origin, limits, http, tls, daemon, server.
+//! fault, value, raw (the file as written), id, address, origin, limits, http, tls, daemon, server, program, trigger.
 
 mod address;
 mod daemon;
@@ -14,9 +14,11 @@ mod http;
 mod id;
 mod limits;
 mod origin;
+mod program;
 mod raw;
 mod server;
 mod tls;
+mod trigger;
 mod value;
 
 #[cfg(test)]
@@ -34,11 +36,14 @@ pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
 pub use limits::{Limits, SlowPeer};
 pub use origin::Origins;
+pub use program::{find_program, search_path};
 pub use server::{Bind, Messages, Server};
 pub use tls::Tls;
+pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
 
 use fault::Faults;
 use raw::Table;
+use trigger::Known;
 
 /// A configuration without faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// The servers in file order.
     pub servers: Vec<Server>,
+    /// The triggers in file order, which is the order in which they are asked.
+    pub triggers: Vec<Trigger>,
     /// What works, but hardly as it was meant.
     pub warnings: Vec<Fault>,
 }
@@ -124,12 +131,17 @@ fn parse_with(
     faults.add(system(&daemon, &servers));
     check_collisions(&daemon, &servers, &mut faults);
     top.later("client", "clients are", &mut faults);
-    top.later("trigger", "triggers are", &mut faults);
+    let known = Known {
+        servers: servers.iter().map(|server| server.id.clone()).collect(),
+        clients: Vec::new(),
+    };
+    let triggers = read_triggers(&mut top, &known, folder, &mut faults);
     top.finish(&mut faults);
     Ok(Config {
         file: Some(file.to_owned()),
         daemon,
         servers,
+        triggers,
         warnings: faults.finish()?,
     })
 }
@@ -153,6 +165,7 @@ pub fn built_in() -> Config {
         file: None,
         daemon: Daemon::default(),
         servers: vec![server],
+        triggers: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -184,6 +197,17 @@ fn read_servers(top: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> 
         faults.warn(at, "there is no [[server]], so the daemon would do nothing");
     }
     servers.into_iter().map(|server| server.value).collect()
+}
+
+fn read_triggers(
+    top: &mut Table<'_>,
+    known: &Known,
+    folder: &Path,
+    faults: &mut Faults<'_>,
+) -> Vec<Trigger> {
+    let tables = top.tables("trigger", "[[trigger]]", faults);
+    let read = |(index, table)| Trigger::read(table, index + 1, known, folder, faults);
+    tables.into_iter().enumerate().filter_map(read).collect()
 }
 
 /// Refuses a second listener on one address; it would fail at start, with less of a hint.

@@ -62,6 +62,27 @@ impl<'d> Table<'d> {
             .is_some_and(|entries| entries.contains_key(key))
     }
 
+    /// Where the value of a key stands, if the file gives it any.
+    pub(super) fn place_of(&self, key: &str, faults: &Faults<'_>) -> Option<Place> {
+        let value = self.entries?.get(key)?;
+        Some(place_of(value, faults))
+    }
+
+    /// Whether the value of a key is this text.
+    pub(super) fn is_text(&self, key: &str, text: &str) -> bool {
+        let value = self.entries.and_then(|entries| entries.get(key));
+        value.is_some_and(|value| value.get_ref().as_str() == Some(text))
+    }
+
+    /// Refuses those of the keys that the file gives: they are known, but not here.
+    pub(super) fn refuse(&self, keys: &[&'static str], what: &str, faults: &mut Faults<'_>) {
+        for key in keys {
+            if let Some(place) = self.place_of(key, faults) {
+                faults.refuse(place, format!("{key}: {what}"));
+            }
+        }
+    }
+
     /// The value of a key, which is thereby allowed.
     fn get(&mut self, key: &'static str) -> Option<&'d Value<'d>> {
         self.allowed.push(key);

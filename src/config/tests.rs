@@ -1,6 +1,7 @@
 //! Whole files: the defaults of the contract, every key, and what is read beside the file.
 
 mod faults;
+mod triggers;
 
 use std::net::IpAddr;
 use std::time::Duration;

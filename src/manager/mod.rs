@@ -1,6 +1,8 @@
 //! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
 
 mod access;
+pub mod environment;
+pub mod matching;
 mod pages;
 mod server;
 

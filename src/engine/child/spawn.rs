@@ -105,6 +105,7 @@ pub(super) fn spawn(command: &Command<'_>) -> io::Result<(Process, Pipes)> {
     }
     actions.duplicate(out_sender.as_raw_fd(), 1)?;
     actions.duplicate(err_sender.as_raw_fd(), 2)?;
+    actions.close_from(3)?;
     let process = start(command, &actions)?;
     let pipes = Pipes {
         stdin,
@@ -285,6 +286,19 @@ impl Actions {
     fn duplicate(&mut self, from: RawFd, to: RawFd) -> io::Result<()> {
         // SAFETY: the actions are initialised.
         check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.0, from, to) })
+    }
+
+    /// What we open closes on exec by itself; what our starter left open would not.
+    #[cfg(target_env = "gnu")]
+    fn close_from(&mut self, fd: RawFd) -> io::Result<()> {
+        // SAFETY: the actions are initialised.
+        check(unsafe { libc::posix_spawn_file_actions_addclosefrom_np(&raw mut self.0, fd) })
+    }
+
+    /// There is no such action.
+    #[cfg(not(target_env = "gnu"))]
+    fn close_from(&mut self, _: RawFd) -> io::Result<()> {
+        Ok(())
     }
 
     fn open(&mut self, fd: RawFd, path: &std::ffi::CStr, flags: i32) -> io::Result<()> {

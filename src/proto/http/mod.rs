@@ -5,7 +5,7 @@
 //! There is no connection here, no clock and no policy: bytes become values, and values bytes.
 //!
 //! Order: byte, error, date, authority, line, field, head, body, response, origin, path, conditional,
-//! range. A file imports only what stands left of it.
+//! range, form. A file imports only what stands left of it.
 
 mod authority;
 mod byte;
@@ -16,6 +16,7 @@ mod line;
 pub mod body;
 pub mod conditional;
 pub mod date;
+pub mod form;
 pub mod head;
 pub mod origin;
 pub mod path;
