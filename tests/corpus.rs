@@ -59,3 +59,13 @@ fn target() {
 fn range() {
     replay("range", checks::range::check);
 }
+
+#[test]
+fn form() {
+    replay("form", checks::form::check);
+}
+
+#[test]
+fn cgi() {
+    replay("cgi", checks::cgi::check);
+}

@@ -354,11 +354,6 @@ fn read_methods(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
                     quoted(value)
                 ),
             );
-        } else if value == "CONNECT" || value == "OPTIONS" || value == "TRACE" {
-            faults.refuse(
-                place,
-                format!("methods: {value} is answered by the server itself; allowed: others"),
-            );
         }
         methods.push(value.to_owned());
     }
@@ -519,7 +514,9 @@ fn read_run(
     let max_running = table.count("max_running", 8, 1..=1000, faults);
     let max_queued = table.count("max_queued", 100, 0..=100_000, faults);
     let send_file_root = read_send_file_root(table, folder, faults);
-    check_mode(table, on, mode, faults);
+    if table.has("run") {
+        check_mode(table, on, mode, faults);
+    }
     let argv = argv?;
     let Some(program) = argv.value.first() else {
         faults.refuse(

@@ -19,7 +19,7 @@ pub struct Matcher(Kind);
 enum Kind {
     Any,
     /// Byte by byte.
-    Exactly(How, Finder<'static>),
+    Exactly(How, Box<Finder<'static>>),
     /// Character by character, folded.
     Folded(How, Pattern),
 }
@@ -31,7 +31,7 @@ impl Matcher {
         Matcher(match rule.how {
             How::Any => Kind::Any,
             how if rule.case_sensitive => {
-                Kind::Exactly(how, Finder::new(&rule.string).into_owned())
+                Kind::Exactly(how, Box::new(Finder::new(&rule.string).into_owned()))
             }
             how => Kind::Folded(how, Pattern::new(&rule.string)),
         })

@@ -267,7 +267,6 @@ fn what_only_a_request_has() {
         "on = \"http_request\"\nhold = true\nmethods = [\"get\", \"OPTIONS\", \"A B\"]\npath = \"api\"\ncontinue = true\n",
         &[
             "6:12: methods: \"get\"; allowed: methods in upper case, such as \"GET\"",
-            "6:19: methods: OPTIONS is answered by the server itself; allowed: others",
             "6:30: methods: \"A B\"; allowed: methods in upper case, such as \"GET\"",
             "7:8: path: \"api\"; allowed: a path that begins with \"/\"",
             "8:12: continue: true, but a request has one answer; allowed: false for on = \"http_request\"",
@@ -343,7 +342,6 @@ fn keys_that_do_not_go_with_their_action() {
             "7:9: reply: of no use with send; allowed: beside run",
             "8:15: max_running: of no use with send; allowed: beside run",
             "9:14: max_queued: of no use with send; allowed: beside run",
-            "10:18: send_file_root: only an answer to a request names files; allowed: on = \"http_request\" with mode = \"once\"",
             "10:18: send_file_root: of no use with send; allowed: beside run",
             "11:11: timeout: of no use with send; allowed: beside run or hold",
         ],

@@ -20,6 +20,9 @@ pub const MAX_PARAMETERS: usize = 128;
 /// The longest head of a part.
 const MAX_PART_HEAD: usize = 4 * 1024;
 
+/// Content-Transfer-Encodings that leave the content as it is (RFC 2045 §6.2).
+const IDENTITIES: [&[u8]; 3] = [b"7bit", b"8bit", b"binary"];
+
 /// A parameter: its name and its value, decoded, without NUL.
 pub type Parameter = (String, String);
 
@@ -200,8 +203,8 @@ pub fn decode_multipart(body: &[u8], boundary: &[u8]) -> Result<Vec<Parameter>, 
             Some(end) => (&rest[..end], &rest[end + delimiter.len()..]),
             None => return Err(Error::Framing),
         };
-        if let Some((name, value)) = decode_part(part)? {
-            push(&mut parameters, &name, value)?;
+        if let Some(field) = decode_part(part)? {
+            push(&mut parameters, &field.name, field.value)?;
         }
         rest = after;
     }
@@ -218,47 +221,53 @@ fn skip_padding(input: &[u8]) -> Result<&[u8], Error> {
         .ok_or(Error::Framing)
 }
 
-/// The name and the content of a text field, or `None` for a file.
-fn decode_part(part: &[u8]) -> Result<Option<(Vec<u8>, &[u8])>, Error> {
+/// A text field of a multipart body.
+struct Field<'b> {
+    name: Vec<u8>,
+    value: &'b [u8],
+}
+
+/// `None` for a file.
+fn decode_part(part: &[u8]) -> Result<Option<Field<'_>>, Error> {
     let head_len = memmem::find(part, b"\r\n\r\n").ok_or(Error::Part)?;
-    if head_len > MAX_PART_HEAD {
-        return Err(Error::Part);
-    }
-    let (head, content) = (&part[..head_len], &part[head_len + 4..]);
-    let mut disposition = None;
-    for line in memmem::find_iter(head, b"\r\n")
-        .chain([head.len()])
-        .scan(0, |start, end| {
-            Some(&head[std::mem::replace(start, end + 2)..end])
-        })
-    {
-        let colon = memchr::memchr(b':', line).ok_or(Error::Part)?;
-        let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-        if name.is_empty() || !name.iter().all(|&byte| is_tchar(byte)) {
-            return Err(Error::Part);
-        }
-        if name.eq_ignore_ascii_case(b"Content-Disposition") && disposition.replace(value).is_some()
-        {
-            return Err(Error::Part);
-        }
-        // RFC 7578 §4.7 deprecates the field: what is encoded by it nobody decodes.
-        if name.eq_ignore_ascii_case(b"Content-Transfer-Encoding")
-            && ![b"7bit".as_slice(), b"8bit", b"binary"]
-                .iter()
-                .any(|known| value.eq_ignore_ascii_case(known))
-        {
-            return Err(Error::Part);
-        }
-    }
+    let (head, value) = (&part[..head_len], &part[head_len + 4..]);
     // RFC 7578 §4.2
-    let (kind, parameters) = split_at(disposition.ok_or(Error::Part)?, b';');
+    let (kind, parameters) = split_at(disposition(head)?, b';');
     if !trim(kind).eq_ignore_ascii_case(b"form-data") {
         return Err(Error::Part);
     }
     let name = parameter(parameters, b"name")?.ok_or(Error::Part)?;
     let is_file = parameter(parameters, b"filename")?.is_some()
         || parameter(parameters, b"filename*")?.is_some();
-    Ok((!is_file).then_some((name, content)))
+    Ok((!is_file).then_some(Field { name, value }))
+}
+
+/// The value of Content-Disposition, of which there is one.
+fn disposition(head: &[u8]) -> Result<&[u8], Error> {
+    if head.len() > MAX_PART_HEAD {
+        return Err(Error::Part);
+    }
+    let mut found = None;
+    let mut rest = Some(head);
+    while let Some(lines) = rest {
+        let end = memmem::find(lines, b"\r\n");
+        let line = &lines[..end.unwrap_or(lines.len())];
+        rest = end.map(|end| &lines[end + 2..]);
+        let colon = memchr::memchr(b':', line).ok_or(Error::Part)?;
+        let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
+        if name.is_empty() || !name.iter().all(|&byte| is_tchar(byte)) {
+            return Err(Error::Part);
+        }
+        if name.eq_ignore_ascii_case(b"Content-Disposition") && found.replace(value).is_some() {
+            return Err(Error::Part);
+        }
+        // RFC 7578 §4.7 deprecates the field: what is encoded by it nobody decodes.
+        let is = |known: &&[u8]| value.eq_ignore_ascii_case(known);
+        if name.eq_ignore_ascii_case(b"Content-Transfer-Encoding") && !IDENTITIES.iter().any(is) {
+            return Err(Error::Part);
+        }
+    }
+    found.ok_or(Error::Part)
 }
 
 /// ```text
