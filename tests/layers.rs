@@ -43,6 +43,7 @@ const ORDER: &[(&str, &str)] = &[
         "config",
         "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < program < trigger < mod",
     ),
+    ("config/trigger", "event < run < mod"),
     (
         "conn",
         "buffer < deadline < event < conf < phase < tls < answer < connection < http websocket ending < mod",

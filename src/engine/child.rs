@@ -107,6 +107,7 @@ struct Output {
     /// An edge has come, and its end was not seen.
     ready: bool,
     paused: bool,
+    discarded: bool,
 }
 
 /// Where events go.
@@ -114,8 +115,12 @@ pub type ChildEvents = VecDeque<(ChildId, ChildEvent)>;
 
 impl Children {
     /// No processes yet. Their tokens are `base` and those after it.
+    ///
+    /// How they end is only told to who does not ignore SIGCHLD, as the daemon's starter may have done.
     #[must_use]
     pub fn new(base: Token) -> Children {
+        // SAFETY: the default takes no handler.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         Children {
             base: base.0,
             children: Slab::new(),
@@ -238,7 +243,8 @@ impl Children {
         }
     }
 
-    /// Stops reading its stdout, or goes on. A process that fills its pipe meanwhile has to wait.
+    /// Stops reading its stdout, or goes on. A process that fills its pipe meanwhile has to wait, and its end is not told
+    /// before its output is read.
     pub fn pause_output(&mut self, id: ChildId, paused: bool, now: Tick) {
         let Some(child) = self.get_mut(id) else {
             return;
@@ -248,6 +254,14 @@ impl Children {
             // The time in which nobody read was not its own.
             child.grace = child.grace.map(|_| now.after(GRACE));
             self.note_unread(id);
+        }
+    }
+
+    /// Its output is of no use any more, and is read to be forgotten: so that it can end, be it paused.
+    pub fn discard_output(&mut self, id: ChildId, now: Tick) {
+        if let Some(child) = self.get_mut(id) {
+            child.stdout.discarded = true;
+            self.pause_output(id, false, now);
         }
     }
 
@@ -336,7 +350,7 @@ impl Children {
         if let Some(child) = self.get_mut(id) {
             let was_open = child.stdout.pipe.is_some();
             let output = child.stdout.read(&mut scratch);
-            if !output.is_empty() {
+            if !output.is_empty() && !child.stdout.discarded {
                 events.push_back((id, ChildEvent::Output(output.to_vec())));
             }
             if was_open && child.stdout.pipe.is_none() {
@@ -413,6 +427,7 @@ impl Output {
             pipe: Some(pipe),
             ready: false,
             paused: false,
+            discarded: false,
         }
     }
 

@@ -192,7 +192,7 @@ fn what_must_be_there() {
             "4:6: on: \"massage\"; allowed: message, http_request, connect, disconnect",
             "5:7: run: an empty list; allowed: a program and its arguments",
             "6:8: name: \"\"; allowed: one line of text",
-            "7:1: unknown key \"strin\" in [[trigger]], did you mean string? allowed: name, on, from, match, string, case_sensitive, methods, path, continue, run, mode, reply, timeout, max_running, max_queued, send_file_root, forward, send, hold",
+            "7:1: unknown key \"strin\" in [[trigger]], did you mean string? allowed: name, on, from, match, string, case_sensitive, methods, path, continue, timeout, run, mode, reply, max_running, max_queued, send_file_root, forward, send, hold",
         ],
     );
     assert_trigger_faults(
@@ -221,6 +221,30 @@ fn ids_that_are_none() {
             "3:8: from: an empty list; allowed: ids, or no from for all",
             "7:11: forward: invalid WS server ID \"a\"; allowed: the id of a server or client",
         ],
+    );
+}
+
+#[test]
+fn a_client_sends_messages_and_no_requests() {
+    let known = trigger::Known {
+        servers: vec![id("front")],
+        clients: vec![id("up")],
+    };
+    let faults_of = |text: &str| {
+        let (document, _) = DeTable::parse_recoverable(text);
+        let mut faults = Faults::new(Path::new("f.toml"), text);
+        let table = Table::top(document.get_ref());
+        Trigger::read(table, 1, &known, Path::new(""), &mut faults);
+        super::lines(&faults.finish().err().unwrap_or_default())
+    };
+    assert_eq!(
+        faults_of("on = \"message\"\nfrom = [\"UP\"]\nforward = \"front\"\n"),
+        ""
+    );
+    assert_eq!(
+        faults_of("on = \"http_request\"\nfrom = [\"front\", \"UP\", \"x\"]\nhold = true\n"),
+        "f.toml:2:18: from: up is a client, which gets no requests; allowed: servers\n\
+         f.toml:2:24: from: invalid WS server ID \"x\"; allowed: front, up\n"
     );
 }
 
@@ -421,6 +445,12 @@ fn programs_that_are_none() {
         &[
             "5:8: run: \"/no/such\": No such file or directory (os error 2); allowed: a program on PATH, or the path of an executable file",
             "5:20: run: \"a\\0\"; allowed: text without NUL",
+        ],
+    );
+    assert_trigger_faults(
+        "on = \"http_request\"\nhold = true\ntimeout = \"soon\"\n",
+        &[
+            "6:11: timeout: \"soon\" is not a duration; allowed: \"1ms\" to \"24h\" (units ms, s, min, h)",
         ],
     );
     assert_trigger_faults(

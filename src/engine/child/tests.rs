@@ -303,6 +303,17 @@ fn no_output_is_lost_because_it_was_paused_at_the_end() {
 }
 
 #[test]
+fn output_that_nobody_wants_does_not_keep_a_process() {
+    let mut world = World::new();
+    let id = world.shell("head -c 1000000 /dev/zero; echo done >&2");
+    world.children.pause_output(id, true, world.now);
+    world.children.discard_output(id, world.now);
+    let (output, complaints, exit) = world.finish(id);
+    assert!(output.is_empty());
+    assert_eq!((complaints, exit), (vec!["done".to_owned()], Exit::Code(0)));
+}
+
+#[test]
 fn a_group_ends_as_one() {
     let mut world = World::new();
     let id = world.shell("sleep 1000 & echo $!; wait");
