@@ -69,3 +69,13 @@ fn credentials() {
 fn monitor_wire() {
     replay("monitor_wire", checks::monitor_wire::check);
 }
+
+#[test]
+fn form() {
+    replay("form", checks::form::check);
+}
+
+#[test]
+fn cgi() {
+    replay("cgi", checks::cgi::check);
+}

@@ -43,6 +43,7 @@ const ORDER: &[(&str, &str)] = &[
         "config",
         "fault < value < raw < id < address < origin < limits < http < tls < auth < users < daemon < server < mod",
     ),
+    ("config/trigger", "event < run < mod"),
     (
         "conn",
         "buffer < deadline < event < conf < phase < tls < answer < connection < lines respond websocket ending < http < mod",
@@ -55,6 +56,7 @@ const ORDER: &[(&str, &str)] = &[
         "engine",
         "wheel < packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
     ),
+    ("engine/child", "complaints input spawn stop < mod"),
     ("certs", "pem der < mod"),
     (
         "auth",
@@ -72,7 +74,10 @@ const ORDER: &[(&str, &str)] = &[
 ];
 
 /// What the first folder may import of the second: these of its files and no others.
-const NARROWS: &[(&str, &str, &str)] = &[("proto/ws", "proto/http", "head response date")];
+const NARROWS: &[(&str, &str, &str)] = &[
+    ("proto/ws", "proto/http", "head response date"),
+    ("proto/cgi", "proto/http", "response"),
+];
 
 /// Crates and parts of std that a folder does without. `core::net` is addresses as values, and is not meant.
 const ABSENT: &[(&str, &str)] = &[

@@ -3,8 +3,10 @@
 //! They stand apart from libFuzzer so that a stable test can replay the corpus through them:
 //! each has a `check(data: &[u8])` that panics when the engine is at fault.
 
+pub mod cgi;
 pub mod conn_pair;
 pub mod credentials;
+pub mod form;
 pub mod http_body;
 pub mod http_head;
 pub mod monitor_wire;

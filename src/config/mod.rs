@@ -6,7 +6,7 @@
 //!
 //! Left to right, each file imports from those before it:
 //! fault, value, secret, raw (the file as written), id, address, origin, limits, http, tls, auth, users, daemon, server,
-//! client.
+//! client, program, trigger.
 
 mod address;
 mod auth;
@@ -17,10 +17,12 @@ mod http;
 mod id;
 mod limits;
 mod origin;
+mod program;
 mod raw;
 mod secret;
 mod server;
 mod tls;
+mod trigger;
 mod users;
 mod value;
 
@@ -41,14 +43,17 @@ pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
 pub use limits::{Limits, SlowPeer};
 pub use origin::Origins;
+pub use program::{find_program, search_path};
 pub use secret::Secret;
 pub use server::{Bind, Messages, Server};
 pub use tls::Tls;
+pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
 pub use users::{Origin, SecretText, UserEntry, Users};
 
 use fault::Faults;
 use raw::Table;
 use secret::is_open_to_others;
+use trigger::Known;
 
 /// A configuration without faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +66,8 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// The clients in file order.
     pub clients: Vec<Client>,
+    /// The triggers in file order, which is the order in which they are asked.
+    pub triggers: Vec<Trigger>,
     /// What works, but hardly as it was meant.
     pub warnings: Vec<Fault>,
 }
@@ -145,13 +152,18 @@ fn parse_with(
     let clients: Vec<Client> = clients.into_iter().map(|client| client.value).collect();
     faults.add(system(&daemon, &servers, &clients));
     check_collisions(&daemon, &servers, &mut faults);
-    top.later("trigger", "triggers are", &mut faults);
+    let known = Known {
+        servers: servers.iter().map(|server| server.id.clone()).collect(),
+        clients: clients.iter().map(|client| client.id.clone()).collect(),
+    };
+    let triggers = read_triggers(&mut top, &known, folder, &mut faults);
     top.finish(&mut faults);
     Ok(Config {
         file: Some(file.to_owned()),
         daemon,
         servers,
         clients,
+        triggers,
         warnings: faults.finish()?,
     })
 }
@@ -176,6 +188,7 @@ pub fn built_in() -> Config {
         daemon: Daemon::default(),
         servers: vec![server],
         clients: Vec::new(),
+        triggers: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -223,6 +236,17 @@ fn check_ids(servers: &[Placed<Server>], clients: &[Placed<Client>], faults: &mu
         }
         seen.push((kind, id, place));
     }
+}
+
+fn read_triggers(
+    top: &mut Table<'_>,
+    known: &Known,
+    folder: &Path,
+    faults: &mut Faults<'_>,
+) -> Vec<Trigger> {
+    let tables = top.tables("trigger", "[[trigger]]", faults);
+    let read = |(index, table)| Trigger::read(table, index + 1, known, folder, faults);
+    tables.into_iter().enumerate().filter_map(read).collect()
 }
 
 /// Refuses a second listener on one address; it would fail at start, with less of a hint.

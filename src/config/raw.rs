@@ -68,6 +68,21 @@ impl<'d> Table<'d> {
         Some(place_of(value, faults))
     }
 
+    /// Whether the value of a key is this text.
+    pub(super) fn is_text(&self, key: &str, text: &str) -> bool {
+        let value = self.entries.and_then(|entries| entries.get(key));
+        value.is_some_and(|value| value.get_ref().as_str() == Some(text))
+    }
+
+    /// Refuses those of the keys that the file gives: they are known, but not here.
+    pub(super) fn refuse(&self, keys: &[&'static str], what: &str, faults: &mut Faults<'_>) {
+        for key in keys {
+            if let Some(place) = self.where_is(key, faults) {
+                faults.refuse(place, format!("{key}: {what}"));
+            }
+        }
+    }
+
     /// The value of a key, which is thereby allowed.
     fn get(&mut self, key: &'static str) -> Option<&'d Value<'d>> {
         self.allowed.push(key);

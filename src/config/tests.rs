@@ -3,6 +3,7 @@
 mod access;
 mod clients;
 mod faults;
+mod triggers;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -8,6 +8,7 @@
 
 mod accept;
 mod access;
+pub mod child;
 mod core;
 mod deliver;
 mod dial;

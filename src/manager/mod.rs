@@ -2,6 +2,8 @@
 
 mod access;
 pub mod backoff;
+pub mod environment;
+pub mod matching;
 mod pages;
 mod server;
 

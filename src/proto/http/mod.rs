@@ -5,7 +5,7 @@
 //! There is no connection here, no clock and no policy: bytes become values, and values bytes.
 //!
 //! Order: byte, error, date, authority, url, line, field, head, body, response, origin, path, conditional,
-//! range, credentials. A file imports only what stands left of it.
+//! range, credentials, form. A file imports only what stands left of it.
 
 mod authority;
 mod byte;
@@ -17,6 +17,7 @@ pub mod body;
 pub mod conditional;
 pub mod credentials;
 pub mod date;
+pub mod form;
 pub mod head;
 pub mod origin;
 pub mod path;

@@ -1,0 +1,51 @@
+//! Any bytes as a form: what comes out can go into an environment, is bounded, and comes back from being written anew.
+
+use bellwire::proto::http::form::{Kind, MAX_PARAMETERS, Parameter};
+
+/// The first line of `data` is the value of Content-Type, the rest is the body.
+pub fn check(data: &[u8]) {
+    let end = data.iter().position(|&byte| byte == b'\n');
+    let (content_type, body) = end.map_or((data, &b""[..]), |at| (&data[..at], &data[at + 1..]));
+    let Some(kind) = Kind::of(content_type) else {
+        return;
+    };
+    let Ok(form) = kind.decode(body) else {
+        return;
+    };
+    assert!(form.len() <= MAX_PARAMETERS);
+    assert!(
+        form.iter()
+            .all(|(name, value)| !name.contains('\0') && !value.contains('\0'))
+    );
+    let again = match &kind {
+        Kind::Urlencoded => urlencoded(&form),
+        Kind::Multipart(Some(boundary)) => multipart(&form, boundary),
+        Kind::Multipart(None) => panic!("without a boundary there are no parts"),
+    };
+    assert_eq!(kind.decode(&again), Ok(form));
+}
+
+fn urlencoded(form: &[Parameter]) -> Vec<u8> {
+    let encode = |text: &str| {
+        text.bytes()
+            .map(|byte| format!("%{byte:02X}"))
+            .collect::<String>()
+    };
+    let pairs: Vec<String> = form
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
+    pairs.join("&").into_bytes()
+}
+
+fn multipart(form: &[Parameter], boundary: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in form {
+        let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+        body.extend([b"--", boundary, b"\r\n"].concat());
+        let part = format!("Content-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    body.extend([b"--", boundary, b"--"].concat());
+    body
+}

@@ -1,0 +1,454 @@
+//! Processes in the loop: their pipes, their end, and no trace of them afterwards.
+//!
+//! [`Children`] starts a process in a group of its own and gives it three pipes, whose other ends never block. What it
+//! writes and how it ends comes out as [`ChildEvent`]s, in this order: any number of `Output`, `Complaint` and `Drained`,
+//! one `OutputEnd`, and one `Exited` as the last of all.
+//!
+//! A process has ended when it has exited and its pipes have. What it left running may hold those for [`GRACE`]; then
+//! the group is killed, also when no pipe is held: what wants to outlive its script starts a session of its own
+//! (setsid(1)). Only after that is it reaped, so that its number, to which signals go, is never another's.
+//!
+//! When a process is too slow or unwanted is not known here: see [`Stop`] for the usual schedule.
+
+mod complaints;
+mod input;
+mod spawn;
+mod stop;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+
+use mio::unix::SourceFd;
+use mio::unix::pipe::Receiver;
+use mio::{Interest, Registry, Token};
+use slab::Slab;
+
+use crate::conn::deadline::{Millis, Tick};
+
+pub use complaints::{MAX_COMPLAINT, MAX_COMPLAINTS};
+pub use input::{MAX_BACKLOG, Refused};
+pub use spawn::{Command, Exit, Stdin};
+pub use stop::{MERCY, Step, Stop};
+
+use complaints::Complaints;
+use input::Input;
+use spawn::Process;
+
+/// How long an ended process may have its pipes held open by others.
+pub const GRACE: Millis = Millis::seconds(2);
+
+/// Of one process this much is read before the others have their turn.
+pub const MAX_OUTPUT: usize = 64 * 1024;
+
+/// The descriptors of a process, by their tokens: its number times this, and one of those below.
+const SOURCES: usize = 4;
+const STDIN: usize = 0;
+const STDOUT: usize = 1;
+const STDERR: usize = 2;
+const EXIT: usize = 3;
+
+/// A process, for as long as the daemon runs: none has the id of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChildId {
+    index: u32,
+    serial: u32,
+}
+
+/// What a process does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChildEvent {
+    /// It wrote to its stdout; at most [`MAX_OUTPUT`].
+    Output(Vec<u8>),
+    /// It will write no more.
+    OutputEnd,
+    /// A line of its stderr, fit for the log.
+    Complaint(String),
+    /// Of what was written to it nothing waits any more. It may have closed its stdin, and read nothing of it.
+    Drained,
+    /// It is gone.
+    Exited(Exit),
+}
+
+/// The processes of the loop. To drop it ends them all, with their groups.
+#[derive(Debug)]
+pub struct Children {
+    base: usize,
+    children: Slab<Child>,
+    serial: u32,
+    spawned: u64,
+    /// Those whose pipes may hold more than was read.
+    unread: Vec<ChildId>,
+    scratch: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Child {
+    id: ChildId,
+    process: Process,
+    input: Input,
+    stdout: Output,
+    stderr: Output,
+    complaints: Complaints,
+    exit: Option<Exit>,
+    /// When it is gone, whoever holds its pipes.
+    grace: Option<Tick>,
+    /// It is in `unread`.
+    unread: bool,
+}
+
+/// A pipe that we read.
+#[derive(Debug)]
+struct Output {
+    pipe: Option<Receiver>,
+    /// An edge has come, and its end was not seen.
+    ready: bool,
+    paused: bool,
+    discarded: bool,
+}
+
+/// Where events go.
+pub type ChildEvents = VecDeque<(ChildId, ChildEvent)>;
+
+impl Children {
+    /// No processes yet. Their tokens are `base` and those after it.
+    ///
+    /// How they end is only told to who does not ignore SIGCHLD, as the daemon's starter may have done.
+    #[must_use]
+    pub fn new(base: Token) -> Children {
+        // SAFETY: the default takes no handler.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        Children {
+            base: base.0,
+            children: Slab::new(),
+            serial: 0,
+            spawned: 0,
+            unread: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Starts a process.
+    ///
+    /// # Errors
+    /// What the system says: no such program, no more processes or descriptors, an environment that is too large;
+    /// `InvalidInput` when a string has a NUL.
+    pub fn spawn(
+        &mut self,
+        command: &Command<'_>,
+        registry: &Registry,
+        now: Tick,
+    ) -> io::Result<ChildId> {
+        let (process, mut pipes) = spawn::spawn(command)?;
+        let index = self.children.vacant_key();
+        let token = |source| Token(self.base + index * SOURCES + source);
+        let pidfd = process.pidfd.as_raw_fd();
+        let watched = registry
+            .register(&mut pipes.stdout, token(STDOUT), Interest::READABLE)
+            .and_then(|()| registry.register(&mut pipes.stderr, token(STDERR), Interest::READABLE))
+            .and_then(|()| {
+                registry.register(&mut SourceFd(&pidfd), token(EXIT), Interest::READABLE)
+            });
+        if let Err(error) = watched {
+            process.destroy();
+            return Err(error);
+        }
+        self.serial = self.serial.wrapping_add(1);
+        self.spawned += 1;
+        let id = ChildId {
+            index: index as u32,
+            serial: self.serial,
+        };
+        self.children.insert(Child {
+            id,
+            process,
+            input: Input::new(pipes.stdin, token(STDIN)),
+            stdout: Output::new(pipes.stdout),
+            stderr: Output::new(pipes.stderr),
+            complaints: Complaints::new(now),
+            exit: None,
+            grace: None,
+            unread: false,
+        });
+        Ok(id)
+    }
+
+    /// How many there are, those that wait for their pipes to end included.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.children.len()
+    }
+
+    /// How many were started so far.
+    #[must_use]
+    pub fn spawned(&self) -> u64 {
+        self.spawned
+    }
+
+    /// Bytes that wait for all of them.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let backlogs = self.children.iter().map(|(_, child)| child.input.backlog());
+        backlogs.sum()
+    }
+
+    /// The number that the system knows it by.
+    #[must_use]
+    pub fn pid(&self, id: ChildId) -> Option<i32> {
+        self.get(id).map(|child| child.process.pid)
+    }
+
+    /// Writes to its stdin what the pipe takes; the rest waits. How much waits then; when it is more than nothing,
+    /// `Drained` will tell its end.
+    ///
+    /// # Errors
+    /// Nothing was taken, or who should read it is gone.
+    pub fn write(
+        &mut self,
+        id: ChildId,
+        bytes: &[u8],
+        registry: &Registry,
+    ) -> Result<usize, Refused> {
+        let child = self.get_mut(id).ok_or(Refused::Gone)?;
+        child.input.write(bytes, registry)
+    }
+
+    /// Bytes that wait for its stdin.
+    #[must_use]
+    pub fn backlog(&self, id: ChildId) -> usize {
+        self.get(id).map_or(0, |child| child.input.backlog())
+    }
+
+    /// Ends its stdin when all that waits is written.
+    pub fn close_stdin(&mut self, id: ChildId) {
+        if let Some(child) = self.get_mut(id) {
+            child.input.close();
+        }
+    }
+
+    /// SIGTERM to its group.
+    pub fn terminate(&self, id: ChildId) {
+        if let Some(child) = self.get(id) {
+            child.process.signal(libc::SIGTERM);
+        }
+    }
+
+    /// SIGKILL to its group.
+    pub fn kill(&self, id: ChildId) {
+        if let Some(child) = self.get(id) {
+            child.process.signal(libc::SIGKILL);
+        }
+    }
+
+    /// Stops reading its stdout, or goes on. A process that fills its pipe meanwhile has to wait, and its end is not told
+    /// before its output is read.
+    pub fn pause_output(&mut self, id: ChildId, paused: bool, now: Tick) {
+        let Some(child) = self.get_mut(id) else {
+            return;
+        };
+        child.stdout.paused = paused;
+        if !paused {
+            // The time in which nobody read was not its own.
+            child.grace = child.grace.map(|_| now.after(GRACE));
+            self.note_unread(id);
+        }
+    }
+
+    /// Its output is of no use any more, and is read to be forgotten: so that it can end, be it paused.
+    pub fn discard_output(&mut self, id: ChildId, now: Tick) {
+        if let Some(child) = self.get_mut(id) {
+            child.stdout.discarded = true;
+            self.pause_output(id, false, now);
+        }
+    }
+
+    /// Readiness of the token that is `base` plus `source`.
+    pub fn ready(
+        &mut self,
+        source: usize,
+        registry: &Registry,
+        now: Tick,
+        events: &mut ChildEvents,
+    ) {
+        let Some(child) = self.children.get_mut(source / SOURCES) else {
+            return;
+        };
+        match source % SOURCES {
+            STDIN => {
+                if child.input.flush(registry) {
+                    events.push_back((child.id, ChildEvent::Drained));
+                }
+            }
+            STDOUT => child.stdout.ready = true,
+            STDERR => child.stderr.ready = true,
+            _ => child.note_exit(now),
+        }
+        let id = child.id;
+        self.read(id, now, events);
+    }
+
+    /// Whether [`resume`](Self::resume) has something to do, so that the loop must not sleep.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Reads on where more was to be read than one turn allows.
+    pub fn resume(&mut self, now: Tick, events: &mut ChildEvents) {
+        for id in std::mem::take(&mut self.unread) {
+            if let Some(child) = self.get_mut(id) {
+                child.unread = false;
+            }
+            self.read(id, now, events);
+        }
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        let graces = self.children.iter().filter_map(|(_, child)| child.due());
+        graces.reduce(Tick::earlier)
+    }
+
+    /// Gives up on pipes that are held open after their process has ended.
+    pub fn on_deadline(&mut self, now: Tick, events: &mut ChildEvents) {
+        let due: Vec<ChildId> = self
+            .children
+            .iter()
+            .filter(|(_, child)| child.due().is_some_and(|tick| tick.is_due(now)))
+            .map(|(_, child)| child.id)
+            .collect();
+        for id in due {
+            self.read(id, now, events);
+            if let Some(child) = self.get_mut(id) {
+                child.stderr.pipe = None;
+                if child.stdout.pipe.take().is_some() {
+                    events.push_back((id, ChildEvent::OutputEnd));
+                }
+            }
+            self.finish(id, now, events);
+        }
+    }
+
+    fn get(&self, id: ChildId) -> Option<&Child> {
+        let child = self.children.get(id.index as usize)?;
+        (child.id == id).then_some(child)
+    }
+
+    fn get_mut(&mut self, id: ChildId) -> Option<&mut Child> {
+        let child = self.children.get_mut(id.index as usize)?;
+        (child.id == id).then_some(child)
+    }
+
+    /// Reads what may be read, once round.
+    fn read(&mut self, id: ChildId, now: Tick, events: &mut ChildEvents) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize(MAX_OUTPUT, 0);
+        if let Some(child) = self.get_mut(id) {
+            let was_open = child.stdout.pipe.is_some();
+            let output = child.stdout.read(&mut scratch);
+            if !output.is_empty() && !child.stdout.discarded {
+                events.push_back((id, ChildEvent::Output(output.to_vec())));
+            }
+            if was_open && child.stdout.pipe.is_none() {
+                events.push_back((id, ChildEvent::OutputEnd));
+            }
+            let complaint = child.stderr.read(&mut scratch);
+            let mut tell = |line| events.push_back((id, ChildEvent::Complaint(line)));
+            child.complaints.take(complaint, now, &mut tell);
+        }
+        self.scratch = scratch;
+        self.note_unread(id);
+        self.finish(id, now, events);
+    }
+
+    fn note_unread(&mut self, id: ChildId) {
+        if let Some(child) = self.get_mut(id)
+            && (child.stdout.wants_reading() || child.stderr.wants_reading())
+            && !std::mem::replace(&mut child.unread, true)
+        {
+            self.unread.push(id);
+        }
+    }
+
+    /// Lets go of a process that has exited and whose pipes have ended.
+    fn finish(&mut self, id: ChildId, now: Tick, events: &mut ChildEvents) {
+        let Some(child) = self.get_mut(id) else {
+            return;
+        };
+        let Some(exit) = child.exit else { return };
+        if child.stdout.pipe.is_some() || child.stderr.pipe.is_some() {
+            return;
+        }
+        let mut tell = |line| events.push_back((id, ChildEvent::Complaint(line)));
+        child.complaints.finish(now, &mut tell);
+        events.push_back((id, ChildEvent::Exited(exit)));
+        child.process.signal(libc::SIGKILL);
+        child.process.reap();
+        self.children.remove(id.index as usize);
+        if self.children.is_empty() {
+            self.scratch = Vec::new();
+        }
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        // All of them first, so that they end side by side.
+        for (_, child) in &self.children {
+            child.process.signal(libc::SIGKILL);
+        }
+        for (_, child) in &self.children {
+            child.process.destroy();
+        }
+    }
+}
+
+impl Child {
+    fn note_exit(&mut self, now: Tick) {
+        if self.exit.is_none() {
+            self.exit = self.process.exit();
+            self.grace = self.exit.map(|_| now.after(GRACE));
+        }
+    }
+
+    /// While nobody reads its output, that it has not ended proves nothing.
+    fn due(&self) -> Option<Tick> {
+        self.grace.filter(|_| !self.stdout.paused)
+    }
+}
+
+impl Output {
+    fn new(pipe: Receiver) -> Output {
+        Output {
+            pipe: Some(pipe),
+            ready: false,
+            paused: false,
+            discarded: false,
+        }
+    }
+
+    fn wants_reading(&self) -> bool {
+        self.pipe.is_some() && self.ready && !self.paused
+    }
+
+    /// Reads until the pipe is empty, has ended, or the room is full. A short read proves nothing: the edge of an end
+    /// that has come already does not come again.
+    fn read<'s>(&mut self, room: &'s mut [u8]) -> &'s [u8] {
+        let mut filled = 0;
+        while self.wants_reading() && filled < room.len() {
+            let Some(pipe) = &mut self.pipe else { break };
+            match pipe.read(&mut room[filled..]) {
+                Ok(0) => self.pipe = None,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.pipe = None,
+            }
+        }
+        &room[..filled]
+    }
+}

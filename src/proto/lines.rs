@@ -1,0 +1,140 @@
+//! Text that comes in pieces, as lines of bounded length.
+//!
+//! A line ends with LF, which is not part of it; a CR before it is. The last may lack its LF. A line that lies whole in
+//! one piece is handed on where it lies.
+
+use std::fmt;
+
+use memchr::memchr;
+
+/// The longest line of a process that is taken for a message or a command.
+pub const MAX_LINE: usize = 1024 * 1024;
+
+/// A line is longer than it may be. What follows is of no use, since it is not known where the next begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a line is too long")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+/// The beginning of a line whose end has not come.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    begun: Vec<u8>,
+    max: usize,
+}
+
+impl Lines {
+    /// Lines of at most `max` bytes.
+    #[must_use]
+    pub fn new(max: usize) -> Lines {
+        Lines {
+            begun: Vec::new(),
+            max,
+        }
+    }
+
+    /// Bytes that are kept.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.begun.len()
+    }
+
+    /// Takes a piece, and gives every line that it ends to `each`.
+    ///
+    /// # Errors
+    /// A line is too long, be it ended or not; those before it were given.
+    pub fn take(&mut self, mut piece: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), TooLong> {
+        while let Some(end) = memchr(b'\n', piece) {
+            let (line, rest) = (&piece[..end], &piece[end + 1..]);
+            self.check(line.len())?;
+            if self.begun.is_empty() {
+                each(line);
+            } else {
+                self.begun.extend_from_slice(line);
+                each(&self.begun);
+                self.begun = Vec::new();
+            }
+            piece = rest;
+        }
+        self.check(piece.len())?;
+        self.begun.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// No more will come: what is left is a line too, unless it is empty.
+    #[must_use]
+    pub fn finish(&mut self) -> Option<Vec<u8>> {
+        Some(std::mem::take(&mut self.begun)).filter(|line| !line.is_empty())
+    }
+
+    fn check(&self, more: usize) -> Result<(), TooLong> {
+        if self.begun.len() + more > self.max {
+            Err(TooLong)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Split = (Vec<Vec<u8>>, Result<Option<Vec<u8>>, TooLong>);
+
+    fn split<'p>(max: usize, pieces: impl IntoIterator<Item = &'p [u8]>) -> Split {
+        let mut lines = Lines::new(max);
+        let mut out = Vec::new();
+        for piece in pieces {
+            if let Err(error) = lines.take(piece, |line| out.push(line.to_vec())) {
+                return (out, Err(error));
+            }
+        }
+        let last = lines.finish();
+        assert_eq!(lines.held(), 0);
+        (out, Ok(last))
+    }
+
+    #[test]
+    fn lines_of_pieces() {
+        let lines = |text: &str| {
+            let (lines, last) = split(9, [text.as_bytes()]);
+            (lines.join(&b'|'), last.unwrap().unwrap_or_default())
+        };
+        assert_eq!(lines(""), (b"".to_vec(), b"".to_vec()));
+        assert_eq!(lines("a\nb\n"), (b"a|b".to_vec(), b"".to_vec()));
+        assert_eq!(lines("a\r\n\nb"), (b"a\r|".to_vec(), b"b".to_vec()));
+    }
+
+    #[test]
+    fn too_long() {
+        assert_eq!(
+            split(3, [b"abc\nabc".as_slice()]).1,
+            Ok(Some(b"abc".to_vec()))
+        );
+        for text in ["a\nabcd\n", "a\nabcd", "a\nabcde\nf\n"] {
+            let whole = split(3, [text.as_bytes()]);
+            assert_eq!(whole, (vec![b"a".to_vec()], Err(TooLong)), "{text}");
+            assert_eq!(split(3, text.as_bytes().chunks(1)), whole, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_cut_does_not_matter(text in "[ab\n\r]{0,60}", step in 1_usize..9, max in 0_usize..12) {
+            let (whole, parts) = (split(max, [text.as_bytes()]), split(max, text.as_bytes().chunks(step)));
+            prop_assert_eq!(&whole, &parts);
+            if let (mut lines, Ok(last)) = whole {
+                lines.push(last.unwrap_or_default());
+                prop_assert_eq!(lines.join(&b'\n'), text.into_bytes());
+            }
+        }
+    }
+}
