@@ -59,3 +59,8 @@ fn target() {
 fn range() {
     replay("range", checks::range::check);
 }
+
+#[test]
+fn rpc() {
+    replay("rpc", checks::rpc::check);
+}

@@ -53,7 +53,11 @@ const ORDER: &[(&str, &str)] = &[
         "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
     ),
     ("certs", "pem der < mod"),
-    ("manager", "access < pages < server < mod"),
+    ("manager", "rpc access < pages < server < mod"),
+    (
+        "manager/rpc",
+        "time < json < name < error < data < params < event < respond < call < outcome < message < mod",
+    ),
     (
         "cli",
         "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",
@@ -75,6 +79,10 @@ const ABSENT: &[(&str, &str)] = &[
     ("files", "mio"),
     ("certs", "mio"),
     ("manager", "mio"),
+    (
+        "manager/rpc",
+        "std::net std::fs std::io mio libc socket2 log",
+    ),
 ];
 
 #[test]

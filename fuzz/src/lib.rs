@@ -7,6 +7,7 @@ pub mod conn_pair;
 pub mod http_body;
 pub mod http_head;
 pub mod range;
+pub mod rpc;
 pub mod target;
 pub mod ws_frame;
 pub mod ws_session;

@@ -2,6 +2,7 @@
 
 mod access;
 mod pages;
+pub mod rpc;
 mod server;
 
 use std::rc::Rc;
