@@ -41,7 +41,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "config",
-        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < mod",
+        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < socket < mod",
     ),
     (
         "conn",
@@ -60,7 +60,12 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "exit < identity < certificates < logging < output < source < args < check < signals < daemon < mod",
+        "exit < identity < certificates < logging < output < source < args < check < control < signals < daemon < mod",
+    ),
+    ("cli/args", "help < scan < command < calls < mod"),
+    (
+        "cli/control",
+        "text < failure < socket < client < input < show < events < mod",
     ),
 ];
 

@@ -49,7 +49,8 @@ fn other_than(
     }
 }
 
-fn effective_user() -> u32 {
+/// The user whose rights the process has.
+pub(super) fn effective_user() -> u32 {
     // SAFETY: geteuid has no arguments and cannot fail.
     unsafe { libc::geteuid() }
 }

@@ -1,10 +1,11 @@
 //! Floor 5: the command line.
 //!
-//! Left to right: exit, identity, certificates, logging, output, source, args, check, signals, daemon.
+//! Left to right: exit, identity, certificates, logging, output, source, args, check, control, signals, daemon.
 
 mod args;
 mod certificates;
 mod check;
+mod control;
 pub mod daemon;
 mod exit;
 mod identity;
@@ -26,11 +27,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Run(options)) => run(options),
         Ok(Command::Check(options)) => check::check(options).into(),
         Ok(Command::Print(text)) => output::print(text).into(),
+        Ok(Command::Control(control)) => control::run(control).into(),
+        Ok(Command::ClientTest(_)) => later("client test"),
+        Ok(Command::ClientNew(_)) => later("client new"),
+        Ok(Command::HashPassword) => later("hash-password"),
+        Ok(Command::Monitor) => later("monitor"),
         Err(what) => {
             output::complain(&format!("bellwire: {what} (see bellwire --help)"));
             Exit::Usage.into()
         }
     }
+}
+
+fn later(verb: &str) -> ExitCode {
+    output::complain(&format!("bellwire: {verb} is not available yet"));
+    Exit::Usage.into()
 }
 
 fn run(options: Options) -> ExitCode {

@@ -5,7 +5,7 @@
 //! ask for nothing are accepted. Which users and groups the system has is not asked here, nor is anything bound.
 //!
 //! Left to right, each file imports from those before it:
-//! fault, value, raw (the file as written), id, address, origin, limits, http, tls, daemon, server.
+//! fault, value, raw (the file as written), id, address, origin, limits, http, tls, daemon, server, socket.
 
 mod address;
 mod daemon;
@@ -16,6 +16,7 @@ mod limits;
 mod origin;
 mod raw;
 mod server;
+mod socket;
 mod tls;
 mod value;
 
@@ -35,6 +36,7 @@ pub use id::Id;
 pub use limits::{Limits, SlowPeer};
 pub use origin::Origins;
 pub use server::{Bind, Messages, Server};
+pub use socket::control_socket;
 pub use tls::Tls;
 
 use fault::Faults;

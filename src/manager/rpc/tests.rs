@@ -1,10 +1,10 @@
-//! Lines to calls and back, and the examples that the documentation shows.
+//! Lines to calls and back.
+
+mod examples;
 
 use serde_json::{Value, json};
 
-use super::event::{Event, Kind};
 use super::*;
-use crate::config::{Fault, Place};
 
 fn one(line: &str) -> Request {
     match decode(line.as_bytes()) {
@@ -14,13 +14,13 @@ fn one(line: &str) -> Request {
 }
 
 /// What a method with these params is decoded to.
-fn call(method: &str, params: Value) -> Result<Call, Error> {
+fn call(method: &str, params: &Value) -> Result<Call, Error> {
     let line = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     one(&line.to_string()).call
 }
 
 /// The code, field and message of a refused call.
-fn refused(method: &str, params: Value) -> (Code, String, String) {
+fn refused(method: &str, params: &Value) -> (Code, String, String) {
     let error = call(method, params).expect_err("refused");
     match error.data {
         ErrorData::Field { field, .. } => (error.code, field, error.message),
@@ -28,7 +28,7 @@ fn refused(method: &str, params: Value) -> (Code, String, String) {
     }
 }
 
-fn invalid(method: &str, params: Value) -> String {
+fn invalid(method: &str, params: &Value) -> String {
     let (code, field, message) = refused(method, params);
     assert_eq!(code, Code::InvalidParams, "{message}");
     assert!(message.starts_with(&format!("{field}: ")), "{message}");
@@ -40,171 +40,6 @@ fn encoded(response: &Response) -> String {
     let mut out = Vec::new();
     response.encode(&mut out);
     String::from_utf8(out).expect("UTF-8")
-}
-
-/// The examples of the documentation that begin with `arrow`.
-fn examples(arrow: &str) -> Vec<&'static str> {
-    include_str!("methods.md")
-        .lines()
-        .filter_map(|line| line.strip_prefix(arrow))
-        .collect()
-}
-
-#[test]
-fn every_example_request_decodes_to_its_method_and_encodes_anew() {
-    let mut methods = Vec::new();
-    for line in examples("--> ") {
-        let request = one(line);
-        let call = request.call.expect(line);
-        let mut again = Vec::new();
-        encode(request.id.as_ref(), &call, &mut again);
-        let value: Value = serde_json::from_str(line).expect("JSON");
-        let mut encoded: Value = serde_json::from_slice(&again).expect("JSON");
-        if value.get("params").is_none() {
-            encoded.as_object_mut().expect("an object").remove("params");
-        }
-        assert_eq!(encoded, value);
-        methods.push(call.method());
-    }
-    for (method, _) in Call::METHODS {
-        assert!(methods.contains(&method), "no example of {method}");
-    }
-}
-
-#[test]
-fn every_param_is_documented() {
-    let text = include_str!("methods.md");
-    for (method, params) in Call::METHODS {
-        let (_, section) = text.split_once(&format!("`{method}`")).expect(method);
-        for param in params {
-            assert!(section.contains(&format!("`{param}`")), "{method}: {param}");
-        }
-    }
-    for code in Code::ALL {
-        assert!(text.contains(&format!("| {} |", code.number())), "{code:?}");
-    }
-}
-
-#[test]
-fn every_example_answer_is_what_is_encoded() {
-    let mut written = answers();
-    written.push(example_event());
-    for line in examples("<-- ") {
-        assert!(FromDaemon::decode(line.as_bytes()).is_ok(), "{line}");
-        assert!(
-            written.contains(&format!("{line}\n")),
-            "not what is encoded: {line}"
-        );
-    }
-    assert_eq!(examples("<-- ").len(), written.len());
-}
-
-fn example_event() -> String {
-    let event = Event {
-        source: Some("chat"),
-        connection: Some(ConnectionName(42)),
-        peer: Some("127.0.0.1:50000"),
-        message: Some(Payload::Text("hello")),
-        ..Event::new(17, at(250), Kind::Message)
-    };
-    let mut out = Vec::new();
-    event.encode(&mut out);
-    String::from_utf8(out).expect("UTF-8")
-}
-
-fn at(millis: u16) -> Time {
-    let secs = 1_795_516_675;
-    Time { secs, millis }
-}
-
-fn server(state: ServerState, connections: u64) -> ServerStatus {
-    ServerStatus {
-        id: "chat".to_owned(),
-        name: "Chat room".to_owned(),
-        state,
-        bindings: vec!["127.0.0.1:8080".to_owned()],
-        connections,
-        differs: state == ServerState::Stopped,
-    }
-}
-
-fn client(state: ClientState, error: Option<&str>) -> ClientStatus {
-    ClientStatus {
-        id: "up".to_owned(),
-        name: "Upstream".to_owned(),
-        state,
-        since: Some(at(0)),
-        error: error.map(str::to_owned),
-        differs: state == ClientState::Disconnected,
-    }
-}
-
-fn answers() -> Vec<String> {
-    let status = Status {
-        version: "0.1.0".to_owned(),
-        uptime: 3600,
-        servers: vec![server(ServerState::Started, 2)],
-        clients: vec![client(ClientState::Waiting, Some("connection refused"))],
-        counts: vec![("events", 17)],
-    };
-    let reloaded = Reloaded {
-        started: vec!["server new".to_owned()],
-        stopped: Vec::new(),
-        changed: vec!["server chat".to_owned()],
-        kept: vec!["client up".to_owned()],
-    };
-    let fault = Fault {
-        file: "bellwire.toml".into(),
-        place: Some(Place { line: 3, column: 1 }),
-        what: "unknown key".to_owned(),
-    };
-    let connection = ConnectionStatus {
-        connection: ConnectionName(42),
-        source: "chat".to_owned(),
-        peer: "127.0.0.1:50000".to_owned(),
-        user: None,
-        since: at(0),
-        messages_in: 1,
-        messages_out: 2,
-        bytes_in: 30,
-        bytes_out: 40,
-    };
-    let outcomes = [
-        (1, Ok(Outcome::Status(status))),
-        (2, Ok(Outcome::Reloaded(reloaded))),
-        (2, Err(Error::configuration(vec![fault]))),
-        (
-            3,
-            Ok(Outcome::Servers(vec![server(ServerState::Started, 2)])),
-        ),
-        (5, Ok(Outcome::Server(server(ServerState::Stopped, 0)))),
-        (5, Err(Error::no_such_server("chta"))),
-        (
-            6,
-            Ok(Outcome::Clients(vec![client(ClientState::Connected, None)])),
-        ),
-        (
-            8,
-            Ok(Outcome::Client(client(ClientState::Disconnected, None))),
-        ),
-        (9, Ok(Outcome::Connections(vec![connection]))),
-        (10, Ok(Outcome::Reached(2))),
-        (12, Err(Error::not_connected("up"))),
-        (13, Ok(Outcome::Done)),
-        (13, Err(Error::no_such_connection(ConnectionName(42)))),
-        (14, Ok(Outcome::Done)),
-        (15, Err(Error::no_such_request(RequestName(8)))),
-        (16, Ok(Outcome::Subscribed { seq: 16 })),
-    ];
-    let response = |(id, outcome)| Response {
-        id: Id::number(id),
-        outcome,
-    };
-    outcomes
-        .into_iter()
-        .map(response)
-        .map(|it| encoded(&it))
-        .collect()
 }
 
 #[test]
@@ -323,23 +158,23 @@ fn a_batch_is_bounded() {
 
 #[test]
 fn unknown_methods_and_params_are_named() {
-    let (code, field, message) = refused("walk", json!({}));
+    let (code, field, message) = refused("walk", &json!({}));
     assert_eq!((code, field.as_str()), (Code::MethodNotFound, "method"));
     assert!(message.starts_with("method: \"walk\"; allowed: status, reload, "));
     assert_eq!(
-        invalid("kick", json!({"connection": "c1", "cod": 1})),
+        invalid("kick", &json!({"connection": "c1", "cod": 1})),
         "cod: an unknown param; allowed: connection, code, reason"
     );
     assert_eq!(
-        invalid("status", json!({"x": null})),
+        invalid("status", &json!({"x": null})),
         "x: an unknown param; allowed: no params"
     );
     assert_eq!(
-        invalid("status", json!([1])),
+        invalid("status", &json!([1])),
         "params: an array; allowed: an object, params by name"
     );
-    assert_eq!(call("status", json!([])), Ok(Call::Status));
-    assert_eq!(call("status", json!(null)), Ok(Call::Status));
+    assert_eq!(call("status", &json!([])), Ok(Call::Status));
+    assert_eq!(call("status", &json!(null)), Ok(Call::Status));
 }
 
 #[test]
@@ -452,7 +287,7 @@ fn params_have_their_types() {
             "ids: 1; allowed: an array of strings",
         ),
     ] {
-        let message = invalid(method, params);
+        let message = invalid(method, &params);
         assert!(message.starts_with(begins), "{message}");
     }
 }
@@ -460,15 +295,15 @@ fn params_have_their_types() {
 #[test]
 fn defaults_are_filled_in() {
     assert_eq!(
-        call("reload", json!({})),
+        call("reload", &json!({})),
         Ok(Call::Reload { dry_run: false })
     );
-    let Ok(Call::Kick(kick)) = call("kick", json!({"connection": "c1", "code": null})) else {
+    let Ok(Call::Kick(kick)) = call("kick", &json!({"connection": "c1", "code": null})) else {
         panic!("a kick")
     };
     assert_eq!((kick.code.get(), kick.reason.as_str()), (1008, ""));
     assert_eq!(
-        call("events.subscribe", json!({})),
+        call("events.subscribe", &json!({})),
         Ok(Call::Subscribe(Subscribe::default()))
     );
 }
