@@ -225,7 +225,10 @@ fn wrong_usage_is_status_2() {
             ["walk"].as_slice(),
             "bellwire: unknown verb \"walk\"; allowed: run, check",
         ),
-        (&["status"], "bellwire: status is not available yet"),
+        (
+            &["status", "now"],
+            "bellwire: unexpected argument \"now\"; allowed: bellwire status",
+        ),
         (
             &["check", "--loud"],
             "bellwire: unknown option --loud; allowed: -c/--config FILE",

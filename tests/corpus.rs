@@ -79,3 +79,8 @@ fn form() {
 fn cgi() {
     replay("cgi", checks::cgi::check);
 }
+
+#[test]
+fn rpc() {
+    replay("rpc", checks::rpc::check);
+}

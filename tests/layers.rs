@@ -30,10 +30,10 @@ const ORDER: &[(&str, &str)] = &[
         "",
         "proto < conn < config certs auth files < engine < manager < cli < mod < main",
     ),
-    ("proto", "http < ws monitor_wire < mod"),
+    ("proto", "lines http < cgi ws monitor_wire < mod"),
     (
         "proto/http",
-        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < credentials < mod",
+        "byte < error < date < authority < url < line < field < head < body < response < origin < path < conditional < range < credentials < form < mod",
     ),
     (
         "proto/ws",
@@ -41,31 +41,46 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "config",
-        "fault < value < raw < id < address < origin < limits < http < tls < auth < users < daemon < server < mod",
+        "fault < value < secret < raw < id < address < origin < limits < http < tls < auth < users < daemon < server < client < program < trigger < socket < mod",
     ),
+    ("config/client", "basic endpoint fields < trust < mod"),
     ("config/trigger", "event < run < mod"),
     (
         "conn",
-        "buffer < deadline < event < conf < phase < tls < answer < connection < lines respond websocket ending < http < mod",
+        "buffer < deadline < tls < event < conf < phase < answer < connection < lines respond opening websocket ending < http < mod",
     ),
+    ("conn/tls", "error cipher < machine < mod"),
     (
         "files",
         "mime < coding < open < answer < listing known < folder < visit < mod",
     ),
-    (
-        "engine",
-        "wheel < packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
-    ),
-    ("engine/child", "complaints input spawn stop < mod"),
-    ("certs", "pem der < mod"),
+    ("certs", "pem der < files < client < mod"),
     (
         "auth",
         "unsupported < argon crypt < secret < users < remember < throttle < mod",
     ),
-    ("manager", "access < pages < server < mod"),
+    (
+        "engine",
+        "wheel < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
+    ),
+    ("engine/child", "complaints input spawn stop < mod"),
+    ("engine/dial", "schedule < mod"),
+    (
+        "manager",
+        "environment matching backoff rpc access < pages < server < mod",
+    ),
+    (
+        "manager/rpc",
+        "time < json < name < error < data < params < event < respond < call < outcome < message < mod",
+    ),
     (
         "cli",
-        "exit < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < signals < monitor < daemon < mod",
+        "exit < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_test < client_new < signals < monitor < daemon < mod",
+    ),
+    ("cli/args", "help < scan < command < calls < mod"),
+    (
+        "cli/control",
+        "text < failure < socket < client < input < show < events < mod",
     ),
     (
         "cli/monitor",
@@ -91,6 +106,10 @@ const ABSENT: &[(&str, &str)] = &[
     ("files", "mio"),
     ("certs", "mio"),
     ("manager", "mio"),
+    (
+        "manager/rpc",
+        "std::net std::fs std::io mio libc socket2 log",
+    ),
 ];
 
 #[test]

@@ -11,6 +11,7 @@ pub mod http_body;
 pub mod http_head;
 pub mod monitor_wire;
 pub mod range;
+pub mod rpc;
 pub mod target;
 pub mod ws_frame;
 pub mod ws_session;

@@ -11,6 +11,12 @@ pub enum Exit {
     Failed,
     /// It was asked for something that there is not.
     Usage,
+    /// The daemon is not running, or the client not connected.
+    NotRunning,
+    /// There is no such id.
+    NoSuchId,
+    /// It took too long.
+    TimedOut,
     /// The configuration is at fault; EX_CONFIG of sysexits.h.
     Configuration,
 }
@@ -22,6 +28,9 @@ impl Exit {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::NotRunning => 3,
+            Exit::NoSuchId => 4,
+            Exit::TimedOut => 5,
             Exit::Configuration => 78,
         }
     }

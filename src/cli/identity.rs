@@ -52,7 +52,8 @@ fn impossible(
     }
 }
 
-fn effective_user() -> u32 {
+/// The user whose rights the process has.
+pub(super) fn effective_user() -> u32 {
     // SAFETY: geteuid has no arguments and cannot fail.
     unsafe { libc::geteuid() }
 }

@@ -1,12 +1,13 @@
 //! Floor 5: the command line.
 //!
 //! Left to right: exit, identity, privileges, certificates, accounts, logging, output, source, hash_password, args,
-//! check, signals, monitor, daemon.
+//! check, control, signals, monitor, daemon.
 
 mod accounts;
 mod args;
 mod certificates;
 mod check;
+mod control;
 pub mod daemon;
 mod exit;
 mod hash_password;
@@ -24,24 +25,41 @@ use std::process::ExitCode;
 
 pub use exit::Exit;
 
+use crate::auth;
+
 use args::{Command, Options};
 
 /// Does what the arguments after the program's name ask for.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter().peekable();
     if args.next_if(|verb| verb == monitor::VERB).is_some() {
-        return monitor::main(args, |_, _| None).into();
+        return monitor::main(args, verify_secret).into();
     }
     match args::parse(args) {
         Ok(Command::Run(options)) => run(options),
         Ok(Command::Check(options)) => check::check(options).into(),
         Ok(Command::HashPassword) => hash_password::run().into(),
         Ok(Command::Print(text)) => output::print(text).into(),
+        Ok(Command::Control(control)) => control::run(control).into(),
+        Ok(Command::ClientTest(_)) => later("client test"),
+        Ok(Command::ClientNew(_)) => later("client new"),
         Err(what) => {
             output::complain(&format!("bellwire: {what} (see bellwire --help)"));
             Exit::Usage.into()
         }
     }
+}
+
+/// Whether a password is the one that was hashed; `None`: the system cannot tell.
+fn verify_secret(hash: &str, password: &[u8]) -> Option<bool> {
+    auth::verify_secret(hash, password)
+        .inspect_err(|error| log::error!("a password cannot be checked: {error}"))
+        .ok()
+}
+
+fn later(verb: &str) -> ExitCode {
+    output::complain(&format!("bellwire: {verb} is not available yet"));
+    Exit::Usage.into()
 }
 
 fn run(options: Options) -> ExitCode {

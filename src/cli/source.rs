@@ -13,14 +13,15 @@ const VARIABLE: &str = "BELLWIRE_CONFIG";
 const LOCAL: &str = "bellwire.toml";
 const SYSTEM: &str = "/etc/bellwire/bellwire.toml";
 
+/// The configuration file: the one that is named, be it there or not, or the first that is there.
+pub(super) fn file(named: Option<PathBuf>) -> Option<PathBuf> {
+    let variable = std::env::var_os(VARIABLE);
+    find(named, variable, identity::is_root(), is_there)
+}
+
 /// Finds and reads the configuration; the built-in default when there is none at all.
 pub(super) fn load(named: Option<PathBuf>) -> Result<Config, Vec<Fault>> {
-    match find(
-        named,
-        std::env::var_os(VARIABLE),
-        identity::is_root(),
-        is_there,
-    ) {
+    match file(named) {
         Some(file) => config::load_with(&file, |daemon, servers, clients| {
             let mut findings = certificates::findings(servers);
             findings.add(certificates::findings_of_clients(clients));

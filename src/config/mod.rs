@@ -6,7 +6,7 @@
 //!
 //! Left to right, each file imports from those before it:
 //! fault, value, secret, raw (the file as written), id, address, origin, limits, http, tls, auth, users, daemon, server,
-//! client, program, trigger.
+//! client, program, trigger, socket.
 
 mod address;
 mod auth;
@@ -21,6 +21,7 @@ mod program;
 mod raw;
 mod secret;
 mod server;
+mod socket;
 mod tls;
 mod trigger;
 mod users;
@@ -46,6 +47,7 @@ pub use origin::Origins;
 pub use program::{find_program, search_path};
 pub use secret::Secret;
 pub use server::{Bind, Messages, Server};
+pub use socket::control_socket;
 pub use tls::Tls;
 pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
 pub use users::{Origin, SecretText, UserEntry, Users};

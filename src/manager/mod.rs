@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod environment;
 pub mod matching;
 mod pages;
+pub mod rpc;
 mod server;
 
 use std::rc::Rc;

@@ -110,7 +110,7 @@ pub(super) fn read_match(table: &mut Table<'_>, on: Option<On>, faults: &mut Fau
             "string: \"\"; allowed: at least one character",
         ),
         (None, How::StartsWith | How::Contains | How::Exact) if !table.has("string") => {
-            let place = table.place_of("match", faults).unwrap_or(table.place());
+            let place = table.where_is("match", faults).unwrap_or(table.place());
             faults.misplaced(place, "string is missing; match needs string, what to compare with");
         }
         _ => {}

@@ -1,0 +1,293 @@
+//! Words and options to the command of each verb. What a call cannot say is wrong usage here already.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Id;
+use crate::manager::rpc::event::Kind;
+use crate::manager::rpc::{
+    Call, ConnectionName, Content, Data, Error, Kick, Receivers, RequestName, Respond, Send,
+    Subscribe,
+};
+
+use super::command::{
+    ClientNew, ClientTest, Command, Control, Form, Input, Options, Source, Target, Verbosity,
+};
+use super::scan::Words;
+
+/// How long an answer is waited for.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
+const SERVER: &str = "the id of a server";
+const CLIENT: &str = "the id of a client";
+
+pub(super) fn run(words: &mut Words) -> Result<Command, String> {
+    Ok(Command::Run(options(words)?))
+}
+
+pub(super) fn check(words: &mut Words) -> Result<Command, String> {
+    Ok(Command::Check(options(words)?))
+}
+
+pub(super) fn hash_password(_: &mut Words) -> Result<Command, String> {
+    Ok(Command::HashPassword)
+}
+
+pub(super) fn status(words: &mut Words) -> Result<Command, String> {
+    control(words, Call::Status, None)
+}
+
+pub(super) fn reload(words: &mut Words) -> Result<Command, String> {
+    let dry_run = words.flag("--dry-run");
+    control(words, Call::Reload { dry_run }, None)
+}
+
+pub(super) fn server_list(words: &mut Words) -> Result<Command, String> {
+    let id = words.next_text()?;
+    control(words, Call::ServerList(id), None)
+}
+
+pub(super) fn server_start(words: &mut Words) -> Result<Command, String> {
+    let id = required(words, SERVER)?;
+    control(words, Call::ServerStart(id), None)
+}
+
+pub(super) fn server_stop(words: &mut Words) -> Result<Command, String> {
+    let id = required(words, SERVER)?;
+    control(words, Call::ServerStop(id), None)
+}
+
+pub(super) fn client_list(words: &mut Words) -> Result<Command, String> {
+    let id = words.next_text()?;
+    control(words, Call::ClientList(id), None)
+}
+
+pub(super) fn client_connect(words: &mut Words) -> Result<Command, String> {
+    let id = required(words, CLIENT)?;
+    control(words, Call::ClientConnect(id), None)
+}
+
+pub(super) fn client_disconnect(words: &mut Words) -> Result<Command, String> {
+    let id = required(words, CLIENT)?;
+    control(words, Call::ClientDisconnect(id), None)
+}
+
+pub(super) fn connections(words: &mut Words) -> Result<Command, String> {
+    let id = words.next_text()?;
+    control(words, Call::Connections(id), None)
+}
+
+pub(super) fn send(words: &mut Words) -> Result<Command, String> {
+    let id = required(words, "the id of a server or client")?;
+    let receivers = receivers(words)?;
+    let form = if words.flag("--binary") {
+        Form::Binary
+    } else {
+        Form::Text
+    };
+    let (data, source) = match (words.next(), file(words)?) {
+        (Some(_), Some(_)) => return Err("a text beside --file; allowed: one of both".to_owned()),
+        (Some(text), None) => (message(text, form)?, None),
+        (None, source) => (Data::Text(String::new()), source.or(Some(Source::Stdin))),
+    };
+    let send = Send {
+        id,
+        data,
+        receivers,
+    };
+    let input = source.map(|source| Input { source, form });
+    control(words, Call::Send(send), input)
+}
+
+fn receivers(words: &mut Words) -> Result<Receivers, String> {
+    let to = words.text("--to")?;
+    let except = words.text("--except")?;
+    let user = words.text("--user")?;
+    match (to, except, user) {
+        (None, None, None) => Ok(Receivers::All),
+        (Some(to), None, None) => Ok(Receivers::To(connection("--to", &to)?)),
+        (None, Some(except), None) => Ok(Receivers::Except(connection("--except", &except)?)),
+        (None, None, Some(user)) => Ok(Receivers::User(user)),
+        _ => Err("--to, --except and --user exclude each other; allowed: one of them".to_owned()),
+    }
+}
+
+fn message(text: OsString, form: Form) -> Result<Data, String> {
+    match (form, text.into_string()) {
+        (Form::Binary, Ok(text)) => Ok(Data::Binary(text.into_bytes())),
+        (Form::Binary, Err(bytes)) => Ok(Data::Binary(bytes.into_vec())),
+        (_, Ok(text)) => Ok(Data::Text(text)),
+        (_, Err(_)) => Err("the text is not UTF-8; allowed: UTF-8, or --binary".to_owned()),
+    }
+}
+
+/// Where `--file` says that something is.
+fn file(words: &mut Words) -> Result<Option<Source>, String> {
+    Ok(words.value("--file")?.map(|file| match file.to_str() {
+        Some("-") => Source::Stdin,
+        _ => Source::File(PathBuf::from(file)),
+    }))
+}
+
+pub(super) fn kick(words: &mut Words) -> Result<Command, String> {
+    let name = required(words, ConnectionName::ALLOWED)?;
+    let code = words.number("--code")?.unwrap_or(1008);
+    let kick = Kick {
+        connection: connection("kick", &name)?,
+        code: Kick::close_code(code).map_err(option)?,
+        reason: words.text("--reason")?.unwrap_or_default(),
+    };
+    kick.check().map_err(option)?;
+    control(words, Call::Kick(kick), None)
+}
+
+pub(super) fn respond(words: &mut Words) -> Result<Command, String> {
+    let name = required(words, RequestName::ALLOWED)?;
+    let request = RequestName::parse(&name)
+        .ok_or_else(|| format!("respond: {name:?}; allowed: {}", RequestName::ALLOWED))?;
+    let (content, source) = content(words)?;
+    let respond = Respond {
+        status: words.number("--status")?,
+        media_type: words.text("--type")?,
+        content,
+        headers: words
+            .texts("--header")?
+            .iter()
+            .map(|line| header(line))
+            .collect::<Result<_, _>>()?,
+        cookies: words.texts("--cookie")?,
+        ..Respond::new(request)
+    };
+    respond.check().map_err(option)?;
+    let input = source.map(|source| Input {
+        source,
+        form: Form::Either,
+    });
+    control(words, Call::Respond(respond), input)
+}
+
+fn content(words: &mut Words) -> Result<(Content, Option<Source>), String> {
+    match (
+        words.text("--text")?,
+        file(words)?,
+        words.text("--redirect")?,
+    ) {
+        (None, None, None) => Ok((Content::Empty, None)),
+        (Some(text), None, None) => Ok((Content::Body(Data::Text(text)), None)),
+        // A body is coming: what is checked before is checked beside one.
+        (None, source @ Some(_), None) => Ok((Content::Body(Data::Text(String::new())), source)),
+        (None, None, Some(location)) => Ok((Content::Redirect(location), None)),
+        _ => {
+            Err("--text, --file and --redirect exclude each other; allowed: one of them".to_owned())
+        }
+    }
+}
+
+fn header(line: &str) -> Result<(String, String), String> {
+    match line.split_once(':') {
+        Some((name, value)) => Ok((name.to_owned(), value.trim_matches([' ', '\t']).to_owned())),
+        None => Err(format!(
+            "--header: {line:?}; allowed: a field, such as 'X-Site: attic'"
+        )),
+    }
+}
+
+pub(super) fn events(words: &mut Words) -> Result<Command, String> {
+    let mut ids = Vec::new();
+    while let Some(id) = words.next_text()? {
+        ids.push(id);
+    }
+    let kind = |name: String| {
+        Kind::parse(&name).ok_or_else(|| format!("--kind: {name:?}; allowed: {}", Kind::allowed()))
+    };
+    let kinds = words
+        .texts("--kind")?
+        .into_iter()
+        .map(kind)
+        .collect::<Result<_, _>>()?;
+    control(words, Call::Subscribe(Subscribe { ids, kinds }), None)
+}
+
+fn required(words: &mut Words, allowed: &str) -> Result<String, String> {
+    words
+        .next_text()?
+        .ok_or_else(|| format!("missing argument; allowed: {allowed}"))
+}
+
+fn connection(what: &str, text: &str) -> Result<ConnectionName, String> {
+    ConnectionName::parse(text)
+        .ok_or_else(|| format!("{what}: {text:?}; allowed: {}", ConnectionName::ALLOWED))
+}
+
+/// A wrong param, as the option that it came from.
+fn option(error: Error) -> String {
+    let message = error.message;
+    match message.split_once(": ") {
+        Some(("headers", rest)) => format!("--header: {rest}"),
+        Some(("cookies", rest)) => format!("--cookie: {rest}"),
+        _ => format!("--{message}"),
+    }
+}
+
+fn options(words: &mut Words) -> Result<Options, String> {
+    Ok(Options {
+        config: words.value("--config")?.map(PathBuf::from),
+        verbosity: verbosity(words)?,
+        json: words.flag("--json"),
+    })
+}
+
+fn verbosity(words: &Words) -> Result<Verbosity, String> {
+    match (words.flag("-q"), words.count("-v")) {
+        (false, 0) => Ok(Verbosity::AsConfigured),
+        (false, 1) => Ok(Verbosity::Verbose),
+        (false, _) => Ok(Verbosity::Everything),
+        (true, 0) => Ok(Verbosity::Quiet),
+        (true, _) => Err("-q and -v exclude each other".to_owned()),
+    }
+}
+
+/// A call with the options that all calls have.
+fn control(words: &mut Words, call: Call, input: Option<Input>) -> Result<Command, String> {
+    Ok(Command::Control(Control {
+        call,
+        input,
+        socket: words.value("--socket")?.map(PathBuf::from),
+        config: words.value("--config")?.map(PathBuf::from),
+        json: words.flag("--json"),
+        verbosity: verbosity(words)?,
+        timeout: words.duration("--timeout")?.unwrap_or(TIMEOUT),
+    }))
+}
+
+fn target(words: &mut Words, allowed: &str) -> Result<Target, String> {
+    match words.next_text()? {
+        Some(dash) if dash == "-" => Ok(Target::Stdin),
+        Some(named) => Ok(Target::Named(named)),
+        None => Err(format!("missing argument; allowed: {allowed}")),
+    }
+}
+
+pub(super) fn client_test(words: &mut Words) -> Result<Command, String> {
+    let target = target(words, "the id of a client, a URL, or - for a URL on stdin")?;
+    Ok(Command::ClientTest(ClientTest {
+        target,
+        config: words.value("--config")?.map(PathBuf::from),
+        json: words.flag("--json"),
+        verbosity: verbosity(words)?,
+        timeout: words.duration("--timeout")?.unwrap_or(TIMEOUT),
+    }))
+}
+
+pub(super) fn client_new(words: &mut Words) -> Result<Command, String> {
+    let url = target(words, "a URL, or - for one on stdin")?;
+    let id = match words.text("--id")? {
+        None => None,
+        Some(text) => Some(Id::new(&text).ok_or_else(|| {
+            format!("--id: {text:?}; allowed: letters, digits and underscores, not beginning with a digit")
+        })?),
+    };
+    Ok(Command::ClientNew(ClientNew { url, id }))
+}

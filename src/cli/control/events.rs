@@ -1,0 +1,111 @@
+//! `bellwire events`: what happens, a line an event, until somebody has enough.
+
+use std::io::{self, ErrorKind, Write, stdout};
+
+use serde_json::Value;
+
+use crate::cli::exit::Exit;
+use crate::manager::rpc::FromDaemon;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::text::escape;
+
+/// Prints events as they come.
+pub(super) fn stream(client: &mut Client, json: bool) -> Result<Exit, Failure> {
+    loop {
+        let event = match client.read(None)? {
+            Some(FromDaemon::Event(event)) => event,
+            Some(FromDaemon::Answer { .. }) => continue,
+            None => {
+                let what = "the daemon has closed the connection; is it still running?".to_owned();
+                return Err(Failure::Line(Exit::NotRunning, what));
+            }
+        };
+        let line = if json {
+            event.get().to_owned()
+        } else {
+            let event = serde_json::from_str(event.get());
+            show(&event.map_err(|error| Failure::failed(error.to_string()))?)
+        };
+        match print(&line) {
+            Ok(()) => {}
+            // Who reads has enough, which is a way to end it.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done),
+            Err(error) => return Err(Failure::failed(format!("stdout: {error}"))),
+        }
+    }
+}
+
+fn print(line: &str) -> io::Result<()> {
+    let mut stdout = stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// One line for people: when, what, where, who, and what it says last.
+fn show(event: &Value) -> String {
+    let plain = |key: &str| match event.get(key)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let mut words: Vec<String> = [
+        "time",
+        "kind",
+        "source",
+        "connection",
+        "request",
+        "peer",
+        "user",
+        "method",
+    ]
+    .into_iter()
+    .filter_map(plain)
+    .collect();
+    if let Some(path) = plain("path") {
+        let query = plain("query")
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        words.push(format!("{path}{query}"));
+    }
+    words.extend(["code", "reason", "count"].into_iter().filter_map(plain));
+    words.extend(["text", "body"].into_iter().filter_map(plain));
+    let bytes = ["base64", "body_base64"].into_iter().filter_map(plain);
+    words.extend(bytes.map(|base64| format!("base64:{base64}")));
+    escape(&words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_line() {
+        for (event, line) in [
+            (
+                json!({"seq": 1, "time": "T", "kind": "message", "source": "chat", "connection": "c1",
+                    "peer": "[::1]:9", "user": "alice", "text": "a\nb \u{1b}[2J"}),
+                "T message chat c1 [::1]:9 alice a\\nb \\u{1b}[2J",
+            ),
+            (
+                json!({"time": "T", "kind": "message", "source": "chat", "base64": "AP8="}),
+                "T message chat base64:AP8=",
+            ),
+            (
+                json!({"time": "T", "kind": "http_request", "source": "s", "request": "r7", "method": "POST",
+                    "path": "/a", "query": "b=c", "headers": [["a", "b"]], "body": "x"}),
+                "T http_request s r7 POST /a?b=c x",
+            ),
+            (
+                json!({"time": "T", "kind": "disconnect", "source": "s", "connection": "c1", "code": 1008, "reason": "bye"}),
+                "T disconnect s c1 1008 bye",
+            ),
+            (json!({"time": "T", "kind": "lost", "count": 3}), "T lost 3"),
+        ] {
+            assert_eq!(show(&event), line);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Why a command did not do what it was asked: what it says, and how it ends.
+
+use crate::cli::exit::Exit;
+use crate::cli::output::{complain, print_faults};
+use crate::config::Fault;
+use crate::manager::rpc::{Code, Error, ErrorData};
+
+use super::text::escape;
+
+/// What is to be told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// One line.
+    Line(Exit, String),
+    /// The faults of the daemon's configuration.
+    Faults(Vec<Fault>),
+}
+
+impl Failure {
+    /// It could not be done.
+    pub(super) fn failed(what: impl Into<String>) -> Failure {
+        Failure::Line(Exit::Failed, what.into())
+    }
+
+    /// The daemon's error, and what to do about it.
+    pub(super) fn of(error: Error, hint: &str) -> Failure {
+        match error.data {
+            ErrorData::Faults(faults) if !faults.is_empty() => Failure::Faults(faults),
+            _ => {
+                let hinted =
+                    matches!(error.code, Code::NoSuchId | Code::NotConnected) && !hint.is_empty();
+                let hint = if hinted {
+                    format!(" ({hint})")
+                } else {
+                    String::new()
+                };
+                Failure::Line(exit(error.code), format!("{}{hint}", error.message))
+            }
+        }
+    }
+
+    /// Says it on stderr.
+    pub(super) fn tell(self) -> Exit {
+        match self {
+            Failure::Line(exit, what) => {
+                complain(&format!("bellwire: {}", escape(&what)));
+                exit
+            }
+            Failure::Faults(faults) => {
+                print_faults(&faults);
+                Exit::Configuration
+            }
+        }
+    }
+}
+
+/// The exit status of an error of the daemon.
+const fn exit(code: Code) -> Exit {
+    match code {
+        Code::Parse | Code::InvalidRequest | Code::MethodNotFound | Code::Failed => Exit::Failed,
+        Code::InvalidParams => Exit::Usage,
+        Code::NoSuchId => Exit::NoSuchId,
+        Code::NotConnected => Exit::NotRunning,
+        Code::TimedOut => Exit::TimedOut,
+        Code::Configuration => Exit::Configuration,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_the_status_that_is_documented() {
+        let table = include_str!("../../manager/rpc/methods.md");
+        for code in Code::ALL {
+            let begins = format!("| {} |", code.number());
+            let row = table
+                .lines()
+                .find(|line| line.starts_with(&begins))
+                .expect(&begins);
+            assert!(
+                row.ends_with(&format!("| {} |", exit(code).code())),
+                "{row}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hint_is_for_ids_and_connections() {
+        let line = |error| match Failure::of(error, "hint") {
+            Failure::Line(_, line) => line,
+            Failure::Faults(_) => String::new(),
+        };
+        assert_eq!(
+            line(Error::not_connected("up")),
+            "up is not connected (hint)"
+        );
+        assert_eq!(line(Error::failed("no")), "no");
+    }
+}

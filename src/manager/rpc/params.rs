@@ -1,0 +1,151 @@
+//! The params of a call, taken one by one into types.
+
+use serde_json::{Map, Value};
+
+use super::data::{Data, decode_base64};
+use super::error::{Code, Error};
+use super::name::ConnectionName;
+
+/// Params by name. A null stands for one that is absent.
+#[derive(Debug)]
+pub(super) struct Params {
+    values: Map<String, Value>,
+}
+
+impl Params {
+    /// Takes the member `params` of a request for a method that knows `allowed` and nothing else.
+    pub(super) fn new(params: Option<Value>, allowed: &[&str]) -> Result<Params, Error> {
+        let mut values = match params {
+            None | Some(Value::Null) => Map::new(),
+            // Some libraries write "no params" so.
+            Some(Value::Array(items)) if items.is_empty() => Map::new(),
+            Some(Value::Object(values)) => values,
+            Some(other) => return Err(refuse("params", &other, "an object, params by name")),
+        };
+        if let Some(unknown) = values.keys().find(|name| !allowed.contains(&name.as_str())) {
+            let names = match allowed {
+                [] => "no params".to_owned(),
+                names => names.join(", "),
+            };
+            return Err(wrong(unknown, "an unknown param", &names));
+        }
+        values.retain(|_, value| !value.is_null());
+        Ok(Params { values })
+    }
+
+    pub(super) fn text(&mut self, field: &str) -> Result<Option<String>, Error> {
+        match self.values.remove(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(refuse(field, &other, "a string")),
+        }
+    }
+
+    pub(super) fn required(&mut self, field: &str, allowed: &str) -> Result<String, Error> {
+        self.text(field)?
+            .ok_or_else(|| wrong(field, "missing", allowed))
+    }
+
+    pub(super) fn flag(&mut self, field: &str) -> Result<bool, Error> {
+        match self.values.remove(field) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(other) => Err(refuse(field, &other, "true or false")),
+        }
+    }
+
+    pub(super) fn number(&mut self, field: &str, allowed: &str) -> Result<Option<u16>, Error> {
+        let Some(value) = self.values.remove(field) else {
+            return Ok(None);
+        };
+        match value.as_u64().map(u16::try_from) {
+            Some(Ok(number)) => Ok(Some(number)),
+            _ => Err(refuse(field, &value, allowed)),
+        }
+    }
+
+    pub(super) fn connection(&mut self, field: &str) -> Result<Option<ConnectionName>, Error> {
+        let Some(text) = self.text(field)? else {
+            return Ok(None);
+        };
+        match ConnectionName::parse(&text) {
+            Some(name) => Ok(Some(name)),
+            None => Err(wrong(field, &quoted(&text), ConnectionName::ALLOWED)),
+        }
+    }
+
+    pub(super) fn texts(&mut self, field: &str) -> Result<Vec<String>, Error> {
+        let allowed = "an array of strings";
+        match self.values.remove(field) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => items
+                .into_iter()
+                .map(|item| match item {
+                    Value::String(text) => Ok(text),
+                    other => Err(refuse(field, &other, allowed)),
+                })
+                .collect(),
+            Some(other) => Err(refuse(field, &other, allowed)),
+        }
+    }
+
+    /// `[[name, value], …]`
+    pub(super) fn pairs(&mut self, field: &str) -> Result<Vec<(String, String)>, Error> {
+        let allowed = "an array of pairs [name, value] of strings";
+        let Some(value) = self.values.remove(field) else {
+            return Ok(Vec::new());
+        };
+        let Value::Array(items) = value else {
+            return Err(refuse(field, &value, allowed));
+        };
+        items
+            .into_iter()
+            .map(|item| {
+                let [Value::String(name), Value::String(value)] =
+                    item.as_array().map(Vec::as_slice).unwrap_or_default()
+                else {
+                    return Err(refuse(field, &item, allowed));
+                };
+                Ok((name.clone(), value.clone()))
+            })
+            .collect()
+    }
+
+    /// `text` or `base64`, and not both.
+    pub(super) fn data(&mut self) -> Result<Option<Data>, Error> {
+        match (self.text("text")?, self.text("base64")?) {
+            (None, None) => Ok(None),
+            (Some(text), None) => Ok(Some(Data::Text(text))),
+            (None, Some(text)) => match decode_base64(&text) {
+                Some(bytes) => Ok(Some(Data::Binary(bytes))),
+                None => Err(wrong("base64", "no base64", "RFC 4648 §4, with padding")),
+            },
+            (Some(_), Some(_)) => Err(wrong("base64", "beside text", "one of text, base64")),
+        }
+    }
+}
+
+/// What is wrong with a param.
+pub(super) fn wrong(field: &str, what: &str, allowed: &str) -> Error {
+    Error::field(Code::InvalidParams, field, what, allowed)
+}
+
+/// Text in quotes and short, as part of a message.
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or(text)),
+        None => format!("{text:?}"),
+    }
+}
+
+fn refuse(field: &str, value: &Value, allowed: &str) -> Error {
+    let what = match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    };
+    wrong(field, &what, allowed)
+}

@@ -1,0 +1,385 @@
+//! `respond`: an answer to a held HTTP request, checked so that it can be sent as it is.
+
+use super::data::Data;
+use super::error::Error;
+use super::json::{Object, array, string};
+use super::name::RequestName;
+use super::params::{Params, quoted, wrong};
+use crate::proto::http::response::{is_field_value, is_token};
+
+pub(super) const FIELDS: &[&str] = &[
+    "request", "status", "type", "text", "base64", "redirect", "headers", "cookies",
+];
+const STATUSES: &str = "200 to 599; 300 to 399 with redirect";
+/// Fields that say where a message ends and what becomes of its connection (RFC 9112 §6, RFC 9110 §7.6.1): the daemon's own.
+const FRAMING_FIELDS: [&str; 8] = [
+    "Connection",
+    "Content-Length",
+    "Keep-Alive",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+];
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Respond {
+    /// The request that it answers.
+    pub request: RequestName,
+    /// The status code; when absent it is 302 for a redirect and 200 otherwise.
+    pub status: Option<u16>,
+    /// The Content-Type; see [`Respond::content_type`].
+    pub media_type: Option<String>,
+    /// What it holds.
+    pub content: Content,
+    /// Further fields.
+    pub headers: Vec<(String, String)>,
+    /// Values of Set-Cookie fields.
+    pub cookies: Vec<String>,
+}
+
+/// What an answer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// No body.
+    Empty,
+    /// A body.
+    Body(Data),
+    /// The value of a Location field.
+    Redirect(String),
+}
+
+impl Respond {
+    /// An empty answer.
+    pub fn new(request: RequestName) -> Respond {
+        Respond {
+            request,
+            status: None,
+            media_type: None,
+            content: Content::Empty,
+            headers: Vec::new(),
+            cookies: Vec::new(),
+        }
+    }
+
+    /// The status code to send.
+    pub fn status(&self) -> u16 {
+        let redirect = matches!(self.content, Content::Redirect(_));
+        self.status.unwrap_or(if redirect { 302 } else { 200 })
+    }
+
+    /// The Content-Type to send: as it was given, or by what the body is; none without a body.
+    pub fn content_type(&self) -> Option<&str> {
+        let Content::Body(data) = &self.content else {
+            return self.media_type.as_deref();
+        };
+        Some(match (&self.media_type, data) {
+            (Some(given), _) => given,
+            (None, Data::Text(_)) => "text/plain; charset=utf-8",
+            (None, Data::Binary(_)) => "application/octet-stream",
+        })
+    }
+
+    /// Whether all of it can be sent. What is no field value could end a line early and add fields of its own.
+    ///
+    /// # Errors
+    /// The first field that cannot.
+    pub fn check(&self) -> Result<(), Error> {
+        self.check_status()?;
+        if let Some(media_type) = self
+            .media_type
+            .as_deref()
+            .filter(|text| !is_media_type(text))
+        {
+            let allowed = "a media type, such as text/html; charset=utf-8";
+            return Err(wrong("type", &quoted(media_type), allowed));
+        }
+        if let Content::Redirect(location) = &self.content
+            && (location.is_empty() || !location.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            let allowed = "a URL or path, of visible ASCII characters";
+            return Err(wrong("redirect", &quoted(location), allowed));
+        }
+        for (name, value) in &self.headers {
+            check_header(name, value)?;
+        }
+        for cookie in &self.cookies {
+            let name = cookie.split_once('=').map(|(name, _)| name);
+            if !name.is_some_and(|name| is_token(name.as_bytes())) || !is_value(cookie) {
+                let allowed = "name=value, with attributes after semicolons";
+                return Err(wrong("cookies", &quoted(cookie), allowed));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_status(&self) -> Result<(), Error> {
+        let status = self.status();
+        let allowed = match self.content {
+            Content::Redirect(_) => 300..=399,
+            Content::Empty | Content::Body(_) => 200..=599,
+        };
+        if !allowed.contains(&status) {
+            return Err(wrong("status", &status.to_string(), STATUSES));
+        }
+        // RFC 9110 §15.3.5, §15.3.6, §15.4.5
+        if matches!(self.content, Content::Body(_)) && matches!(status, 204 | 205 | 304) {
+            let what = format!("{status} beside a body");
+            return Err(wrong("status", &what, "a status that has a body"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn decode(params: &mut Params) -> Result<Respond, Error> {
+        let request = params.required("request", RequestName::ALLOWED)?;
+        let content = match (params.data()?, params.text("redirect")?) {
+            (None, None) => Content::Empty,
+            (Some(data), None) => Content::Body(data),
+            (None, Some(location)) => Content::Redirect(location),
+            (Some(_), Some(_)) => {
+                return Err(wrong(
+                    "redirect",
+                    "beside a body",
+                    "one of text, base64, redirect",
+                ));
+            }
+        };
+        let respond = Respond {
+            request: RequestName::parse(&request)
+                .ok_or_else(|| wrong("request", &quoted(&request), RequestName::ALLOWED))?,
+            status: params.number("status", STATUSES)?,
+            media_type: params.text("type")?,
+            content,
+            headers: params.pairs("headers")?,
+            cookies: params.texts("cookies")?,
+        };
+        respond.check()?;
+        Ok(respond)
+    }
+
+    pub(super) fn encode(&self, params: &mut Object<'_>) {
+        params.shown("request", self.request);
+        if let Some(status) = self.status {
+            params.number("status", status);
+        }
+        if let Some(media_type) = &self.media_type {
+            params.text("type", media_type);
+        }
+        match &self.content {
+            Content::Empty => {}
+            Content::Body(data) => data.as_payload().encode(params),
+            Content::Redirect(location) => {
+                params.text("redirect", location);
+            }
+        }
+        if !self.headers.is_empty() {
+            params.with("headers", |out| {
+                array(out, &self.headers, |out, (name, value)| {
+                    array(out, [name, value], |out, text| string(out, text));
+                });
+            });
+        }
+        if !self.cookies.is_empty() {
+            params.texts("cookies", &self.cookies);
+        }
+    }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), Error> {
+    if !is_token(name.as_bytes()) {
+        return Err(wrong(
+            "headers",
+            &quoted(name),
+            "a field name (RFC 9110 §5.1)",
+        ));
+    }
+    if FRAMING_FIELDS
+        .iter()
+        .any(|own| own.eq_ignore_ascii_case(name))
+    {
+        return Err(wrong(
+            "headers",
+            name,
+            "fields that do not frame the answer, which the daemon does",
+        ));
+    }
+    if !is_value(value) {
+        let what = format!("{name}: {}", quoted(value));
+        return Err(wrong(
+            "headers",
+            &what,
+            "a field value, without control characters",
+        ));
+    }
+    Ok(())
+}
+
+fn is_value(text: &str) -> bool {
+    is_field_value(text.as_bytes())
+}
+
+/// RFC 9110 §8.3.1: `type "/" subtype parameters`, the parameters as they are.
+fn is_media_type(text: &str) -> bool {
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    let parts = essence.split_once('/');
+    is_value(text)
+        && parts.is_some_and(|(kind, subtype)| {
+            is_token(kind.as_bytes()) && is_token(subtype.as_bytes())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn respond() -> Respond {
+        Respond::new(RequestName(7))
+    }
+
+    fn refused(respond: &Respond) -> String {
+        respond.check().expect_err("refused").message
+    }
+
+    #[test]
+    fn status_and_type_follow_from_the_content() {
+        assert_eq!((respond().status(), respond().content_type()), (200, None));
+        let redirect = Respond {
+            content: Content::Redirect("/a".to_owned()),
+            ..respond()
+        };
+        assert_eq!(redirect.status(), 302);
+        for (data, content_type) in [
+            (Data::Text(String::new()), "text/plain; charset=utf-8"),
+            (Data::Binary(vec![1]), "application/octet-stream"),
+        ] {
+            let body = Respond {
+                content: Content::Body(data),
+                ..respond()
+            };
+            assert_eq!(body.content_type(), Some(content_type));
+            let given = Respond {
+                media_type: Some("a/b".to_owned()),
+                ..body
+            };
+            assert_eq!(given.content_type(), Some("a/b"));
+        }
+    }
+
+    #[test]
+    fn nothing_ends_a_line_early() {
+        for text in ["a\r\nX: y", "a\nb", "a\0", "a\u{7f}"] {
+            let headers = vec![("X-A".to_owned(), text.to_owned())];
+            assert!(
+                refused(&Respond {
+                    headers,
+                    ..respond()
+                })
+                .starts_with("headers: X-A: ")
+            );
+            let headers = vec![(text.to_owned(), "v".to_owned())];
+            assert!(
+                refused(&Respond {
+                    headers,
+                    ..respond()
+                })
+                .starts_with("headers: ")
+            );
+            let cookies = vec![format!("a={text}")];
+            assert!(
+                refused(&Respond {
+                    cookies,
+                    ..respond()
+                })
+                .starts_with("cookies: ")
+            );
+            let media_type = Some(format!("text/html;{text}"));
+            assert!(
+                refused(&Respond {
+                    media_type,
+                    ..respond()
+                })
+                .starts_with("type: ")
+            );
+            let content = Content::Redirect(text.to_owned());
+            assert!(
+                refused(&Respond {
+                    content,
+                    ..respond()
+                })
+                .starts_with("redirect: ")
+            );
+        }
+    }
+
+    #[test]
+    fn the_framing_is_the_daemons() {
+        for name in [
+            "content-length",
+            "Transfer-Encoding",
+            "CONNECTION",
+            "upgrade",
+        ] {
+            let headers = vec![(name.to_owned(), "1".to_owned())];
+            assert!(
+                refused(&Respond {
+                    headers,
+                    ..respond()
+                })
+                .contains("which the daemon does")
+            );
+        }
+    }
+
+    #[test]
+    fn statuses_fit_what_they_come_with() {
+        let with = |status, content| Respond {
+            status: Some(status),
+            content,
+            ..respond()
+        };
+        let redirect = || Content::Redirect("/".to_owned());
+        let body = || Content::Body(Data::Text("x".to_owned()));
+        for fine in [
+            with(599, body()),
+            with(204, Content::Empty),
+            with(308, redirect()),
+        ] {
+            assert_eq!(fine.check(), Ok(()));
+        }
+        for wrong in [
+            with(199, body()),
+            with(600, body()),
+            with(200, redirect()),
+            with(204, body()),
+        ] {
+            assert!(refused(&wrong).starts_with("status: "));
+        }
+    }
+
+    #[test]
+    fn cookies_and_types_have_their_form() {
+        for cookie in ["", "a", "=b", "a b=c"] {
+            let cookies = vec![cookie.to_owned()];
+            assert!(
+                refused(&Respond {
+                    cookies,
+                    ..respond()
+                })
+                .starts_with("cookies: "),
+                "{cookie}"
+            );
+        }
+        for media_type in ["", "html", "text/", "/html", "text/a b"] {
+            let media_type = Some(media_type.to_owned());
+            assert!(
+                refused(&Respond {
+                    media_type,
+                    ..respond()
+                })
+                .starts_with("type: ")
+            );
+        }
+    }
+}
