@@ -120,7 +120,7 @@ fn yescrypt_work(fields: &[&str]) -> Result<u64, String> {
     let memory = (128 * r).checked_shl(log_n).unwrap_or(u64::MAX);
     if log_n > 40 || memory > MAX_YESCRYPT_MEMORY {
         return Err(format!(
-            "the $y$ hash asks for more than {} MiB of memory; allowed: {params} up to \"jDT\"",
+            "the $y$ hash asks by {params} for more than {} MiB of memory; allowed: up to jDT",
             MAX_YESCRYPT_MEMORY >> 20
         ));
     }

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use zeroize::Zeroizing;
 
@@ -30,21 +30,24 @@ pub(super) fn run() -> Exit {
 }
 
 fn hash(password: &[u8]) -> Result<String, Exit> {
-    if password.is_empty() {
-        complain(
-            "bellwire: an empty password would let anybody in; allowed: one character at least",
-        );
-        return Err(Exit::Usage);
-    }
-    // RFC 7617 §2: such a password cannot be sent.
-    let text = std::str::from_utf8(password);
-    if !text.is_ok_and(|text| !text.chars().any(char::is_control)) {
-        complain(
-            "bellwire: the password is not UTF-8, or has a control character, so that no browser could send it",
-        );
+    if let Some(what) = fault(password) {
+        complain(&format!("bellwire: {what}"));
         return Err(Exit::Usage);
     }
     auth::hash_password(password).map_err(|error| refused(&error.to_string()))
+}
+
+/// Why this should be nobody's password.
+fn fault(password: &[u8]) -> Option<&'static str> {
+    if password.is_empty() {
+        return Some("an empty password would let anybody in; allowed: one character at least");
+    }
+    match std::str::from_utf8(password) {
+        Ok(text) if !text.chars().any(char::is_control) => None,
+        // RFC 7617 §2: such a password cannot be sent.
+        Ok(_) => Some("the password has a control character, which no browser could send"),
+        Err(_) => Some("the password is not UTF-8, in which browsers send it"),
+    }
 }
 
 fn refused(what: &str) -> Exit {
@@ -86,7 +89,7 @@ fn read_line(input: &mut impl Read) -> io::Result<Password> {
                 return Err(io::Error::new(ErrorKind::InvalidInput, what));
             }
             Ok(_) => line.push(byte[0]),
-            Err(error) if error.kind() == ErrorKind::Interrupted && !is_stopped() => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
@@ -110,7 +113,7 @@ impl Terminal {
         // ICANON stays, so that a person can correct what they type; ISIG, so that they can leave.
         silent.c_lflag &= !libc::ECHO;
         silent.c_lflag |= libc::ECHONL;
-        catch_signals()?;
+        restore_on_signals(file.try_clone()?, before)?;
         set_attributes(&file, &silent)?;
         Ok(Terminal { file, before })
     }
@@ -128,24 +131,31 @@ impl Drop for Terminal {
     }
 }
 
-/// Whether a signal came that would have ended the program.
-static STOPPED: AtomicBool = AtomicBool::new(false);
+/// The terminal as it was, for the handler of signals; its descriptor stays open to the end.
+static BEFORE: OnceLock<(File, libc::termios)> = OnceLock::new();
 
-fn is_stopped() -> bool {
-    STOPPED.load(Ordering::Relaxed)
-}
-
-/// From now on a signal to end only ends the read that waits, so that the terminal is set right before the program ends.
-fn catch_signals() -> io::Result<()> {
-    extern "C" fn stop(_signal: libc::c_int) {
-        STOPPED.store(true, Ordering::Relaxed);
+/// From now on a signal that ends the program brings the echo back first.
+fn restore_on_signals(file: File, before: libc::termios) -> io::Result<()> {
+    extern "C" fn restore(signal: libc::c_int) {
+        if let Some((file, before)) = BEFORE.get() {
+            let _ = set_attributes(file, before);
+        }
+        // SAFETY: raise may be called in a handler. SA_RESETHAND has brought the default action back, which ends the
+        // program when this returns.
+        unsafe { libc::raise(signal) };
     }
+    // Only a second terminal would find it set.
+    let _ = BEFORE.set((file, before));
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP] {
-        // SAFETY: all zero is a sigaction: no flags, SA_RESTART among them, and an empty mask.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = stop as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        // SAFETY: the action is whole, and its handler does what a handler may: it stores to an atomic.
-        if unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) } != 0 {
+        // SAFETY: an all-zero sigaction is a valid one, and the handler does only what a handler may: it reads what no
+        // longer changes, and calls tcsetattr and raise (signal-safety(7)).
+        let result = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = restore as extern "C" fn(libc::c_int) as usize;
+            action.sa_flags = libc::SA_RESETHAND;
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut())
+        };
+        if result != 0 {
             return Err(io::Error::last_os_error());
         }
     }
@@ -205,9 +215,8 @@ mod tests {
     #[test]
     fn what_is_no_password() {
         for password in [b"".as_slice(), b"a\tb", b"a\0", b"\xff"] {
-            assert_eq!(hash(password), Err(Exit::Usage));
+            assert!(fault(password).is_some());
         }
-        let hash = hash("pässword".as_bytes()).expect("a hash");
-        assert_eq!(auth::verify_secret(&hash, "pässword".as_bytes()), Ok(true));
+        assert_eq!(fault("pässword ".as_bytes()), None);
     }
 }

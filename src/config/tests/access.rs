@@ -216,7 +216,7 @@ fn faults_of_users_of_the_system() {
     );
     assert_server_faults(
         "auth.basic = true\nusers = { source = \"system\", groups = [\"a\", \"\"] }\n",
-        &[&format!("4:46: groups: \"\"; {GROUPS}")],
+        &[&format!("4:45: groups: \"\"; {GROUPS}")],
     );
 }
 
