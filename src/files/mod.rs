@@ -28,6 +28,7 @@ use self::coding::Coding;
 use self::open::{Found, Opened, Root};
 
 pub use self::answer::{Answer, Body, Segment};
+pub use self::mime::of as content_type;
 
 /// How a folder is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
