@@ -207,15 +207,36 @@ fn messages_come_from_stdin_and_files() {
     }
     let (sent, _) = Daemon::with_result(&reached).run_with(&["send", "a", "--binary"], &[0, 255]);
     assert_eq!(sent, request("send", &json!({"id": "a", "base64": "AP8="})));
-    for (content, params) in [
-        (b"<p>".as_slice(), json!({"request": "r7", "text": "<p>"})),
-        (&[0, 255], json!({"request": "r7", "base64": "AP8="})),
+    let html = "text/html; charset=utf-8";
+    for (file, content, params) in [
+        (
+            "f",
+            b"<p>".as_slice(),
+            json!({"request": "r7", "text": "<p>"}),
+        ),
+        ("f", &[0, 255], json!({"request": "r7", "base64": "AP8="})),
+        (
+            "f.html",
+            b"<p>",
+            json!({"request": "r7", "type": html, "text": "<p>"}),
+        ),
     ] {
         let daemon = Daemon::with_result(&json!({}));
-        fs::write(daemon.folder.path().join("f"), content).expect("a file");
-        let (sent, ran) = daemon.run(&["respond", "r7", "--file", "f"]);
+        fs::write(daemon.folder.path().join(file), content).expect("a file");
+        let (sent, ran) = daemon.run(&["respond", "r7", "--file", file]);
         assert_eq!((sent, ran), (request("respond", &params), done("")));
     }
+}
+
+#[test]
+fn verbose_commands_say_where_the_daemon_is() {
+    let daemon = Daemon::with_result(&json!({"reached": 1}));
+    let says = format!(
+        "bellwire: the daemon is at {}/s\n",
+        daemon.folder.path().display()
+    );
+    let (_, ran) = daemon.run(&["send", "a", "t", "-v"]);
+    assert_eq!(ran, ended(0, "reached 1 connection\n", &says));
 }
 
 #[test]
@@ -269,7 +290,7 @@ fn errors_have_a_status_and_say_what_to_do() {
             -32002,
             "up is not connected",
             3,
-            "up is not connected (bellwire status shows what there is)",
+            "up is not connected (bellwire client list shows why)",
         ),
         (
             &["kick", "c9"],

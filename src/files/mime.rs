@@ -126,7 +126,7 @@ const TYPES: &[(&str, &str)] = &[
 ];
 
 /// The content type of the file at a path.
-pub(super) fn of(path: &[u8]) -> &'static str {
+pub fn of(path: &[u8]) -> &'static str {
     let Some(extension) = extension(path) else {
         return UNKNOWN;
     };

@@ -22,6 +22,7 @@ pub use self::answer::{Answer, Body, Segment};
 pub use self::folder::{Folder, Settings};
 pub use self::known::{Known, is_in_memory};
 pub use self::visit::{Visit, Visited};
+pub use self::mime::of as content_type;
 
 #[cfg(test)]
 mod tests;

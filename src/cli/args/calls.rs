@@ -12,6 +12,8 @@ use crate::manager::rpc::{
     Subscribe,
 };
 
+use crate::proto::ws::close::CloseCode;
+
 use super::command::{
     ClientNew, ClientTest, Command, Control, Form, Input, Options, Source, Target, Verbosity,
 };
@@ -133,10 +135,10 @@ fn file(words: &mut Words) -> Result<Option<Source>, String> {
 
 pub(super) fn kick(words: &mut Words) -> Result<Command, String> {
     let name = required(words, ConnectionName::ALLOWED)?;
-    let code = words.number("--code")?.unwrap_or(1008);
+    let code = words.number("--code")?.map(Kick::close_code).transpose();
     let kick = Kick {
         connection: connection("kick", &name)?,
-        code: Kick::close_code(code).map_err(option)?,
+        code: code.map_err(option)?.unwrap_or(CloseCode::POLICY_VIOLATION),
         reason: words.text("--reason")?.unwrap_or_default(),
     };
     kick.check().map_err(option)?;

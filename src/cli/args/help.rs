@@ -69,6 +69,8 @@ Prints the daemon's version and uptime, its servers and clients, and what it has
 command has brought into another state than the file says is marked.
 
       --json           the whole as one JSON object
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const RELOAD: &str = "\
@@ -79,6 +81,8 @@ file is refused whole: its faults are printed, nothing changes, and the exit sta
 
       --dry-run        only print what would be started, stopped and changed
       --json           {\"started\", \"stopped\", \"changed\", \"kept\"}, each a list
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const SERVER: &str = "\
@@ -91,6 +95,8 @@ bellwire server list [ID] | start ID | stop ID [--json]
 What start and stop did lasts through a reload that does not change the server, until the daemon ends.
 
       --json           the servers as a JSON array; of start and stop the server
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const CLIENT: &str = "\
@@ -105,6 +111,8 @@ bellwire client list [ID] | connect ID | disconnect ID | test ID|URL|- | new URL
 What connect and disconnect did lasts through a reload that does not change the client, until the daemon ends.
 
       --json           the clients as a JSON array; of connect and disconnect the client
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const CLIENT_TEST: &str = "\
@@ -140,6 +148,8 @@ in a file, or what stdin has. A text that begins with a dash stands after --.
       --binary         a binary message; else the message is text, which has to be UTF-8
       --file F         the message is in this file, of up to 64 MiB; - is stdin
       --json           {\"reached\": how many connections}
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const CONNECTIONS: &str = "\
@@ -148,6 +158,8 @@ bellwire connections [ID] [--json]
 Lists the live connections, of one server or client or of all: id, source, peer, user, age, messages and bytes each way.
 
       --json           a JSON array
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const KICK: &str = "\
@@ -157,6 +169,8 @@ Closes a connection, such as c42.
 
       --code N         the close code: 1000 to 1003, 1007 to 1014, 3000 to 4999; 1008 (policy violation) when none is given
       --reason TEXT    the reason that the peer is told, at most 123 bytes
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const RESPOND: &str = "\
@@ -165,13 +179,15 @@ bellwire respond REQ [--status N] [--type T] [--text T | --file F|- | --redirect
 Answers an HTTP request that is held open, such as r7; bellwire events shows them.
 
       --status N       the status code; when none is given, 302 with --redirect and 200 otherwise
-      --type T         the Content-Type; when none is given, text/plain; charset=utf-8, or application/octet-stream for
-                       what is no UTF-8
+      --type T         the Content-Type; when none is given, what the file's name says, else text/plain; charset=utf-8, or
+                       application/octet-stream for what is no UTF-8
       --text T         the body
       --file F         the body is in this file, of up to 64 MiB; - is stdin
       --redirect URL   where to go instead
       --header 'K: V'  a further field; may be repeated
       --cookie C       a cookie to be set, name=value and its attributes after semicolons; may be repeated
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const EVENTS: &str = "\
@@ -182,6 +198,8 @@ Prints what happens, a line an event, until it is interrupted: of these servers 
       --kind K         only events of this kind; may be repeated: server_started, server_stopped, connect, disconnect,
                        message, http_request, client_connected, client_disconnected, client_retrying, dropped, lost
       --json           the event objects, one a line
+
+Options that all verbs have, and exit statuses: bellwire --help
 ";
 
 pub(super) const HASH_PASSWORD: &str = "\

@@ -20,14 +20,15 @@ use scan::Words;
 struct Verb {
     words: &'static [&'static str],
     help: &'static str,
-    options: &'static [&'static str],
+    /// Options of its own, and those that it has with others.
+    options: [&'static [&'static str]; 2],
     read: fn(&mut Words) -> Result<Command, String>,
 }
 
 const fn verb(
     words: &'static [&'static str],
     help: &'static str,
-    options: &'static [&'static str],
+    options: [&'static [&'static str]; 2],
     read: fn(&mut Words) -> Result<Command, String>,
 ) -> Verb {
     Verb {
@@ -38,146 +39,44 @@ const fn verb(
     }
 }
 
-/// Options of calls that have none of their own.
+/// Options of what needs no daemon.
+const LOCAL: &[&str] = &["--config", "-q", "-v"];
+/// Options of what asks a daemon.
 const CALL: &[&str] = &["--config", "--socket", "--timeout", "-q", "-v", "--json"];
 
+const SEND: &[&str] = &["--to", "--except", "--user", "--binary", "--file"];
+const RESPOND: &[&str] = &[
+    "--status",
+    "--type",
+    "--text",
+    "--file",
+    "--redirect",
+    "--header",
+    "--cookie",
+];
+
+#[rustfmt::skip] // It is a table.
 static VERBS: [Verb; 19] = [
-    verb(&["run"], help::RUN, &["--config", "-q", "-v"], calls::run),
-    verb(
-        &["check"],
-        help::CHECK,
-        &["--config", "-q", "-v", "--json"],
-        calls::check,
-    ),
-    verb(&["status"], help::STATUS, CALL, calls::status),
-    verb(
-        &["reload"],
-        help::RELOAD,
-        &[
-            "--dry-run",
-            "--config",
-            "--socket",
-            "--timeout",
-            "-q",
-            "-v",
-            "--json",
-        ],
-        calls::reload,
-    ),
-    verb(&["server", "list"], help::SERVER, CALL, calls::server_list),
-    verb(
-        &["server", "start"],
-        help::SERVER,
-        CALL,
-        calls::server_start,
-    ),
-    verb(&["server", "stop"], help::SERVER, CALL, calls::server_stop),
-    verb(&["client", "list"], help::CLIENT, CALL, calls::client_list),
-    verb(
-        &["client", "connect"],
-        help::CLIENT,
-        CALL,
-        calls::client_connect,
-    ),
-    verb(
-        &["client", "disconnect"],
-        help::CLIENT,
-        CALL,
-        calls::client_disconnect,
-    ),
-    verb(
-        &["client", "test"],
-        help::CLIENT_TEST,
-        &["--config", "--timeout", "-q", "-v", "--json"],
-        calls::client_test,
-    ),
-    verb(
-        &["client", "new"],
-        help::CLIENT_NEW,
-        &["--id"],
-        calls::client_new,
-    ),
-    verb(
-        &["send"],
-        help::SEND,
-        &[
-            "--to",
-            "--except",
-            "--user",
-            "--binary",
-            "--file",
-            "--config",
-            "--socket",
-            "--timeout",
-            "-q",
-            "-v",
-            "--json",
-        ],
-        calls::send,
-    ),
-    verb(
-        &["connections"],
-        help::CONNECTIONS,
-        CALL,
-        calls::connections,
-    ),
-    verb(
-        &["kick"],
-        help::KICK,
-        &[
-            "--code",
-            "--reason",
-            "--config",
-            "--socket",
-            "--timeout",
-            "-q",
-            "-v",
-            "--json",
-        ],
-        calls::kick,
-    ),
-    verb(
-        &["respond"],
-        help::RESPOND,
-        &[
-            "--status",
-            "--type",
-            "--text",
-            "--file",
-            "--redirect",
-            "--header",
-            "--cookie",
-            "--config",
-            "--socket",
-            "--timeout",
-            "-q",
-            "-v",
-            "--json",
-        ],
-        calls::respond,
-    ),
-    verb(
-        &["events"],
-        help::EVENTS,
-        &[
-            "--kind",
-            "--config",
-            "--socket",
-            "--timeout",
-            "-q",
-            "-v",
-            "--json",
-        ],
-        calls::events,
-    ),
-    verb(
-        &["hash-password"],
-        help::HASH_PASSWORD,
-        &[],
-        calls::hash_password,
-    ),
+    verb(&["run"], help::RUN, [&[], LOCAL], calls::run),
+    verb(&["check"], help::CHECK, [&["--json"], LOCAL], calls::check),
+    verb(&["status"], help::STATUS, [&[], CALL], calls::status),
+    verb(&["reload"], help::RELOAD, [&["--dry-run"], CALL], calls::reload),
+    verb(&["server", "list"], help::SERVER, [&[], CALL], calls::server_list),
+    verb(&["server", "start"], help::SERVER, [&[], CALL], calls::server_start),
+    verb(&["server", "stop"], help::SERVER, [&[], CALL], calls::server_stop),
+    verb(&["client", "list"], help::CLIENT, [&[], CALL], calls::client_list),
+    verb(&["client", "connect"], help::CLIENT, [&[], CALL], calls::client_connect),
+    verb(&["client", "disconnect"], help::CLIENT, [&[], CALL], calls::client_disconnect),
+    verb(&["client", "test"], help::CLIENT_TEST, [&["--timeout", "--json"], LOCAL], calls::client_test),
+    verb(&["client", "new"], help::CLIENT_NEW, [&["--id"], &[]], calls::client_new),
+    verb(&["send"], help::SEND, [SEND, CALL], calls::send),
+    verb(&["connections"], help::CONNECTIONS, [&[], CALL], calls::connections),
+    verb(&["kick"], help::KICK, [&["--code", "--reason"], CALL], calls::kick),
+    verb(&["respond"], help::RESPOND, [RESPOND, CALL], calls::respond),
+    verb(&["events"], help::EVENTS, [&["--kind"], CALL], calls::events),
+    verb(&["hash-password"], help::HASH_PASSWORD, [&[], &[]], calls::hash_password),
     // What is meant when there is no verb at all.
-    verb(&[], help::RUN, &["--config", "-q", "-v"], calls::run),
+    verb(&[], help::RUN, [&[], LOCAL], calls::run),
 ];
 
 /// Reads the arguments after the program's name. The error is one line for whoever typed them.
@@ -191,8 +90,8 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         Found::Verb(verb) => verb,
         Found::Help(text) => return Ok(Command::Print(text)),
     };
-    let options = [verb.options, &["--help", "--version"]].concat();
-    words.allow(&options)?;
+    let [own, common] = verb.options;
+    words.allow(&[own, common, &["--help", "--version"]].concat())?;
     if help {
         return Ok(Command::Print(verb.help));
     }

@@ -308,7 +308,7 @@ fn every_verb_is_in_the_help_and_has_one_of_its_own() {
         let first = verb.words.first().copied().unwrap_or("[run]");
         assert!(help::ALL.contains(first), "{words}");
         assert!(verb.help.starts_with("bellwire "), "{words}");
-        for option in verb.options {
+        for option in verb.options.concat() {
             let common = help::ALL.contains(option);
             assert!(common || verb.help.contains(option), "{words}: {option}");
         }

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
@@ -19,6 +19,7 @@ use super::socket::{Candidate, check_private};
 #[derive(Debug)]
 pub(super) struct Client {
     stream: UnixStream,
+    path: PathBuf,
     /// What was read and is not yet a line.
     pending: Vec<u8>,
 }
@@ -30,8 +31,11 @@ impl Client {
             let path = candidate.path.display();
             match try_connect(candidate, deadline) {
                 Ok(stream) => {
-                    let pending = Vec::new();
-                    return Ok(Client { stream, pending });
+                    return Ok(Client {
+                        stream,
+                        path: candidate.path.clone(),
+                        pending: Vec::new(),
+                    });
                 }
                 Err(error) if is_nobody(&error) => {}
                 Err(error) if is_timeout(&error) => return Err(timed_out()),
@@ -49,6 +53,11 @@ impl Client {
             .collect();
         let what = format!("is the daemon running? tried {}", tried.join(", "));
         Err(Failure::Line(Exit::NotRunning, what))
+    }
+
+    /// Where the daemon was found.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Makes a call. The outer error is that there is no answer, the inner one the daemon's.

@@ -3,7 +3,7 @@
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print_faults};
 use crate::config::Fault;
-use crate::manager::rpc::{Code, Error, ErrorData};
+use crate::manager::rpc::{Call, Code, Error, ErrorData};
 
 use super::text::escape;
 
@@ -23,18 +23,13 @@ impl Failure {
     }
 
     /// The daemon's error, and what to do about it.
-    pub(super) fn of(error: Error, hint: &str) -> Failure {
+    pub(super) fn of(error: Error, call: &Call) -> Failure {
         match error.data {
             ErrorData::Faults(faults) if !faults.is_empty() => Failure::Faults(faults),
             _ => {
-                let hinted =
-                    matches!(error.code, Code::NoSuchId | Code::NotConnected) && !hint.is_empty();
-                let hint = if hinted {
-                    format!(" ({hint})")
-                } else {
-                    String::new()
-                };
-                Failure::Line(exit(error.code), format!("{}{hint}", error.message))
+                let hint = hint(error.code, call).map(|hint| format!(" ({hint})"));
+                let what = error.message + &hint.unwrap_or_default();
+                Failure::Line(exit(error.code), what)
             }
         }
     }
@@ -51,6 +46,26 @@ impl Failure {
                 Exit::Configuration
             }
         }
+    }
+}
+
+/// What may be done when there is no such id, or no connection.
+const fn hint(code: Code, call: &Call) -> Option<&'static str> {
+    match (code, call) {
+        (Code::NotConnected, _) => Some("bellwire client list shows why"),
+        (Code::NoSuchId, Call::ServerList(_) | Call::ServerStart(_) | Call::ServerStop(_)) => {
+            Some("bellwire server list shows all")
+        }
+        (
+            Code::NoSuchId,
+            Call::ClientList(_) | Call::ClientConnect(_) | Call::ClientDisconnect(_),
+        ) => Some("bellwire client list shows all"),
+        (Code::NoSuchId, Call::Kick(_)) => Some("bellwire connections shows those that are open"),
+        (Code::NoSuchId, Call::Respond(_)) => {
+            Some("it may be answered already, or its peer have left")
+        }
+        (Code::NoSuchId, _) => Some("bellwire status shows what there is"),
+        _ => None,
     }
 }
 
@@ -88,13 +103,13 @@ mod tests {
 
     #[test]
     fn a_hint_is_for_ids_and_connections() {
-        let line = |error| match Failure::of(error, "hint") {
+        let line = |error| match Failure::of(error, &Call::Status) {
             Failure::Line(_, line) => line,
             Failure::Faults(_) => String::new(),
         };
         assert_eq!(
             line(Error::not_connected("up")),
-            "up is not connected (hint)"
+            "up is not connected (bellwire client list shows why)"
         );
         assert_eq!(line(Error::failed("no")), "no");
     }

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::cli::args::{Form, Input, Source, Verbosity};
 use crate::cli::output::complain;
+use crate::files::content_type;
 use crate::manager::rpc::{Call, Content, Data};
 
 use super::failure::Failure;
@@ -32,10 +34,21 @@ pub(super) fn fill(call: &mut Call, input: &Input, verbosity: Verbosity) -> Resu
     })?;
     match call {
         Call::Send(send) => send.data = data,
-        Call::Respond(respond) => respond.content = Content::Body(data),
+        Call::Respond(respond) => {
+            if let Source::File(path) = &input.source {
+                respond.media_type = respond.media_type.take().or_else(|| known_type(path));
+            }
+            respond.content = Content::Body(data);
+        }
         _ => {}
     }
     Ok(())
+}
+
+/// The content type that the name of a file tells, if it tells more than that the file is one.
+fn known_type(path: &Path) -> Option<String> {
+    let known = content_type(path.as_os_str().as_bytes());
+    (known != "application/octet-stream").then(|| known.to_owned())
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {

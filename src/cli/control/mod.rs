@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::cli::args::{Control, Verbosity};
 use crate::cli::exit::Exit;
-use crate::cli::output::print;
+use crate::cli::output::{complain, print};
 use crate::cli::source;
 use crate::config;
 use crate::manager::rpc::{Call, Time};
@@ -45,9 +45,15 @@ fn execute(control: Control) -> Result<Exit, Failure> {
     let candidates = socket_candidates(socket, configured(config)?, &Surroundings::read());
     let deadline = Instant::now() + timeout;
     let mut client = Client::connect(&candidates, deadline)?;
+    if matches!(verbosity, Verbosity::Verbose | Verbosity::Everything) {
+        complain(&format!(
+            "bellwire: the daemon is at {}",
+            client.path().display()
+        ));
+    }
     let result = client
         .call(&call, deadline)?
-        .map_err(|error| Failure::of(error, hint(&call)))?;
+        .map_err(|error| Failure::of(error, &call))?;
     if matches!(call, Call::Subscribe(_)) {
         return events::stream(&mut client, json);
     }
@@ -77,23 +83,5 @@ fn configured(named: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
         Ok(socket) => Ok(socket),
         Err(fault) if is_named => Err(Failure::Faults(vec![fault])),
         Err(_) => Ok(None),
-    }
-}
-
-/// What to do when there is no such id, or no connection.
-const fn hint(call: &Call) -> &'static str {
-    match call {
-        Call::Status | Call::Reload { .. } => "",
-        Call::ServerList(_) | Call::ServerStart(_) | Call::ServerStop(_) => {
-            "bellwire server list shows all"
-        }
-        Call::ClientList(_) | Call::ClientConnect(_) | Call::ClientDisconnect(_) => {
-            "bellwire client list shows all"
-        }
-        Call::Send(_) | Call::Connections(_) | Call::Subscribe(_) => {
-            "bellwire status shows what there is"
-        }
-        Call::Kick(_) => "bellwire connections shows those that are open",
-        Call::Respond(_) => "it may be answered already, or its peer have left",
     }
 }
