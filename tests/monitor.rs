@@ -113,6 +113,26 @@ fn everything_else_is_refused_alike_and_at_the_same_time() {
 }
 
 #[test]
+fn accounts_as_unix_has_them() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let by_unix = |user: &str, password: &str| auth_by("unix", user, password, &["robots"]);
+    let right = "secret of dora";
+    let dora = helper.answer(by_unix("dora", right)).0;
+    assert_eq!(dora, granted("dora"), "{}", helper.log());
+    for (user, password) in [("dora", "wrong"), ("locked", right), ("mallory", right)] {
+        let asked = Instant::now();
+        let told = helper.answer(by_unix(user, password)).0;
+        let took = asked.elapsed();
+        assert_eq!(told, Answer::Refused, "{user}: {}", helper.log());
+        // PAM would take another two seconds for some of them, were it let.
+        let expected = Duration::from_secs(1)..Duration::from_millis(1900);
+        assert!(expected.contains(&took), "{user} took {took:?}");
+    }
+    assert!(!helper.log().contains(right), "{}", helper.log());
+}
+
+#[test]
 fn a_service_without_a_file_never_falls_through_to_other() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);

@@ -30,7 +30,12 @@ const PASSWD: &str = "\
 alice:x:10001:20001:in robots by her primary group:/:/bin/false
 bob:x:10002:20002:in robots by a supplementary group:/:/bin/false
 carol:x:10003:20002:in other groups only:/:/bin/false
+dora:HASH:10004:20001:for pam_unix:/:/bin/false
+locked:!HASH:10006:20001:for pam_unix:/:/bin/false
 ";
+
+/// Of "secret of dora", SHA-512 as crypt(5) has it.
+const HASH: &str = "$6$abcdefgh$CW7rL4YuzeZOxTts9LvYzUcIKQjQz7RKZIO66Bd0uvTjNwpOh6eFV.zRU6YCMKu7EQ3I6/78YRPodRkVUYXPl.";
 
 const GROUP: &str = "robots:x:20001:bob\nothers:x:20002:\nthird:x:20003:carol\n";
 
@@ -293,7 +298,7 @@ pub(crate) fn folder() -> TempDir {
     let write = |name: &str, text: &str| {
         fs::write(folder.path().join(name), text).expect("a file");
     };
-    write("passwd", PASSWD);
+    write("passwd", &PASSWD.replace("HASH", HASH));
     write("group", GROUP);
     write("matrix", PASSWORDS);
     fs::create_dir(folder.path().join("services")).expect("a folder");
@@ -331,6 +336,10 @@ fn services(modules: &Path, folder: &Path) -> Vec<(&'static str, String)> {
         (
             "other",
             "auth required pam_permit.so\naccount required pam_permit.so\n".to_owned(),
+        ),
+        (
+            "unix",
+            "auth required pam_unix.so\naccount required pam_unix.so\n".to_owned(),
         ),
         ("expired", then("pam_debug.so acct=acct_expired")),
         ("outdated", then("pam_debug.so acct=new_authtok_reqd")),

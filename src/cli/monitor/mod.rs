@@ -33,14 +33,12 @@ use crate::cli::{logging, output};
 use crate::config::{self, LogLevel};
 use crate::engine::packet;
 
+use attempt::VerifySecret;
 use permitted::Permitted;
 use serve::{Setup, Strange, serve};
 
 /// The verb by which the binary runs itself. Not for people, so no help names it.
 pub(super) const VERB: &str = "monitor-helper";
-
-/// Whether a password is the one of a hash; `None` when that cannot be said.
-pub(super) type VerifySecret = fn(&str, &[u8]) -> Option<bool>;
 
 /// An attempt that takes longer is given up.
 const LIMIT: Duration = Duration::from_secs(30);

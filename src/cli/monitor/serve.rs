@@ -11,8 +11,7 @@ use crate::cli::privileges::Identity;
 use crate::engine::packet;
 use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request, Secret};
 
-use super::VerifySecret;
-use super::attempt::{self, Attempt};
+use super::attempt::{self, Attempt, VerifySecret};
 use super::grant;
 use super::permitted::Permitted;
 use super::queue::Queue;
