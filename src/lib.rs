@@ -12,6 +12,7 @@
 //! | 3 | [`engine`] | the event loop on mio: sockets, listeners, timers, backlogs |
 //! | 2 | [`config`] | the configuration file, checked, every fault with its place |
 //! | 2 | [`certs`] | certificates and keys, told apart in clear words |
+//! | 2 | [`auth`] | who may enter: user lists, hashes, what is remembered of logins, and how often one may fail |
 //! | 2 | [`files`] | a folder as a web site: what a request means, and the answer to it |
 //! | 1 | [`conn`] | one connection as a machine: bytes and time in, events and bytes out |
 //! | 0 | [`proto`] | bytes to values and back: HTTP/1.1 heads and bodies, the WebSocket protocol |
@@ -44,6 +45,7 @@
 //! No async runtime, no threads, no `Rc<RefCell>`, no trait for the transport in the protocol types, no `util`, no
 //! prelude.
 
+pub mod auth;
 pub mod certs;
 pub mod cli;
 pub mod config;

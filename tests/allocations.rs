@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bellwire::conn::event::{ConnId, Event};
-use bellwire::engine::{Bound, Engine, Handler, Limits, Ops};
+use bellwire::engine::{Bound, Engine, Handler, Limits, Ops, Speaks};
 use bellwire::proto::ws::frame::{OpCode, put_masked, put_unmasked};
 use bellwire::proto::ws::handshake;
 
@@ -103,7 +103,7 @@ impl Pair {
             max_memory: 64 << 20,
         };
         let mut engine = Engine::new(limits, |buffer| buffer.fill(7)).expect("an engine");
-        let owner = engine.add_owner(10);
+        let owner = engine.add_owner("s", 10, Speaks::Http);
         let bound = Bound::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a listener");
         let address = bound.address().expect("its address");
         engine

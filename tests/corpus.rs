@@ -61,6 +61,11 @@ fn range() {
 }
 
 #[test]
+fn credentials() {
+    replay("credentials", checks::credentials::check);
+}
+
+#[test]
 fn monitor_wire() {
     replay("monitor_wire", checks::monitor_wire::check);
 }

@@ -271,3 +271,61 @@ fn neighbours_are_sent_to_who_accepts_them() {
         b"plain"
     );
 }
+
+/// Takes a file out of memory, as far as the system does so.
+fn forget(path: &Path) {
+    use std::os::fd::AsRawFd;
+    let file = fs::File::open(path).unwrap();
+    file.sync_all().unwrap();
+    // SAFETY: the descriptor is open, and the call takes no pointers.
+    let advised = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    assert_eq!(advised, 0);
+}
+
+#[test]
+fn files_that_are_not_in_memory_arrive_all_the_same() {
+    let daemon = serve();
+    let root = daemon.folder.path();
+    for _ in 0..3 {
+        for (name, expected) in [
+            ("large.bin", pattern(5_000_000)),
+            ("small.txt", b"0123456789".to_vec()),
+        ] {
+            forget(&root.join(name));
+            let (head, body) = ask(&daemon, &format!("GET /{name}"), "");
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            assert!(body == expected, "{name}");
+        }
+    }
+    let (head, body) = ask(
+        &daemon,
+        "GET /large.bin",
+        "Range: bytes=10-19,4000000-4000009\r\n",
+    );
+    assert!(head.starts_with("HTTP/1.1 206 "), "{head}");
+    let parts = [&pattern(20)[10..], &pattern(4_000_010)[4_000_000..]];
+    for part in parts {
+        assert!(body.windows(part.len()).any(|window| window == part));
+    }
+}
+
+#[test]
+fn each_request_is_a_line_of_the_log() {
+    let mut daemon = Daemon::run(&format!("{FOLDER}[daemon]\nlog = \"info\"\n"), 1);
+    fs::write(daemon.folder.path().join("a.txt"), "0123456789").unwrap();
+    for (request, line) in [
+        ("GET /a.txt?secret=1", "GET /a.txt 200, 10 bytes in "),
+        ("HEAD /a.txt", "HEAD /a.txt 200, 0 bytes in "),
+        ("GET /none", "GET /none 404, "),
+        ("OPTIONS *", "OPTIONS * 204, 0 bytes in "),
+        ("BREW /pot", "BREW /pot 501, "),
+    ] {
+        ask(&daemon, request, "");
+        let logged = daemon.wait_for_log(line);
+        assert!(logged.contains(": WS_SERVER_1: ") && !logged.contains("secret"));
+    }
+    daemon.ask(b"GET / HTTP/1.1\r\nHost : h\r\n\r\n");
+    daemon.wait_for_log("no request 400, ");
+    daemon.ask(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n");
+    daemon.wait_for_log(" 413, ");
+}

@@ -28,12 +28,12 @@ const RULES: Rules<'_> = Rules {
 const ORDER: &[(&str, &str)] = &[
     (
         "",
-        "proto < conn < config certs files < engine < manager < cli < mod < main",
+        "proto < conn < config certs auth files < engine < manager < cli < mod < main",
     ),
     ("proto", "http < ws monitor_wire < mod"),
     (
         "proto/http",
-        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < mod",
+        "byte < error < date < authority < line < field < head < body < response < origin < path < conditional < range < credentials < mod",
     ),
     (
         "proto/ws",
@@ -41,22 +41,29 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "config",
-        "fault < value < raw < id < address < origin < limits < http < tls < daemon < server < mod",
+        "fault < value < raw < id < address < origin < limits < http < tls < auth < users < daemon < server < mod",
     ),
     (
         "conn",
-        "buffer < deadline < event < conf < phase < tls < answer < connection < http websocket ending < mod",
+        "buffer < deadline < event < conf < phase < tls < answer < connection < lines respond websocket ending < http < mod",
     ),
-    ("files", "mime < coding < open < answer < listing < mod"),
+    (
+        "files",
+        "mime < coding < open < answer < listing known < folder < visit < mod",
+    ),
     (
         "engine",
-        "wheel < packet < monitor < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < mod",
+        "wheel < packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
     ),
     ("certs", "pem der < mod"),
+    (
+        "auth",
+        "unsupported < argon crypt < secret < users < remember < throttle < mod",
+    ),
     ("manager", "access < pages < server < mod"),
     (
         "cli",
-        "exit < identity < privileges < certificates < logging < output < source < args < check < signals < monitor < daemon < mod",
+        "exit < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < signals < monitor < daemon < mod",
     ),
     (
         "cli/monitor",

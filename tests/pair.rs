@@ -9,6 +9,8 @@ use bellwire::proto::ws::frame::Kind;
 use support::{Side, Told, conf};
 
 mod support;
+#[path = "pair/tls.rs"]
+mod tls;
 
 /// Both ends of one connection.
 struct Pair {
@@ -18,10 +20,18 @@ struct Pair {
 
 impl Pair {
     fn new(conf: Conf) -> Pair {
-        let mut pair = Pair {
-            client: Side::client(conf.clone()),
-            server: Side::server(conf),
-        };
+        Pair::of(Side::client(conf.clone()), Side::server(conf))
+    }
+
+    /// The same over TLS.
+    fn over_tls(conf: Conf) -> Pair {
+        let (client, server) = tls::pair("localhost");
+        let client = Side::client_over_tls(conf.clone(), client);
+        Pair::of(client, Side::server_over_tls(conf, server))
+    }
+
+    fn of(client: Side, server: Side) -> Pair {
+        let mut pair = Pair { client, server };
         pair.exchange();
         assert_eq!(pair.client.told, [Told::Opened]);
         assert!(pair.client.conn.is_open() && pair.server.conn.is_open());
@@ -48,7 +58,12 @@ impl Pair {
 
 #[test]
 fn messages_of_all_sizes_go_there_and_back() {
-    let mut pair = Pair::new(conf());
+    for pair in [Pair::new(conf()), Pair::over_tls(conf())] {
+        go_there_and_back(pair);
+    }
+}
+
+fn go_there_and_back(mut pair: Pair) {
     pair.server.echo = true;
     pair.server.short_ways = true;
     for len in [0, 1, 125, 126, 16_383, 16_384, 65_535, 65_536, 1 << 20] {
@@ -69,7 +84,13 @@ fn messages_of_all_sizes_go_there_and_back() {
 
 #[test]
 fn either_side_closes_and_both_know_why() {
-    let mut pair = Pair::new(conf());
+    for make in [Pair::new, Pair::over_tls] {
+        close_from_either_side(make);
+    }
+}
+
+fn close_from_either_side(make: fn(Conf) -> Pair) {
+    let mut pair = make(conf());
     pair.client.close(CloseCode::NORMAL, "enough");
     assert_eq!(pair.client.send(Kind::Text, b"too late"), Sent::Closed);
     pair.exchange();
@@ -79,7 +100,7 @@ fn either_side_closes_and_both_know_why() {
     pair.client.eof();
     assert!(pair.server.conn.is_closed() && pair.client.conn.is_closed());
 
-    let mut pair = Pair::new(conf());
+    let mut pair = make(conf());
     pair.server.shut_down();
     pair.exchange();
     assert_eq!(pair.server.ends(), ["closed with 1001"]);
@@ -126,11 +147,38 @@ fn a_stream_that_is_not_ended_is_ended_for_it() {
     let mut pair = Pair::new(conf());
     pair.client.close(CloseCode::NORMAL, "");
     pair.exchange();
+    // RFC 6455 §7.1.1: the server ends it first, and the client when that takes too long.
+    assert!(pair.server.ended && !pair.client.ended);
+    pair.client.pass_time(LINGER);
     for side in [&mut pair.client, &mut pair.server] {
         assert!(side.ended && !side.conn.is_closed());
         side.pass_time(LINGER);
         assert!(side.conn.is_closed() && side.ends().len() == 1);
     }
+}
+
+#[test]
+fn a_client_ends_the_stream_after_the_server() {
+    for server_begins in [false, true] {
+        let mut pair = Pair::new(conf());
+        let begins = if server_begins {
+            &mut pair.server
+        } else {
+            &mut pair.client
+        };
+        begins.close(CloseCode::NORMAL, "");
+        pair.exchange();
+        assert!(pair.server.ended && !pair.client.ended);
+        pair.client.eof();
+        assert!(pair.client.ended && pair.client.conn.is_closed());
+        pair.server.eof();
+        assert!(pair.server.conn.is_closed());
+        assert_eq!((pair.client.ends().len(), pair.server.ends().len()), (1, 1));
+    }
+    // Who breaks the protocol is not waited for.
+    let mut pair = Pair::new(conf());
+    pair.client.receive(b"\xff");
+    assert!(pair.client.ended && !pair.client.conn.is_closed());
 }
 
 #[test]
@@ -322,29 +370,155 @@ fn an_answer_before_the_body_discards_it() {
     assert!(matches!(side.told[2], Told::Request(_)));
 }
 
+const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o=\r\n";
+
 #[test]
 fn an_answer_that_proves_nothing_refuses_the_upgrade() {
-    let accept =
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
-    for answer in [
-        format!("{accept}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"),
-        format!("{accept}\r\n"),
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(),
-        "HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n".to_owned(),
-        "SSH-2.0-OpenSSH\r\n".to_owned(),
+    let accept = ACCEPT.replace("CdX", "s3p");
+    for (answer, why) in [
+        (
+            format!("{accept}\r\n"),
+            "the server's upgrade is no good: Sec-WebSocket-Accept is wrong",
+        ),
+        (
+            format!("{ACCEPT}Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
+            "the server's upgrade is no good: the server uses an extension that was not offered",
+        ),
+        (
+            format!("{ACCEPT}Sec-WebSocket-Protocol: chat.v2\r\n\r\n"),
+            "the server's upgrade is no good: the server chose a subprotocol that was not offered",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(),
+            "the server did not upgrade: HTTP/1.1 200 OK",
+        ),
+        (
+            "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\n\r\n".to_owned(),
+            "the server wants a user name and password, or others: HTTP/1.1 401 No",
+        ),
+        (
+            "HTTP/1.1 301 Moved\r\nLocation: /x\r\n\r\n".to_owned(),
+            "the server redirects to /x, which is not followed: HTTP/1.1 301 Moved",
+        ),
+        (
+            "SSH-2.0-OpenSSH\r\n".to_owned(),
+            "the server's answer is no HTTP: the version is malformed: SSH-2.0-OpenSSH",
+        ),
+        (
+            format!(
+                "HTTP/1.1 101 Switching Protocols\r\nX: {}",
+                "a".repeat(20_000)
+            ),
+            "the server's answer is no HTTP: the head is too long: HTTP/1.1 101 Switching Protocols",
+        ),
     ] {
-        let mut client = Side::client(conf());
-        client.receive(answer.as_bytes());
-        assert_eq!(client.ends(), ["the upgrade was refused"], "{answer}");
-        assert!(client.conn.is_closed());
+        for piece in [1, 7, usize::MAX] {
+            let mut client = Side::client(conf());
+            answer
+                .as_bytes()
+                .chunks(piece)
+                .take_while(|piece| {
+                    client.receive(piece);
+                    !client.conn.is_closed()
+                })
+                .count();
+            let [end] = client.ends()[..] else {
+                panic!("{answer}: {:?}", client.told);
+            };
+            if piece < usize::MAX && why.contains("no HTTP") {
+                // What is no HTTP is told as soon as it is seen.
+                assert!(end.starts_with("the server's answer is no HTTP: "), "{end}");
+            } else {
+                assert_eq!(end, why);
+            }
+            assert!(client.conn.is_closed());
+        }
+    }
+}
+
+#[test]
+fn no_answer_refuses_the_upgrade_too() {
+    let mut late = Side::client(conf());
+    late.pass_time(Millis::seconds(10));
+    assert_eq!(late.ends(), ["the server did not answer in time"]);
+
+    let mut ended = Side::client(conf());
+    ended.receive(ACCEPT.as_bytes());
+    ended.eof();
+    assert_eq!(
+        ended.ends(),
+        ["the server closed the connection before it answered"]
+    );
+
+    let mut given_up = Side::client(conf());
+    given_up.shut_down();
+    assert_eq!(given_up.ends(), ["given up before the server answered"]);
+    assert!(given_up.conn.is_closed());
+}
+
+#[test]
+fn interim_answers_are_skipped_but_not_for_ever() {
+    let hint = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    let answer = format!("{ACCEPT}Sec-WebSocket-Protocol: chat.v1\r\n\r\n");
+    for count in [1, 8] {
+        for piece in [1, 5, usize::MAX] {
+            let mut client = Side::client(conf());
+            let flight = hint.repeat(count) + &answer + "\x01\x00";
+            let mut flight = flight.into_bytes();
+            *flight.last_mut().unwrap() = 0;
+            for piece in flight.chunks(piece) {
+                client.receive(piece);
+            }
+            assert_eq!(client.told, [Told::Opened], "{count} in pieces of {piece}");
+            assert!(client.conn.is_open());
+        }
     }
     let mut client = Side::client(conf());
+    client.receive((hint.repeat(9) + &answer).as_bytes());
+    assert_eq!(
+        client.ends(),
+        ["the server did not upgrade: HTTP/1.1 103 Early Hints"]
+    );
+}
+
+#[test]
+fn tls_and_the_upgrade_have_one_time() {
+    let (client, server) = tls::pair("localhost");
+    let mut client = Side::client_over_tls(conf(), client);
+    let mut server = Side::server_over_tls(conf(), server);
+    client.pass_time(Millis::seconds(6));
+    server.receive(&client.take());
+    client.receive(&server.take());
+    assert!(!client.take().is_empty() && client.told.is_empty());
+    client.pass_time(Millis::seconds(4));
+    assert_eq!(client.ends(), ["the server did not answer in time"]);
+
+    let (client, _) = tls::pair("localhost");
+    let mut client = Side::client_over_tls(conf(), client);
     client.pass_time(Millis::seconds(10));
     assert_eq!(
         client.ends(),
-        ["the upgrade was refused"],
-        "no answer at all"
+        ["the server did not finish the TLS handshake in time"]
     );
+}
+
+#[test]
+fn a_certificate_for_another_name_ends_it() {
+    let (client, server) = tls::pair("elsewhere.example");
+    let mut client = Side::client_over_tls(conf(), client);
+    let mut server = Side::server_over_tls(conf(), server);
+    server.receive(&client.take());
+    client.receive(&server.take());
+    let [end] = client.ends()[..] else {
+        panic!("{:?}", client.told);
+    };
+    assert!(
+        end.starts_with("TLS failed: invalid peer certificate: "),
+        "{end}"
+    );
+    server.receive(&client.take());
+    assert!(server.told.is_empty() && !server.conn.is_websocket());
 }
 
 #[test]

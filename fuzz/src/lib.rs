@@ -4,6 +4,7 @@
 //! each has a `check(data: &[u8])` that panics when the engine is at fault.
 
 pub mod conn_pair;
+pub mod credentials;
 pub mod http_body;
 pub mod http_head;
 pub mod monitor_wire;

@@ -36,6 +36,8 @@ const DAY: i64 = 86_400;
 pub struct Facts {
     /// `CN=example.org, O=Example`; empty when it has none.
     pub subject: String,
+    /// Who says so, in the same form.
+    pub issuer: String,
     /// The names and addresses that it is good for (RFC 5280 §4.2.1.6).
     pub names: Vec<String>,
     /// Seconds since 1970.
@@ -51,11 +53,12 @@ impl Facts {
         let mut certificate = Der(Der(der).next_of(SEQUENCE)?);
         let mut fields = Der(certificate.next_of(SEQUENCE)?);
         fields.skip_if(VERSION);
-        let (_serial, _algorithm, _issuer) = (fields.next()?, fields.next()?, fields.next()?);
+        let (_serial, _algorithm) = (fields.next()?, fields.next()?);
+        let issuer = name(Der(fields.next_of(SEQUENCE)?))?;
         let mut validity = Der(fields.next_of(SEQUENCE)?);
         let not_before = seconds(validity.next()?)?;
         let not_after = seconds(validity.next()?)?;
-        let subject = subject(Der(fields.next_of(SEQUENCE)?))?;
+        let subject = name(Der(fields.next_of(SEQUENCE)?))?;
         let mut names = Vec::new();
         while let Some((tag, value)) = fields.next() {
             if tag == EXTENSIONS {
@@ -64,6 +67,7 @@ impl Facts {
         }
         Some(Facts {
             subject,
+            issuer,
             names,
             not_before,
             not_after,
@@ -150,7 +154,8 @@ impl<'d> Der<'d> {
     }
 }
 
-fn subject(mut names: Der<'_>) -> Option<String> {
+/// RFC 5280 §4.1.2.4.
+fn name(mut names: Der<'_>) -> Option<String> {
     let mut parts = Vec::new();
     while !names.0.is_empty() {
         let mut set = Der(names.next_of(SET)?);

@@ -1,24 +1,29 @@
-//! Floor 2: certificates and keys from PEM files, for servers that speak TLS.
+//! Floor 2: certificates and keys from PEM files, for servers and clients that speak TLS.
 //!
 //! What is wrong with a file is told in words that say what to do about it, and beside the key of the configuration
 //! that names it. What a certificate says about itself is for people; whether a peer believes it is for the peer.
 //!
 //! It knows neither the configuration nor connections.
 
+mod client;
 mod der;
+mod files;
 mod pem;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 
+pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client};
 pub use der::Facts;
+pub use files::{Fault, Which};
+
+use files::{read_chain, read_key, read_roots};
 
 /// The files of one server.
 #[derive(Clone, Copy, Debug)]
@@ -29,48 +34,6 @@ pub struct Files<'f> {
     pub private_key: &'f Path,
     /// Of these authorities a client has to show a certificate.
     pub client_ca: Option<&'f Path>,
-}
-
-/// Which of them is at fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// [`Files::certificate`].
-    Certificate,
-    /// [`Files::private_key`].
-    PrivateKey,
-    /// [`Files::client_ca`].
-    ClientCa,
-}
-
-/// What is wrong with one of the files; one line, with its path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The file.
-    pub which: Which,
-    /// What is wrong, and what is allowed.
-    pub what: String,
-}
-
-impl Fault {
-    fn new(which: Which, path: &Path, what: &str) -> Fault {
-        let path = path.display();
-        let allowed = match which {
-            Which::Certificate => {
-                "certificate: a PEM file with the certificate and then those of its issuers"
-            }
-            Which::PrivateKey => {
-                "private_key: a PEM file with the key of the certificate, not encrypted, as PKCS#8, PKCS#1 or SEC1"
-            }
-            Which::ClientCa => {
-                "client_ca: a PEM file with the certificates of authorities for clients"
-            }
-        };
-        let (key, allowed) = allowed.split_once(": ").unwrap_or((allowed, ""));
-        Fault {
-            which,
-            what: format!("{key}: {path}: {what}; allowed: {allowed}"),
-        }
-    }
 }
 
 /// What a server speaks TLS by.
@@ -89,24 +52,20 @@ pub struct Loaded {
 pub fn load(files: &Files<'_>) -> Result<Loaded, Vec<Fault>> {
     let provider = Arc::new(ring::default_provider());
     let chain = read_chain(files.certificate, Which::Certificate);
-    let key = pem::read(files.private_key)
-        .and_then(|text| pem::key(&text))
-        .map_err(|what| Fault::new(Which::PrivateKey, files.private_key, &what));
+    let key = read_key(files.private_key);
     let verifier = files
         .client_ca
         .map(|path| read_verifier(path, &provider))
         .transpose();
     match (chain, key, verifier) {
         (Ok((chain, facts)), Ok(key), Ok(verifier)) => {
-            let key = provider.key_provider.load_private_key(key).map_err(|_| {
-                "a key of a kind or length that is not used in TLS; RSA of 2048 bits or more, ECDSA P-256, P-384 or Ed25519 are".to_owned()
-            });
-            let fault =
-                |what: String| vec![Fault::new(Which::PrivateKey, files.private_key, &what)];
-            let identity = CertifiedKey::new(chain, key.map_err(fault)?);
-            check_pair(&identity, files).map_err(|fault| vec![fault])?;
-            let config = configure(identity, verifier, provider)
-                .map_err(|error| fault(error.to_string()))?;
+            let paths = (files.certificate, files.private_key);
+            let identity = files::identity(chain, key, paths, &provider);
+            let config = configure(identity.map_err(|fault| vec![fault])?, verifier, provider)
+                .map_err(|error| {
+                    let what = error.to_string();
+                    vec![Fault::new(Which::PrivateKey, files.private_key, &what)]
+                })?;
             Ok(Loaded {
                 config: Arc::new(config),
                 chain: facts,
@@ -119,56 +78,14 @@ pub fn load(files: &Files<'_>) -> Result<Loaded, Vec<Fault>> {
     }
 }
 
-type Chain = (Vec<CertificateDer<'static>>, Vec<Facts>);
-
-fn read_chain(path: &Path, which: Which) -> Result<Chain, Fault> {
-    let fault = |what: String| Fault::new(which, path, &what);
-    let chain = pem::read(path)
-        .and_then(|text| pem::certificates(&text))
-        .map_err(fault)?;
-    let facts = chain.iter().enumerate().map(|(at, certificate)| {
-        Facts::read(certificate)
-            .ok_or_else(|| fault(format!("certificate {} of it cannot be read", at + 1)))
-    });
-    let facts = facts.collect::<Result<_, _>>()?;
-    Ok((chain, facts))
-}
-
 fn read_verifier(
     path: &Path,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, Fault> {
-    let fault = |what: String| Fault::new(Which::ClientCa, path, &what);
-    let (certificates, _) = read_chain(path, Which::ClientCa)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|error| fault(error.to_string()))?;
-    }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+    let roots = Arc::new(read_roots(path, Which::ClientCa)?);
+    WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
         .build()
-        .map_err(|error| fault(error.to_string()))
-}
-
-fn check_pair(identity: &CertifiedKey, files: &Files<'_>) -> Result<(), Fault> {
-    match identity.keys_match() {
-        // Not every kind of key can be compared.
-        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(Fault::new(
-            Which::PrivateKey,
-            files.private_key,
-            &format!(
-                "not the key of the first certificate in {}",
-                files.certificate.display()
-            ),
-        )),
-        Err(error) => Err(Fault::new(
-            Which::Certificate,
-            files.certificate,
-            &error.to_string(),
-        )),
-    }
+        .map_err(|error| Fault::new(Which::ClientCa, path, &error.to_string()))
 }
 
 fn configure(

@@ -15,6 +15,7 @@ bellwire: a WebSocket connection manager for small machines
 
   bellwire [run] [-c FILE]    run the servers in the foreground
   bellwire check [-c FILE]    validate the configuration and print every fault
+  bellwire hash-password      read a password, print its hash for a user list
 
 Options:
   -c, --config FILE    the configuration file; else $BELLWIRE_CONFIG, ./bellwire.toml (not as root),
@@ -52,8 +53,15 @@ file:line:column: what is wrong, and what is allowed. Exits with 78 on any fault
                        when the file cannot be read
 ";
 
+const HASH_PASSWORD_HELP: &str = "\
+bellwire hash-password
+
+Asks for a password twice on the terminal, without showing it, and prints its hash (argon2id) for the list or the file of
+[server.users]. When stdin is no terminal, its first line is the password.
+";
+
 /// Verbs of the contract whose features are not built.
-const LATER_VERBS: [&str; 10] = [
+const LATER_VERBS: [&str; 9] = [
     "status",
     "reload",
     "server",
@@ -63,7 +71,6 @@ const LATER_VERBS: [&str; 10] = [
     "kick",
     "respond",
     "events",
-    "hash-password",
 ];
 
 /// What one call of the program is to do.
@@ -73,6 +80,8 @@ pub(super) enum Command {
     Run(Options),
     /// Validate the configuration.
     Check(Options),
+    /// Print the hash of a password.
+    HashPassword,
     /// Print this text.
     Print(&'static str),
 }
@@ -118,6 +127,7 @@ impl Verbosity {
 enum Verb {
     Run,
     Check,
+    HashPassword,
 }
 
 /// Reads the arguments after the program's name. The error is one line for whoever typed them.
@@ -155,7 +165,12 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         (None, true) => Ok(Command::Print(HELP)),
         (Some(Verb::Run), true) => Ok(Command::Print(RUN_HELP)),
         (Some(Verb::Check), true) => Ok(Command::Print(CHECK_HELP)),
+        (Some(Verb::HashPassword), true) => Ok(Command::Print(HASH_PASSWORD_HELP)),
         (Some(Verb::Check), false) => Ok(Command::Check(options)),
+        (Some(Verb::HashPassword), false) if options == Options::default() => {
+            Ok(Command::HashPassword)
+        }
+        (Some(Verb::HashPassword), false) => Err("hash-password has no options".to_owned()),
         (None | Some(Verb::Run), false) if options.json => {
             Err("--json is an option of check".to_owned())
         }
@@ -167,8 +182,11 @@ fn parse_verb(word: &OsStr) -> Result<Verb, String> {
     match word.to_str() {
         Some("run") => Ok(Verb::Run),
         Some("check") => Ok(Verb::Check),
+        Some("hash-password") => Ok(Verb::HashPassword),
         Some(later) if LATER_VERBS.contains(&later) => Err(format!("{later} is not available yet")),
-        _ => Err(format!("unknown verb {word:?}; allowed: run, check")),
+        _ => Err(format!(
+            "unknown verb {word:?}; allowed: run, check, hash-password"
+        )),
     }
 }
 
@@ -235,6 +253,8 @@ mod tests {
             ("--help", Command::Print(HELP)),
             ("run -h", Command::Print(RUN_HELP)),
             ("-h check", Command::Print(CHECK_HELP)),
+            ("hash-password", Command::HashPassword),
+            ("hash-password -h", Command::Print(HASH_PASSWORD_HELP)),
             ("-V", Command::Print(VERSION)),
         ] {
             assert_eq!(parsed(line), Ok(command), "{line}");
@@ -244,7 +264,10 @@ mod tests {
     #[test]
     fn wrong_usage_says_what_is_allowed() {
         for (line, error) in [
-            ("walk", "unknown verb \"walk\"; allowed: run, check"),
+            (
+                "walk",
+                "unknown verb \"walk\"; allowed: run, check, hash-password",
+            ),
             (
                 "check a.toml",
                 "unexpected argument \"a.toml\"; a file is named with -c FILE",
@@ -259,10 +282,14 @@ mod tests {
             ),
             ("-c", "missing argument for option '-c'"),
             ("-q -v", "-q and -v exclude each other"),
+            ("hash-password --json", "hash-password has no options"),
             ("run --json", "--json is an option of check"),
             ("--socket /s", "--socket is not available yet"),
             ("send WS_SERVER_1 --binary", "send is not available yet"),
-            ("-- -c", "unknown verb \"-c\"; allowed: run, check"),
+            (
+                "-- -c",
+                "unknown verb \"-c\"; allowed: run, check, hash-password",
+            ),
         ] {
             assert_eq!(parsed(line), Err(error.to_owned()), "{line}");
         }

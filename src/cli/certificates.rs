@@ -1,9 +1,9 @@
-//! The certificates of the configuration's servers: read, and their faults put beside the keys that name them.
+//! The certificates of the configuration's servers and clients: read, and their faults put beside the keys that name them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::certs::{self, Files, Loaded, Which};
-use crate::config::{Findings, Place, Server, Tls};
+use crate::certs::{self, ClientFiles, Files, Loaded, LoadedClient, SystemRoots, Which};
+use crate::config::{Client, Findings, Place, Server, Tls};
 
 /// What is wrong with the certificates of these servers, and what is to be warned of.
 pub(super) fn findings(servers: &[Server]) -> Findings {
@@ -21,6 +21,54 @@ pub(super) fn findings(servers: &[Server]) -> Findings {
     findings
 }
 
+/// The same of these clients.
+pub(super) fn findings_of_clients(clients: &[Client]) -> Findings {
+    let mut findings = Findings::default();
+    let mut system = SystemRoots::default();
+    for client in clients.iter().filter(|client| client.tls) {
+        match load_client(client, &mut system) {
+            Ok(loaded) => {
+                let identity = client.trust.identity.as_ref();
+                let place = identity.map_or(client.trust.place, |own| own.certificate.place);
+                let warnings = loaded.chain.iter().filter_map(warning);
+                findings.warned.extend(warnings.map(|what| (place, what)));
+            }
+            Err(faults) => findings.refused.extend(faults),
+        }
+    }
+    findings
+}
+
+/// Reads the files of a client that speaks TLS.
+pub(super) fn load_client(
+    client: &Client,
+    system: &mut SystemRoots,
+) -> Result<LoadedClient, Vec<(Place, String)>> {
+    let trust = &client.trust;
+    let identity = trust.identity.as_ref();
+    let files = ClientFiles {
+        ca: trust.ca.as_ref().map(|file| file.value.as_path()),
+        identity: identity.map(|identity| {
+            (
+                identity.certificate.value.as_path(),
+                identity.private_key.value.as_path(),
+            )
+        }),
+        verify: trust.verify,
+    };
+    certs::load_client(&files, system).map_err(|faults| {
+        let place = |which| match (which, identity) {
+            (Which::Certificate, Some(identity)) => identity.certificate.place,
+            (Which::PrivateKey, Some(identity)) => identity.private_key.place,
+            _ => trust.ca.as_ref().map_or(trust.place, |file| file.place),
+        };
+        faults
+            .into_iter()
+            .map(|fault| (place(fault.which), fault.what))
+            .collect()
+    })
+}
+
 /// Reads the files of a server.
 pub(super) fn load(tls: &Tls) -> Result<Loaded, Vec<(Place, String)>> {
     let files = Files {
@@ -32,7 +80,7 @@ pub(super) fn load(tls: &Tls) -> Result<Loaded, Vec<(Place, String)>> {
         let place = |which| match which {
             Which::Certificate => tls.certificate.place,
             Which::PrivateKey => tls.private_key.place,
-            Which::ClientCa => tls
+            Which::ClientCa | Which::Ca | Which::System => tls
                 .client_ca
                 .as_ref()
                 .map_or(tls.certificate.place, |file| file.place),
@@ -46,27 +94,32 @@ pub(super) fn load(tls: &Tls) -> Result<Loaded, Vec<(Place, String)>> {
 
 /// Certificates that are out of their time.
 pub(super) fn warnings(loaded: &Loaded) -> Vec<String> {
-    let now = now();
-    let warning = |facts: &certs::Facts| {
-        let warning = facts.warning(now)?;
-        Some(format!("certificate: {warning}"))
-    };
     loaded.chain.iter().filter_map(warning).collect()
+}
+
+fn warning(facts: &certs::Facts) -> Option<String> {
+    let warning = facts.warning(now())?;
+    Some(format!("certificate: {warning}"))
 }
 
 /// Each certificate in a line: subject, names and days left.
 pub(super) fn describe(loaded: &Loaded) -> Vec<String> {
-    let now = now();
-    let line = |facts: &certs::Facts| match facts.days_left(now) {
-        days if days < 0 => format!("{facts}, expired"),
-        0 => format!("{facts}, less than a day left"),
-        1 => format!("{facts}, 1 day left"),
-        days => format!("{facts}, {days} days left"),
-    };
+    let line = |facts: &certs::Facts| format!("{facts}, {}", time_left(facts));
     loaded.chain.iter().map(line).collect()
 }
 
-fn now() -> i64 {
+/// `60 days left`.
+pub(super) fn time_left(facts: &certs::Facts) -> String {
+    match facts.days_left(now()) {
+        days if days < 0 => "expired".to_owned(),
+        0 => "less than a day left".to_owned(),
+        1 => "1 day left".to_owned(),
+        days => format!("{days} days left"),
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

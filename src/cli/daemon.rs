@@ -120,7 +120,7 @@ fn reload_certificates(config: &Config, owners: &[(&Server, u32)], engine: &mut 
         any = true;
         match certificates::load(tls) {
             Ok(loaded) => {
-                engine.secure(*owner, loaded.config.clone());
+                engine.secure(*owner, Some(loaded.config.clone()));
                 for line in certificates::describe(&loaded) {
                     log::info!("{}: certificate read again: {line}", server.id);
                 }
@@ -148,6 +148,7 @@ fn turn_until_stopped(
 ) -> io::Result<()> {
     while signals.stops() == 0 {
         engine.turn(manager, None)?;
+        manager.work(engine);
         if signals.take_reloads() > 0 {
             reload(engine);
         }
@@ -161,6 +162,7 @@ fn turn_until_stopped(
             break;
         }
         engine.turn(manager, Some(left))?;
+        manager.work(engine);
     }
     log::info!("stopped");
     Ok(())

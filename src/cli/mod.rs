@@ -1,13 +1,15 @@
 //! Floor 5: the command line.
 //!
-//! Left to right: exit, identity, privileges, certificates, logging, output, source, args, check, signals, monitor,
-//! daemon.
+//! Left to right: exit, identity, privileges, certificates, accounts, logging, output, source, hash_password, args,
+//! check, signals, monitor, daemon.
 
+mod accounts;
 mod args;
 mod certificates;
 mod check;
 pub mod daemon;
 mod exit;
+mod hash_password;
 mod identity;
 mod logging;
 mod monitor;
@@ -33,6 +35,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match args::parse(args) {
         Ok(Command::Run(options)) => run(options),
         Ok(Command::Check(options)) => check::check(options).into(),
+        Ok(Command::HashPassword) => hash_password::run().into(),
         Ok(Command::Print(text)) => output::print(text).into(),
         Err(what) => {
             output::complain(&format!("bellwire: {what} (see bellwire --help)"));

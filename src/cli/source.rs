@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{certificates, identity};
+use crate::cli::{accounts, certificates, identity};
 use crate::config::{self, Config, Fault};
 
 /// Names the configuration file.
@@ -21,9 +21,13 @@ pub(super) fn load(named: Option<PathBuf>) -> Result<Config, Vec<Fault>> {
         identity::is_root(),
         is_there,
     ) {
-        Some(file) => config::load_with(&file, |daemon, servers| {
+        Some(file) => config::load_with(&file, |daemon, servers, clients| {
             let mut findings = certificates::findings(servers);
+            findings.add(certificates::findings_of_clients(clients));
             findings.refused.extend(identity::faults(daemon));
+            let accounts = accounts::findings(servers);
+            findings.refused.extend(accounts.refused);
+            findings.warned.extend(accounts.warned);
             findings
         }),
         None => Ok(config::built_in()),

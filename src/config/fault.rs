@@ -55,6 +55,14 @@ pub struct Findings {
     pub warned: Vec<(Place, String)>,
 }
 
+impl Findings {
+    /// Takes those of `other` beside its own.
+    pub fn add(&mut self, other: Findings) {
+        self.refused.extend(other.refused);
+        self.warned.extend(other.warned);
+    }
+}
+
 /// The faults and warnings found so far in one file.
 pub(super) struct Faults<'t> {
     file: &'t Path,
@@ -79,6 +87,11 @@ impl<'t> Faults<'t> {
             refused: Vec::new(),
             warned: Vec::new(),
         }
+    }
+
+    /// The file, as it was named.
+    pub(super) fn file(&self) -> &'t Path {
+        self.file
     }
 
     /// The place of a byte offset into the text; one past the end is the end.

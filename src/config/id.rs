@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// The id of a server: letters, digits and underscores, beginning with a letter or an underscore.
+/// The id of a server or client: letters, digits and underscores, beginning with a letter or an underscore.
 ///
 /// Ids that differ only in case are equal; the way it was written is kept for display.
 #[derive(Clone)]
@@ -23,6 +23,11 @@ impl Id {
     /// The id of the `ordinal`th server (from 1) when the file gives it none.
     pub fn of_server(ordinal: usize) -> Id {
         Id(format!("WS_SERVER_{ordinal}"))
+    }
+
+    /// The id of the `ordinal`th client (from 1) when the file gives it none.
+    pub fn of_client(ordinal: usize) -> Id {
+        Id(format!("WS_CLIENT_{ordinal}"))
     }
 
     /// As it was written.

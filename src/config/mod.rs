@@ -5,9 +5,12 @@
 //! ask for nothing are accepted. Which users and groups the system has is not asked here, nor is anything bound.
 //!
 //! Left to right, each file imports from those before it:
-//! fault, value, raw (the file as written), id, address, origin, limits, http, tls, daemon, server.
+//! fault, value, secret, raw (the file as written), id, address, origin, limits, http, tls, auth, users, daemon, server,
+//! client.
 
 mod address;
+mod auth;
+mod client;
 mod daemon;
 mod fault;
 mod http;
@@ -15,8 +18,10 @@ mod id;
 mod limits;
 mod origin;
 mod raw;
+mod secret;
 mod server;
 mod tls;
+mod users;
 mod value;
 
 #[cfg(test)]
@@ -28,17 +33,22 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 pub use address::{Address, Network};
+pub use auth::{Auth, Ways};
+pub use client::{Basic, Client, Identity, Reconnect, Trust};
 pub use daemon::{Daemon, LogLevel};
 pub use fault::{Fault, Findings, Place, Placed};
 pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
 pub use limits::{Limits, SlowPeer};
 pub use origin::Origins;
+pub use secret::Secret;
 pub use server::{Bind, Messages, Server};
 pub use tls::Tls;
+pub use users::{Origin, SecretText, UserEntry, Users};
 
 use fault::Faults;
 use raw::Table;
+use secret::is_open_to_others;
 
 /// A configuration without faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +59,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// The servers in file order.
     pub servers: Vec<Server>,
+    /// The clients in file order.
+    pub clients: Vec<Client>,
     /// What works, but hardly as it was meant.
     pub warnings: Vec<Fault>,
 }
@@ -67,14 +79,14 @@ impl Config {
 
 /// Reads a configuration file, and the documents that it names.
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    load_with(path, |_, _| Findings::default())
+    load_with(path, |_, _, _| Findings::default())
 }
 
 /// The same, with what `system` finds among the rest: which users there are, for example, is not known here, nor what
 /// makes a certificate.
 pub fn load_with(
     path: &Path,
-    system: impl Fn(&Daemon, &[Server]) -> Findings,
+    system: impl Fn(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
     let fault = |place, what| {
         let file = path.to_owned();
@@ -97,13 +109,13 @@ pub fn load_with(
 
 /// Reads the text of a configuration file. `file` gives faults their name, and relative paths their folder.
 pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
-    parse_with(text, file, |_, _| Findings::default())
+    parse_with(text, file, |_, _, _| Findings::default())
 }
 
 fn parse_with(
     text: &str,
     file: &Path,
-    system: impl Fn(&Daemon, &[Server]) -> Findings,
+    system: impl Fn(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
     let mut faults = Faults::new(file, text);
     let (document, mut errors) = DeTable::parse_recoverable(text);
@@ -121,15 +133,25 @@ fn parse_with(
         &mut faults,
     );
     let servers = read_servers(&mut top, folder, &mut faults);
-    faults.add(system(&daemon, &servers));
+    let clients = read_clients(&mut top, folder, file, &mut faults);
+    check_ids(&servers, &clients, &mut faults);
+    if servers.is_empty() && clients.is_empty() {
+        faults.warn(
+            top.place(),
+            "there is no [[server]] and no [[client]], so the daemon would do nothing",
+        );
+    }
+    let servers: Vec<Server> = servers.into_iter().map(|server| server.value).collect();
+    let clients: Vec<Client> = clients.into_iter().map(|client| client.value).collect();
+    faults.add(system(&daemon, &servers, &clients));
     check_collisions(&daemon, &servers, &mut faults);
-    top.later("client", "clients are", &mut faults);
     top.later("trigger", "triggers are", &mut faults);
     top.finish(&mut faults);
     Ok(Config {
         file: Some(file.to_owned()),
         daemon,
         servers,
+        clients,
         warnings: faults.finish()?,
     })
 }
@@ -153,37 +175,54 @@ pub fn built_in() -> Config {
         file: None,
         daemon: Daemon::default(),
         servers: vec![server],
+        clients: Vec::new(),
         warnings: Vec::new(),
     }
 }
 
-fn read_servers(top: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Vec<Server> {
-    let at = top.place();
-    let mut servers: Vec<Placed<Server>> = Vec::new();
-    for (index, table) in top
-        .tables("server", "[[server]]", faults)
-        .into_iter()
-        .enumerate()
-    {
-        let server = Server::read(table, index + 1, folder, faults);
-        if let Some(first) = servers
-            .iter()
-            .find(|known| known.value.id == server.value.id)
-        {
+fn read_servers(
+    top: &mut Table<'_>,
+    folder: &Path,
+    faults: &mut Faults<'_>,
+) -> Vec<Placed<Server>> {
+    let tables = top.tables("server", "[[server]]", faults);
+    let read = |(index, table)| Server::read(table, index + 1, folder, faults);
+    tables.into_iter().enumerate().map(read).collect()
+}
+
+fn read_clients(
+    top: &mut Table<'_>,
+    folder: &Path,
+    file: &Path,
+    faults: &mut Faults<'_>,
+) -> Vec<Placed<Client>> {
+    let exposed = is_open_to_others(file);
+    let tables = top.tables("client", "[[client]]", faults);
+    let read = |(index, table)| Client::read(table, index + 1, folder, exposed, faults);
+    tables.into_iter().enumerate().map(read).collect()
+}
+
+/// Refuses an id that another server or client has already.
+fn check_ids(servers: &[Placed<Server>], clients: &[Placed<Client>], faults: &mut Faults<'_>) {
+    let servers = servers
+        .iter()
+        .map(|server| ("server", &server.value.id, server.place));
+    let clients = clients
+        .iter()
+        .map(|client| ("client", &client.value.id, client.place));
+    let mut seen: Vec<(&str, &Id, Place)> = Vec::new();
+    for (kind, id, place) in servers.chain(clients) {
+        if let Some((kind, _, first)) = seen.iter().find(|(_, known, _)| *known == id) {
             faults.refuse(
-                server.place,
+                place,
                 format!(
-                    "id: {} is the server of line {} already; allowed: ids that differ in more than case",
-                    server.value.id, first.place.line
+                    "id: {id} is the {kind} of line {} already; allowed: ids that differ in more than case",
+                    first.line
                 ),
             );
         }
-        servers.push(server);
+        seen.push((kind, id, place));
     }
-    if servers.is_empty() {
-        faults.warn(at, "there is no [[server]], so the daemon would do nothing");
-    }
-    servers.into_iter().map(|server| server.value).collect()
 }
 
 /// Refuses a second listener on one address; it would fail at start, with less of a hint.

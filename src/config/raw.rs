@@ -62,6 +62,12 @@ impl<'d> Table<'d> {
             .is_some_and(|entries| entries.contains_key(key))
     }
 
+    /// Where the value of a key stands, be it wrong; absent when there is none.
+    pub(super) fn where_is(&self, key: &str, faults: &Faults<'_>) -> Option<Place> {
+        let value = self.entries?.get(key)?;
+        Some(place_of(value, faults))
+    }
+
     /// The value of a key, which is thereby allowed.
     fn get(&mut self, key: &'static str) -> Option<&'d Value<'d>> {
         self.allowed.push(key);
@@ -221,6 +227,50 @@ impl<'d> Table<'d> {
             });
         }
         self.texts(key, example, faults)
+    }
+
+    /// A table of strings by names that people choose, in file order.
+    pub(super) fn pairs(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        faults: &mut Faults<'_>,
+    ) -> Vec<(Placed<&'d str>, Placed<&'d str>)> {
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
+        let allowed = format!("allowed: a table of strings, such as {example}");
+        let DeValue::Table(entries) = value.get_ref() else {
+            let found = kind(value.get_ref());
+            faults.refuse(
+                place_of(value, faults),
+                format!("{key}: {found}; {allowed}"),
+            );
+            return Vec::new();
+        };
+        let mut pairs = Vec::with_capacity(entries.len());
+        for (name, value) in entries {
+            let name = Placed {
+                value: &**name.get_ref(),
+                place: faults.place(name.span().start),
+            };
+            let place = place_of(value, faults);
+            match value.get_ref() {
+                DeValue::String(text) => pairs.push((
+                    name,
+                    Placed {
+                        value: &**text,
+                        place,
+                    },
+                )),
+                other => faults.refuse(
+                    place,
+                    format!("{key}: {} in the table; {allowed}", kind(other)),
+                ),
+            }
+        }
+        pairs.sort_by_key(|(name, _)| name.place);
+        pairs
     }
 
     /// `true` or `false`, with its place when it is written out.

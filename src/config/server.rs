@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::address::{Address, BIND_FORMS};
+use crate::config::auth::Auth;
 use crate::config::fault::{Faults, Place, Placed};
 use crate::config::http::Http;
 use crate::config::id::Id;
@@ -10,6 +11,7 @@ use crate::config::limits::Limits;
 use crate::config::origin::{ORIGIN_FORMS, Origins, parse_origin};
 use crate::config::raw::Table;
 use crate::config::tls::Tls;
+use crate::config::users::Users;
 use crate::config::value::{is_token, quoted};
 
 /// One server.
@@ -33,6 +35,10 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// What a plain request gets.
     pub http: Http,
+    /// Whether it asks who somebody is.
+    pub auth: Auth,
+    /// Who may enter, if not everybody; there whenever `auth` requires it.
+    pub users: Option<Users>,
     /// How much a peer may take.
     pub limits: Limits,
 }
@@ -78,6 +84,8 @@ impl Server {
             origins: Origins::Own,
             tls: None,
             http: Http::default(),
+            auth: Auth::Anonymous,
+            users: None,
             limits: Limits::default(),
         }
     }
@@ -89,7 +97,7 @@ impl Server {
         folder: &Path,
         faults: &mut Faults<'_>,
     ) -> Placed<Server> {
-        let (id, place) = read_id(&mut table, ordinal, faults);
+        let (id, place) = read_id(&mut table, "server", Id::of_server(ordinal), faults);
         let name = read_name(&mut table, faults);
         let active = table.flag("active", faults).is_none_or(|flag| flag.value);
         let mut server = Server::with_defaults(id, read_bind(&mut table, folder, faults));
@@ -108,8 +116,7 @@ impl Server {
             server.tls = Tls::read(tls, folder, faults);
         }
         server.http = Http::read(table.table("http", "[server.http]", faults), folder, faults);
-        read_auth(table.table("auth", "[server.auth]", faults), faults);
-        table.later("users", "authentication is", faults);
+        (server.auth, server.users) = read_access(&mut table, folder, faults);
         server.limits = Limits::read(table.table("limits", "[server.limits]", faults), faults);
         table.finish(faults);
         Placed {
@@ -119,8 +126,13 @@ impl Server {
     }
 }
 
-fn read_id(table: &mut Table<'_>, ordinal: usize, faults: &mut Faults<'_>) -> (Id, Place) {
-    let default = Id::of_server(ordinal);
+/// The id of a server or of a client, and where it is written.
+pub(super) fn read_id(
+    table: &mut Table<'_>,
+    kind: &str,
+    default: Id,
+    faults: &mut Faults<'_>,
+) -> (Id, Place) {
     let Some(Placed { value, place }) = table.text("id", faults) else {
         return (default, table.place());
     };
@@ -128,8 +140,8 @@ fn read_id(table: &mut Table<'_>, ordinal: usize, faults: &mut Faults<'_>) -> (I
         faults.refuse(
             place,
             format!(
-                "invalid WS server ID {}; allowed: letters, digits and underscores, beginning with a letter or an underscore",
-quoted(value)
+                "invalid WS {kind} ID {}; allowed: letters, digits and underscores, beginning with a letter or an underscore",
+                quoted(value)
             ),
         );
         default
@@ -137,7 +149,7 @@ quoted(value)
     (id, place)
 }
 
-fn read_name(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<String> {
+pub(super) fn read_name(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let Placed { value, place } = table.text("name", faults)?;
     if value.trim().is_empty() || value.chars().any(char::is_control) {
         faults.refuse(
@@ -174,7 +186,7 @@ fn read_bind(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> V
     bind
 }
 
-fn read_subprotocols(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
+pub(super) fn read_subprotocols(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
     let texts = table.texts("subprotocols", "[\"chat.v1\"]", faults);
     let mut subprotocols: Vec<String> = Vec::new();
     for Placed { value, place } in texts.into_iter().flat_map(|texts| texts.value) {
@@ -226,37 +238,30 @@ fn read_origins(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Origins {
     }
 }
 
-/// `[server.auth]` is read for its faults: so far every server is anonymous.
-fn read_auth(mut table: Table<'_>, faults: &mut Faults<'_>) {
-    let anonymous = table.flag("anonymous", faults);
-    let mut authenticates = false;
-    for key in ["basic", "url"] {
-        if let Some(Placed { value: true, place }) = table.flag(key, faults) {
-            authenticates = true;
-            faults.refuse(
-                place,
-                format!("{key}: authentication is not available yet; allowed: false"),
-            );
-        }
-    }
-    match anonymous {
-        Some(Placed { value: true, place }) if authenticates => faults.refuse(
-            place,
-            "anonymous: true beside basic or url; allowed: true alone, or false with basic, url or both",
+/// `[server.auth]` and `[server.users]`, which needs the other.
+fn read_access(
+    table: &mut Table<'_>,
+    folder: &Path,
+    faults: &mut Faults<'_>,
+) -> (Auth, Option<Users>) {
+    let (auth, needed) = Auth::read(table.table("auth", "[server.auth]", faults), faults);
+    let has_users = table.has("users");
+    let users = table.table("users", "[server.users]", faults);
+    let place = users.place();
+    let users = users
+        .is_there()
+        .then(|| Users::read(users, folder, faults))
+        .flatten();
+    match needed {
+        Some(needed) if !has_users => faults.misplaced(
+            needed,
+            "there are no users, so that nobody could enter; [server.users] is missing",
         ),
-        Some(Placed { value: false, place }) if !authenticates => faults.refuse(
+        None if users.is_some() => faults.warn(
             place,
-            "anonymous: false, and basic and url too, so that nobody could enter; allowed: true, or basic, url or both",
+            "users: nobody is asked, for everybody may enter unless basic or url is true in [server.auth]",
         ),
         _ => {}
     }
-    if let Some(Placed { value, place }) = table.text("realm", faults)
-        && value.chars().any(char::is_control)
-    {
-        faults.refuse(
-            place,
-            format!("realm: {}; allowed: one line of text", quoted(value)),
-        );
-    }
-    table.finish(faults);
+    (auth, users)
 }

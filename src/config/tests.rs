@@ -1,5 +1,7 @@
 //! Whole files: the defaults of the contract, every key, and what is read beside the file.
 
+mod access;
+mod clients;
 mod faults;
 
 use std::net::IpAddr;
@@ -33,6 +35,7 @@ fn every_default_of_a_server() {
     assert_eq!(server.origins, Origins::Own);
     assert_eq!(server.http.serve, Serve::Empty);
     assert_eq!(server.http.cache_control, "no-cache");
+    assert_eq!((&server.auth, &server.users), (&Auth::Anonymous, &None));
     let limits = &server.limits;
     assert_eq!(limits.max_connections, 1024);
     assert_eq!(limits.max_message, 1 << 20);
@@ -225,7 +228,7 @@ fn warnings_do_not_stop_anything() {
     );
     assert_eq!(
         lines(&read("").warnings),
-        "f.toml:1:1: there is no [[server]], so the daemon would do nothing\n"
+        "f.toml:1:1: there is no [[server]] and no [[client]], so the daemon would do nothing\n"
     );
 }
 

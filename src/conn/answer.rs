@@ -23,8 +23,8 @@ pub struct AnswerHead<'a> {
     pub status: u16,
     /// Fields in their order.
     pub fields: &'a [(&'a str, &'a [u8])],
-    /// Bytes of the body.
-    pub length: u64,
+    /// Bytes of the body; `None`: nobody knows yet, and it is written piece by piece.
+    pub length: Option<u64>,
 }
 
 /// Writes an answer whole. The connection ends after it unless it is `persistent`.
@@ -32,7 +32,7 @@ pub(super) fn write(answer: &Answer<'_>, exchange: Exchange, persistent: bool, o
     let head = AnswerHead {
         status: answer.status,
         fields: answer.fields,
-        length: answer.body.len() as u64,
+        length: Some(answer.body.len() as u64),
     };
     write_head(&head, exchange, persistent, out);
     if exchange.head_only || is_bodiless(answer.status) {
@@ -45,6 +45,15 @@ pub(super) fn write(answer: &Answer<'_>, exchange: Exchange, persistent: bool, o
         if out.cork.len() >= CORK_FULL {
             out.flush();
         }
+    }
+}
+
+/// Bytes of the body that are written.
+pub(super) fn body_length(answer: &Answer<'_>, head_only: bool) -> u64 {
+    if head_only || is_bodiless(answer.status) {
+        0
+    } else {
+        answer.body.len() as u64
     }
 }
 
@@ -65,8 +74,16 @@ pub(super) fn write_head(
     for (name, value) in answer.fields {
         head.field(name, value);
     }
-    if !is_bodiless(answer.status) {
-        head.length(answer.length);
+    match answer.length {
+        _ if is_bodiless(answer.status) => {}
+        Some(length) => {
+            head.length(length);
+        }
+        // RFC 9112 §6.3: without a length the body ends with the connection, or in chunks, which HTTP/1.0 has not.
+        None if exchange.http10 => {}
+        None => {
+            head.field("Transfer-Encoding", b"chunked");
+        }
     }
     if !persistent {
         head.field("Connection", b"close");

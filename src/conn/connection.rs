@@ -14,7 +14,7 @@ use super::buffer::Out;
 use super::conf::Conf;
 use super::deadline::{Due, LINGER, Millis, Tick};
 use super::event::{ConnId, Step};
-use super::phase::{Phase, Upgrade};
+use super::phase::{Half, Lines, Phase, Upgrade};
 
 /// What connections share and need while they work.
 #[derive(Debug)]
@@ -54,6 +54,15 @@ pub struct Counters {
     pub bytes_out: u64,
 }
 
+/// What was answered to a request: for the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The status code.
+    pub status: u16,
+    /// Bytes of the body, as far as they were written.
+    pub bytes: u64,
+}
+
 /// One connection, of either role.
 #[derive(Debug)]
 pub struct Connection {
@@ -72,6 +81,17 @@ pub struct Connection {
     pub(super) closing: Option<CloseCode>,
     pub(super) at_eof: bool,
     pub(super) last_request: bool,
+    /// The answer to the current request comes later, from outside of the event.
+    pub(super) deferred: bool,
+    /// Its body is not read until then.
+    pub(super) holds_body: bool,
+    /// Whoever drives the connection is to tell when nothing waits for the peer any more; it is kept here for its room.
+    pub tells_drained: bool,
+    /// Requests so far, modulo 2³².
+    pub(super) exchanges: u32,
+    /// The status of the answer that is complete, 0 for none, and the bytes of its body so far.
+    pub(super) said: u16,
+    pub(super) said_bytes: u64,
 }
 
 impl Connection {
@@ -92,7 +112,23 @@ impl Connection {
             closing: None,
             at_eof: false,
             last_request: false,
+            deferred: false,
+            holds_body: false,
+            tells_drained: false,
+            exchanges: 0,
+            said: 0,
+            said_bytes: 0,
         }
+    }
+
+    /// A connection of lines, accepted at `now`: each line is told as a text message of at most `max_message` bytes, and
+    /// what is sent is a line.
+    #[must_use]
+    pub fn lines(id: ConnId, conf: Rc<Conf>, now: Tick) -> Connection {
+        let mut connection = Connection::server(id, conf, now);
+        connection.phase = Phase::Lines(Lines::default());
+        connection.waits_for = Due::Never;
+        connection
     }
 
     /// A connection that a client opened at `now`; its upgrade request is written to `out`. `nonce` is fresh randomness
@@ -107,11 +143,43 @@ impl Connection {
         now: Tick,
     ) -> Connection {
         handshake::write_request(out.cork, request, nonce);
-        let protocols = request.protocols.iter().map(|&p| p.to_owned()).collect();
+        Connection::await_upgrade(id, conf, request, nonce, now)
+    }
+
+    /// The same, over TLS: the upgrade request is written by the first [`Connection::step`] after
+    /// [`Connection::secured`]. One time limit is for the TLS handshake and the answer together.
+    #[must_use]
+    pub fn client_over_tls(
+        id: ConnId,
+        conf: Rc<Conf>,
+        request: &handshake::Request<'_>,
+        nonce: [u8; 16],
+        now: Tick,
+    ) -> Connection {
+        let mut connection = Connection::await_upgrade(id, conf, request, nonce, now);
+        if let Phase::AwaitUpgrade(upgrade) = &mut connection.phase {
+            let mut bytes = Vec::new();
+            handshake::write_request(&mut bytes, request, nonce);
+            upgrade.request = Some(bytes);
+            upgrade.secured = false;
+        }
+        connection
+    }
+
+    fn await_upgrade(
+        id: ConnId,
+        conf: Rc<Conf>,
+        request: &handshake::Request<'_>,
+        nonce: [u8; 16],
+        now: Tick,
+    ) -> Connection {
         let upgrade = Upgrade {
+            request: None,
+            secured: true,
             nonce,
-            protocols,
+            protocols: request.protocols.iter().map(|&p| p.to_owned()).collect(),
             scanned: 0,
+            interims: 0,
         };
         let mut connection = Connection::server(id, conf, now);
         connection.phase = Phase::AwaitUpgrade(Box::new(upgrade));
@@ -153,7 +221,7 @@ impl Connection {
     /// [`Connection::half_closed`].
     #[must_use]
     pub fn wants_half_close(&self) -> bool {
-        matches!(self.phase, Phase::Draining { half_closed: false })
+        matches!(self.phase, Phase::Draining(Half::Open))
     }
 
     /// Our half of the transport is closed.
@@ -164,7 +232,7 @@ impl Connection {
         if self.at_eof {
             self.phase = Phase::Closed;
         } else {
-            self.phase = Phase::Draining { half_closed: true };
+            self.phase = Phase::Draining(Half::Closed);
             self.wait(Due::Linger, LINGER, now);
         }
     }
@@ -174,9 +242,10 @@ impl Connection {
     #[must_use]
     pub fn appetite(&self) -> usize {
         match self.phase {
-            Phase::WebSocket(_) | Phase::Draining { .. } => usize::MAX,
+            Phase::WebSocket(_) | Phase::Lines(_) | Phase::Draining(_) => usize::MAX,
+            Phase::ReadBody(..) if self.holds_body => 0,
             Phase::ReadHead { .. } | Phase::ReadBody(..) | Phase::AwaitUpgrade(_) => MAX_HEAD,
-            Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::Closed => 0,
+            Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::StreamBody(_) | Phase::Closed => 0,
         }
     }
 
@@ -196,7 +265,7 @@ impl Connection {
     pub fn keep(&mut self, rest: &[u8]) {
         let over = matches!(
             self.phase,
-            Phase::WebSocket(_) | Phase::Draining { .. } | Phase::Closed
+            Phase::WebSocket(_) | Phase::Lines(_) | Phase::Draining(_) | Phase::Closed
         );
         if !rest.is_empty() && !over {
             self.rest = Some(Box::new(rest.to_vec()));
@@ -216,6 +285,7 @@ impl Connection {
     pub fn held(&self) -> usize {
         let unfinished = match &self.phase {
             Phase::WebSocket(session) => session.held(),
+            Phase::Lines(lines) => lines.held(),
             _ => 0,
         };
         unfinished + self.rest.as_ref().map_or(0, |rest| rest.capacity())
@@ -227,6 +297,7 @@ impl Connection {
         self.seen = now;
         self.counters.bytes_in += count as u64;
     }
+
     /// Whether `input` begins with a whole short message: then it is unmasked and checked where it lies, and this is its
     /// end and its kind; its payload begins at [`SHORT_HEADER`](crate::proto::ws::session::SHORT_HEADER). `None`: see [`Connection::step`].
     #[inline(always)]
@@ -266,6 +337,7 @@ impl Connection {
         }
         self.step_http(input, aux, out, now)
     }
+
     pub(super) fn open(&mut self, role: Role, now: Tick) {
         self.phase = Phase::WebSocket(Session::new(role));
         if self.conf.ping_interval.is_zero() {
@@ -275,10 +347,29 @@ impl Connection {
         }
     }
     pub(super) fn drain(&mut self) {
-        self.phase = Phase::Draining { half_closed: false };
+        self.phase = Phase::Draining(Half::Open);
         self.rest = None;
         // However long the last words take to leave, progress is all that is asked for.
         self.waits_for = Due::Never;
+    }
+
+    /// All that a connection of lines is owed was sent: it ends.
+    pub fn finish(&mut self) {
+        if matches!(self.phase, Phase::Lines(_)) {
+            self.drain();
+        }
+    }
+
+    /// After the closing handshake: RFC 6455 §7.1.1 has the server close TCP first, so that it is not the server that
+    /// keeps the connection in TIME_WAIT. A client waits for that, but not for ever.
+    pub(super) fn drain_after_closing(&mut self) {
+        let is_client =
+            matches!(&self.phase, Phase::WebSocket(session) if session.role() == Role::Client);
+        self.drain();
+        if is_client && !self.at_eof {
+            self.phase = Phase::Draining(Half::PeerFirst);
+            self.wait(Due::Linger, LINGER, self.seen);
+        }
     }
 
     pub(super) fn wait(&mut self, due: Due, time: Millis, now: Tick) {

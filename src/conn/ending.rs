@@ -6,27 +6,34 @@ use super::answer::{self, Answer};
 use super::buffer::Out;
 use super::connection::{Connection, Tools};
 use super::deadline::{Due, STALL, Tick};
-use super::event::CloseReason;
-use super::phase::{Exchange, Phase};
-use super::tls::PLAIN_HTTP;
+use super::event::{CloseReason, Refusal};
+use super::phase::{Exchange, Half, Phase};
+use super::tls::{PLAIN_HTTP, TlsError};
 
 impl Connection {
     /// The daemon is going: a WebSocket is closed with 1001, an exchange is the connection's last, an idle connection
-    /// ends.
-    pub fn shut_down(&mut self, tools: &mut Tools, out: &mut Out<'_>, now: Tick) {
+    /// ends. The reason, when this ends the opening handshake of a client.
+    pub fn shut_down(
+        &mut self,
+        tools: &mut Tools,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Option<CloseReason<'static>> {
         self.last_request = true;
         match self.phase {
             Phase::WebSocket(_) => self.start_closing(CloseCode::GOING_AWAY, "", tools, out, now),
-            Phase::ReadHead { .. } => self.drain(),
+            Phase::ReadHead { .. } | Phase::Lines(_) => self.drain(),
             Phase::AwaitUpgrade(_) => {
-                self.abandon(CloseReason::Refused);
+                return Some(self.abandon(CloseReason::Refused(Refusal::GivenUp)));
             }
             Phase::ReadBody(..)
             | Phase::AwaitAnswer(_)
             | Phase::SendBody(..)
-            | Phase::Draining { .. }
+            | Phase::StreamBody(_)
+            | Phase::Draining(_)
             | Phase::Closed => {}
         }
+        None
     }
 
     /// The daemon is short of memory, and this connection holds most: a WebSocket begins to close with 1013, a request is
@@ -36,9 +43,11 @@ impl Connection {
             Phase::WebSocket(_) => {
                 self.start_closing(CloseCode::TRY_AGAIN_LATER, "", tools, out, now);
             }
+            Phase::Lines(_) => self.drain(),
             Phase::AwaitUpgrade(_)
             | Phase::SendBody(..)
-            | Phase::Draining { .. }
+            | Phase::StreamBody(_)
+            | Phase::Draining(_)
             | Phase::Closed => {}
             _ => self.refuse(503, out),
         }
@@ -49,41 +58,53 @@ impl Connection {
         self.at_eof = true;
         match &self.phase {
             Phase::WebSocket(_) => Some(self.abandon(CloseReason::Eof)),
-            Phase::AwaitUpgrade(_) => Some(self.abandon(CloseReason::Refused)),
+            Phase::AwaitUpgrade(_) => Some(self.abandon(CloseReason::Refused(Refusal::Eof))),
             // Its answer may still be read: only the peer's sending half is closed.
-            Phase::AwaitAnswer(_) | Phase::SendBody(..) => {
+            Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::StreamBody(_) => {
                 self.last_request = true;
                 None
             }
+            // What was asked is still to be answered.
+            Phase::Lines(_) => Some(CloseReason::Eof),
             Phase::ReadHead { .. } | Phase::ReadBody(..) => {
                 self.drain();
                 None
             }
-            Phase::Draining { half_closed } => {
-                if *half_closed {
-                    self.phase = Phase::Closed;
-                }
+            Phase::Draining(Half::Closed) => {
+                self.phase = Phase::Closed;
+                None
+            }
+            Phase::Draining(_) => {
+                self.drain();
                 None
             }
             Phase::Closed => None,
         }
     }
 
-    /// The TLS handshake is done: the time of the first head begins.
+    /// The TLS handshake is done: the time of the first head begins (server), the upgrade request may be written
+    /// (client).
     pub fn secured(&mut self, now: Tick) {
         if self.waits_for == Due::Head {
             self.wait(Due::Head, self.conf.head_timeout, now);
         }
+        if let Phase::AwaitUpgrade(upgrade) = &mut self.phase {
+            upgrade.secured = true;
+        }
     }
 
     /// TLS failed. The peer may still read the alert that says so, and nothing else will be said. The reason, when this
-    /// ends an open WebSocket.
-    pub fn insecure(&mut self) -> Option<CloseReason<'static>> {
-        let open = self.is_websocket();
+    /// ends an open WebSocket, or the opening handshake of a client.
+    pub fn insecure<'e>(&mut self, error: &'e TlsError) -> Option<CloseReason<'e>> {
+        let reason = match self.phase {
+            Phase::WebSocket(_) => Some(CloseReason::Tls),
+            Phase::AwaitUpgrade(_) => Some(CloseReason::Refused(Refusal::Tls(error))),
+            _ => None,
+        };
         if !self.is_closed() {
             self.drain();
         }
-        open.then_some(CloseReason::Tls)
+        reason
     }
 
     /// The peer began with plain HTTP where TLS is spoken: it is told so in plain HTTP.
@@ -97,9 +118,13 @@ impl Connection {
         self.drain();
     }
 
-    /// Ends the connection at once, without a word. The reason comes back when this ends an open WebSocket.
+    /// Ends the connection at once, without a word. The reason comes back when this ends an open WebSocket, or the
+    /// opening handshake of a client.
     pub fn abort(&mut self, reason: CloseReason<'static>) -> Option<CloseReason<'static>> {
-        let open = matches!(self.phase, Phase::WebSocket(_) | Phase::AwaitUpgrade(_));
+        let open = matches!(
+            self.phase,
+            Phase::WebSocket(_) | Phase::AwaitUpgrade(_) | Phase::Lines(_)
+        );
         let reason = self.abandon(reason);
         open.then_some(reason)
     }
@@ -200,7 +225,18 @@ impl Connection {
             Due::CloseAck => self
                 .closing
                 .map(|code| self.abandon(CloseReason::Local(code))),
-            Due::Upgrade => self.abort(CloseReason::Refused),
+            Due::Upgrade => {
+                let refusal = match &self.phase {
+                    Phase::AwaitUpgrade(upgrade) if !upgrade.secured => Refusal::TlsTimeout,
+                    _ => Refusal::Timeout,
+                };
+                self.abort(CloseReason::Refused(refusal))
+            }
+            Due::Linger if matches!(self.phase, Phase::Draining(Half::PeerFirst)) => {
+                // The server has had its time to close first.
+                self.drain();
+                None
+            }
             Due::Linger => {
                 self.phase = Phase::Closed;
                 self.waits_for = Due::Never;

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use crate::proto::http::head::RequestHead;
+use crate::proto::http::{self, head::RequestHead};
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{self, Kind};
+use crate::proto::ws::handshake;
+
+use super::tls::TlsError;
 
 /// A connection's name: never used twice while the daemon runs, printed as `c42`.
 ///
@@ -51,6 +54,15 @@ impl fmt::Debug for ConnId {
     }
 }
 
+/// One request and its answer: an answer that comes late finds the request that it is for, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExchangeId {
+    /// The connection.
+    pub conn: ConnId,
+    /// Which of its requests.
+    pub number: u32,
+}
+
 /// What one [`Connection::step`](super::Connection::step) did.
 #[derive(Debug)]
 pub struct Step<'e> {
@@ -81,7 +93,10 @@ pub enum Event<'e> {
     /// The body of a request that has no answer yet is complete.
     BodyEnd,
     /// The opening handshake succeeded (client; a server knows, for it decided).
-    Opened,
+    Opened {
+        /// The subprotocol that the server chose: one of those offered.
+        protocol: Option<&'e str>,
+    },
     /// A whole message; text is valid UTF-8. The bytes may be written over.
     Message {
         /// Text or binary.
@@ -93,12 +108,14 @@ pub enum Event<'e> {
     Ping,
     /// A pong.
     Pong,
-    /// The WebSocket connection ended; told once for each that had opened.
+    /// The WebSocket connection ended; told once for each that had opened, and for each of a client. Of a connection of
+    /// lines: nothing more will come, and what it is still owed can be sent before
+    /// [`Connection::finish`](super::Connection::finish).
     Closed(CloseReason<'e>),
 }
 
 /// Why a WebSocket connection ended: what events and logs print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CloseReason<'e> {
     /// The peer's Close frame came first, with this code and reason.
     Peer(Option<CloseCode>, &'e str),
@@ -119,7 +136,105 @@ pub enum CloseReason<'e> {
     /// The daemon failed while it handled this connection.
     Panicked,
     /// The opening handshake failed (client).
-    Refused,
+    Refused(Refusal<'e>),
+}
+
+/// Why the opening handshake of a client failed (RFC 6455 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Refusal<'e> {
+    /// The answer is another than 101.
+    Status {
+        /// Its status code.
+        status: u16,
+        /// Its first line, cut where it is long.
+        line: &'e str,
+        /// Where it redirects to, if it does (RFC 9110 §10.2.2).
+        location: Option<&'e str>,
+    },
+    /// The answer is 101, and does not prove what it says.
+    Handshake(handshake::Error),
+    /// The answer is no HTTP, or broken.
+    Malformed {
+        /// What is wrong with it.
+        error: http::Error,
+        /// Its first line as far as it is text, cut where it is long.
+        line: &'e str,
+    },
+    /// TLS failed.
+    Tls(&'e TlsError),
+    /// The server's stream ended before its answer did.
+    Eof,
+    /// The TLS handshake was not done in time.
+    TlsTimeout,
+    /// The answer was not there in time.
+    Timeout,
+    /// It was given up by us.
+    GivenUp,
+}
+
+impl Refusal<'_> {
+    /// The status of the answer; absent when there was none.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Refusal::Status { status, .. } => Some(*status),
+            Refusal::Handshake(_) => Some(101),
+            _ => None,
+        }
+    }
+
+    /// Whether it will be the same until somebody changes the configuration of one side: credentials or a certificate
+    /// are refused, or the WebSocket is elsewhere. So there is no use in trying again soon.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Refusal::Status { status, .. } => matches!(status, 300..=399 | 401 | 403 | 407),
+            Refusal::Tls(error) => error.is_certificate(),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Status {
+                status: 300..=399,
+                line,
+                location: Some(location),
+            } => write!(
+                f,
+                "the server redirects to {}, which is not followed: {}",
+                location.escape_debug(),
+                line.escape_debug()
+            ),
+            Refusal::Status { status, line, .. } => {
+                let what = match status {
+                    300..=399 => "redirects, which is not followed",
+                    401 => "wants a user name and password, or others",
+                    403 => "forbids it",
+                    407 => "is a proxy, and wants a user name and password",
+                    _ => "did not upgrade",
+                };
+                write!(f, "the server {what}: {}", line.escape_debug())
+            }
+            Refusal::Handshake(error) => write!(f, "the server's upgrade is no good: {error}"),
+            Refusal::Malformed { error, line } => {
+                write!(f, "the server's answer is no HTTP: {error}")?;
+                if line.is_empty() {
+                    return Ok(());
+                }
+                write!(f, ": {}", line.escape_debug())
+            }
+            Refusal::Tls(error) => write!(f, "TLS failed: {error}"),
+            Refusal::Eof => f.write_str("the server closed the connection before it answered"),
+            Refusal::TlsTimeout => {
+                f.write_str("the server did not finish the TLS handshake in time")
+            }
+            Refusal::Timeout => f.write_str("the server did not answer in time"),
+            Refusal::GivenUp => f.write_str("given up before the server answered"),
+        }
+    }
 }
 
 impl CloseReason<'_> {
@@ -162,7 +277,7 @@ impl fmt::Display for CloseReason<'_> {
             CloseReason::PongTimeout => f.write_str("the peer did not answer a ping"),
             CloseReason::Stalled => f.write_str("the peer does not read"),
             CloseReason::Panicked => f.write_str("internal error"),
-            CloseReason::Refused => f.write_str("the upgrade was refused"),
+            CloseReason::Refused(refusal) => refusal.fmt(f),
         }
     }
 }
@@ -183,5 +298,58 @@ mod tests {
             ConnId::MAX_SLOTS - 1
         );
         assert_ne!(ConnId::new(1, 7), ConnId::new(2, 7));
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_words() {
+        let status = |status, line, location| Refusal::Status {
+            status,
+            line,
+            location,
+        };
+        for (refusal, lasting, words) in [
+            (
+                status(401, "HTTP/1.1 401 Unauthorized", None),
+                true,
+                "the server wants a user name and password, or others: HTTP/1.1 401 Unauthorized",
+            ),
+            (
+                status(301, "HTTP/1.1 301 \u{1b}", Some("https://h/\u{7}")),
+                true,
+                "the server redirects to https://h/\\u{7}, which is not followed: HTTP/1.1 301 \\u{1b}",
+            ),
+            (
+                status(302, "HTTP/1.1 302 Found", None),
+                true,
+                "the server redirects, which is not followed: HTTP/1.1 302 Found",
+            ),
+            (
+                status(503, "HTTP/1.1 503 Busy", Some("/")),
+                false,
+                "the server did not upgrade: HTTP/1.1 503 Busy",
+            ),
+            (
+                Refusal::Malformed {
+                    error: http::Error::StatusLine,
+                    line: "SSH-2.0",
+                },
+                false,
+                "the server's answer is no HTTP: the status line is malformed: SSH-2.0",
+            ),
+        ] {
+            assert_eq!(
+                (refusal.to_string().as_str(), refusal.is_lasting()),
+                (words, lasting)
+            );
+            assert_eq!(CloseReason::Refused(refusal).code(), 1006);
+        }
+        assert_eq!(
+            Refusal::Handshake(handshake::Error::Accept).status(),
+            Some(101)
+        );
+        assert_eq!(
+            (Refusal::Eof.status(), status(401, "", None).status()),
+            (None, Some(401))
+        );
     }
 }

@@ -1,17 +1,14 @@
-//! The phases of HTTP: request heads and bodies, answers, and the way to the WebSocket in both roles.
+//! The phases of HTTP that read: request heads and bodies.
 
 use crate::proto::http::body::{BodyDecoder, Piece};
-use crate::proto::http::head::{BodyLength, FieldTable, RequestHead, ResponseHead};
-use crate::proto::http::response;
-use crate::proto::ws::frame::Role;
-use crate::proto::ws::handshake::{self, Offer};
+use crate::proto::http::head::{BodyLength, FieldTable, RequestHead};
 
-use super::answer::{self, Answer, AnswerHead};
 use super::buffer::Out;
 use super::connection::{Aux, Connection};
 use super::deadline::{Due, Tick};
-use super::event::{CloseReason, Event, Got, Step};
+use super::event::{Event, Got, Step};
 use super::phase::{Exchange, Phase};
+use super::respond::CONTINUE;
 
 impl Connection {
     #[inline(never)]
@@ -25,17 +22,20 @@ impl Connection {
         match &mut self.phase {
             Phase::ReadHead { .. } => self.read_head(input, &mut aux.table, out, now),
             Phase::ReadBody(..) => self.read_body(input, out, now),
-            Phase::AwaitUpgrade(_) => self.read_upgrade(input, &mut aux.table, now),
-            Phase::Draining { .. } => Step {
+            Phase::AwaitUpgrade(_) => self.read_upgrade(input, &mut aux.table, out, now),
+            Phase::Draining(_) => Step {
                 used: input.len(),
                 got: Got::More,
             },
-            Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::Closed | Phase::WebSocket(_) => {
-                Step {
-                    used: 0,
-                    got: Got::More,
-                }
-            }
+            Phase::Lines(_) => self.step_lines(input),
+            Phase::AwaitAnswer(_)
+            | Phase::SendBody(..)
+            | Phase::StreamBody(_)
+            | Phase::Closed
+            | Phase::WebSocket(_) => Step {
+                used: 0,
+                got: Got::More,
+            },
         }
     }
 
@@ -89,6 +89,7 @@ impl Connection {
         now: Tick,
     ) -> Got<'e> {
         let exchange = Exchange::of(&head);
+        self.exchanges = self.exchanges.wrapping_add(1);
         let length = head.body_length();
         match length {
             BodyLength::Length(bytes) if bytes > self.conf.max_body => {
@@ -120,7 +121,7 @@ impl Connection {
         };
         if exchange.expects_continue && !exchange.answered && input.is_empty() {
             exchange.expects_continue = false;
-            out.cork.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            out.cork.extend_from_slice(CONTINUE);
         }
         match decoder.decode(input) {
             Ok((used, Piece::More)) => Step {
@@ -170,176 +171,5 @@ impl Connection {
                 }
             }
         }
-    }
-
-    fn read_upgrade<'e>(
-        &mut self,
-        input: &'e mut [u8],
-        table: &'e mut FieldTable,
-        now: Tick,
-    ) -> Step<'e> {
-        let Phase::AwaitUpgrade(upgrade) = &mut self.phase else {
-            return Step {
-                used: 0,
-                got: Got::More,
-            };
-        };
-        let (used, accepted) = match ResponseHead::decode(input, &mut upgrade.scanned, table) {
-            Ok(None) => {
-                return Step {
-                    used: 0,
-                    got: Got::More,
-                };
-            }
-            Ok(Some((head, used))) => {
-                let offered: Vec<&str> = upgrade.protocols.iter().map(String::as_str).collect();
-                (
-                    used,
-                    handshake::read_response(&head, upgrade.nonce, &offered).is_ok(),
-                )
-            }
-            Err(_) => (input.len(), false),
-        };
-        if accepted {
-            self.open(Role::Client, now);
-            Step {
-                used,
-                got: Got::Now(Event::Opened),
-            }
-        } else {
-            self.phase = Phase::Closed;
-            Step {
-                used,
-                got: Got::Now(Event::Closed(CloseReason::Refused)),
-            }
-        }
-    }
-
-    /// Answers the current request. False: there is none that waits for an answer, and nothing was written.
-    pub fn respond(&mut self, answer: &Answer<'_>, out: &mut Out<'_>, now: Tick) -> bool {
-        let Some((exchange, whole)) = self.open_exchange() else {
-            return false;
-        };
-        // RFC 9110 §10.1.1: a body that was held back for 100 (Continue) may come or not, and only closing is safe.
-        let persistent =
-            exchange.persistent && !self.last_request && (whole || !exchange.expects_continue);
-        answer::write(answer, exchange, persistent, out);
-        if whole {
-            self.next_request(persistent, now);
-        } else if let Phase::ReadBody(exchange, _) = &mut self.phase {
-            exchange.answered = true;
-            exchange.persistent = persistent;
-            if !persistent {
-                self.drain();
-            }
-        }
-        true
-    }
-
-    /// Answers the current request with a body that the caller writes past the connection: `length` bytes of it, telling
-    /// each time how many by [`Connection::body_sent`]. `None`: no request waits for an answer, and nothing was written;
-    /// else whether a body is to be written at all.
-    pub fn respond_head(
-        &mut self,
-        head: &AnswerHead<'_>,
-        out: &mut Out<'_>,
-        now: Tick,
-    ) -> Option<bool> {
-        let (exchange, whole) = self.open_exchange()?;
-        // Nothing is read meanwhile, so a body that is still coming ends the connection.
-        let persistent = exchange.persistent && !self.last_request && whole;
-        answer::write_head(head, exchange, persistent, out);
-        if exchange.head_only || head.length == 0 {
-            self.next_request(persistent, now);
-            return Some(false);
-        }
-        let exchange = Exchange {
-            persistent,
-            answered: true,
-            ..exchange
-        };
-        self.phase = Phase::SendBody(exchange, head.length);
-        self.waits_for = Due::Never;
-        Some(true)
-    }
-
-    /// Bytes of the answer's body that are still to be written past the connection.
-    #[must_use]
-    pub fn body_left(&self) -> u64 {
-        match self.phase {
-            Phase::SendBody(_, left) => left,
-            _ => 0,
-        }
-    }
-
-    /// `count` bytes of the answer's body were written, at most [`Connection::body_left`]. After the last of them the
-    /// connection goes on to the next request, or ends.
-    pub fn body_sent(&mut self, count: u64, now: Tick) {
-        if let Phase::SendBody(exchange, left) = &mut self.phase {
-            *left = left.saturating_sub(count);
-            if *left == 0 {
-                let persistent = exchange.persistent && !self.last_request;
-                self.next_request(persistent, now);
-            }
-        }
-    }
-
-    /// The request that waits for an answer, and whether all of it has come.
-    fn open_exchange(&self) -> Option<(Exchange, bool)> {
-        match &self.phase {
-            Phase::AwaitAnswer(exchange) => Some((*exchange, true)),
-            Phase::ReadBody(exchange, _) if !exchange.answered => Some((*exchange, false)),
-            _ => None,
-        }
-    }
-
-    /// Answers what is no good request, or cannot be taken, and ends the connection.
-    pub(super) fn refuse(&mut self, status: u16, out: &mut Out<'_>) {
-        let exchange = match &self.phase {
-            Phase::AwaitAnswer(exchange)
-            | Phase::ReadBody(exchange, _)
-            | Phase::SendBody(exchange, _) => *exchange,
-            _ => Exchange::broken(),
-        };
-        if !exchange.answered {
-            let fields: &[(&str, &[u8])] = &[("Content-Type", b"text/html; charset=utf-8")];
-            let body = response::error_page(status);
-            answer::write(
-                &Answer {
-                    status,
-                    fields,
-                    body: body.as_bytes(),
-                },
-                exchange,
-                false,
-                out,
-            );
-        }
-        self.drain();
-    }
-
-    fn next_request(&mut self, persistent: bool, now: Tick) {
-        if persistent {
-            self.phase = Phase::ReadHead { scanned: 0 };
-            self.wait(Due::Idle, self.conf.idle_timeout, now);
-        } else {
-            self.drain();
-        }
-    }
-
-    /// Accepts the upgrade that the current request offers (RFC 6455 §4.2.2). False: no request waits for an answer.
-    pub fn upgrade(
-        &mut self,
-        offer: &Offer<'_>,
-        protocol: Option<&str>,
-        out: &mut Out<'_>,
-        now: Tick,
-    ) -> bool {
-        if !matches!(self.phase, Phase::AwaitAnswer(_)) {
-            return false;
-        }
-        handshake::write_response(out.cork, offer, protocol, out.date);
-        self.open(Role::Server, now);
-        true
     }
 }

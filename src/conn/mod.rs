@@ -18,11 +18,14 @@ pub mod deadline;
 mod ending;
 pub mod event;
 mod http;
+mod lines;
+mod opening;
 mod phase;
+mod respond;
 pub mod tls;
 mod websocket;
 
 pub use answer::{Answer, AnswerHead};
 pub use conf::{Conf, SlowPeer};
-pub use connection::{Aux, Connection, Counters, Tools};
+pub use connection::{Aux, Connection, Counters, Said, Tools};
 pub use deadline::{LINGER, STALL};

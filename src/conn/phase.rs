@@ -10,8 +10,9 @@ use crate::proto::ws::session::Session;
 /// server: ReadHead -> ReadBody -> AwaitAnswer -> SendBody -> ReadHead …      persistent
 ///                                                         -> Draining        not, or after an error
 ///                                             -> WebSocket                   upgraded
-/// client: AwaitUpgrade -> WebSocket
+/// client: AwaitUpgrade -> WebSocket, or Closed
 /// both:   WebSocket -> Draining -> Closed
+/// lines:  Lines -> Draining -> Closed
 /// ```
 #[derive(Debug)]
 pub(super) enum Phase {
@@ -27,17 +28,30 @@ pub(super) enum Phase {
     /// The head of the answer is written, and the caller writes its body past the connection, for it is a file. Nothing
     /// more is read.
     SendBody(Exchange, u64),
+    /// The head of the answer is written, and its body, whose length nobody knows, is written piece by piece. Nothing
+    /// more is read.
+    StreamBody(Exchange),
     /// The upgrade request is sent, the answer is awaited (client).
     AwaitUpgrade(Box<Upgrade>),
     /// The WebSocket connection is open, or in its closing handshake.
     WebSocket(Session),
+    /// Lines of text in both directions: a program that gives commands, or the one end of a worker.
+    Lines(Lines),
     /// All is said: what waits is flushed, then our half is closed and the peer's bytes are discarded until it closes
     /// its own (RFC 9112 §9.6), so that it reads our last words and not a reset.
-    Draining {
-        /// Whether our half is closed.
-        half_closed: bool,
-    },
+    Draining(Half),
     /// Over.
+    Closed,
+}
+
+/// Where our half of the transport stands while the connection drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    /// It stays open until the peer's has ended: the server closes TCP first (RFC 6455 §7.1.1).
+    PeerFirst,
+    /// It ends as soon as what waits is flushed.
+    Open,
+    /// It has ended.
     Closed,
 }
 
@@ -56,6 +70,8 @@ pub(super) struct Exchange {
     pub answered: bool,
     /// Bytes of the body so far.
     pub received: u64,
+    /// The status of the answer whose body is being written.
+    pub status: u16,
 }
 
 impl Exchange {
@@ -67,6 +83,7 @@ impl Exchange {
             expects_continue: head.expects_continue(),
             answered: false,
             received: 0,
+            status: 0,
         }
     }
 
@@ -79,6 +96,7 @@ impl Exchange {
             expects_continue: false,
             answered: false,
             received: 0,
+            status: 0,
         }
     }
 }
@@ -86,7 +104,28 @@ impl Exchange {
 /// What a client remembers of its upgrade request, to hold the answer against.
 #[derive(Debug)]
 pub(super) struct Upgrade {
+    /// The request, until the transport is there that may carry it.
+    pub request: Option<Vec<u8>>,
+    /// Whether that is so.
+    pub secured: bool,
     pub nonce: [u8; 16],
     pub protocols: Vec<String>,
     pub scanned: usize,
+    /// Interim answers so far (RFC 9110 §15.2).
+    pub interims: u8,
+}
+
+/// What is kept of lines between two receives.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The beginning of a line whose end has not come. Boxed, for it is moved out whole.
+    #[allow(clippy::box_collection)]
+    pub partial: Option<Box<Vec<u8>>>,
+}
+
+impl Lines {
+    /// Bytes of memory that it holds.
+    pub(super) fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |line| line.capacity())
+    }
 }

@@ -10,23 +10,23 @@
 //! rustls's unbuffered API has no buffers of its own, so a connection keeps its keys and, while there is one, an
 //! incomplete record. It does not know certificates, files or the configuration.
 
+mod cipher;
+mod error;
+mod machine;
+
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
-};
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::UnbufferedServerConnection;
+use rustls::{ClientConfig, ServerConfig};
 
-/// The most plaintext of one record (RFC 8446 §5.1).
-pub const RECORD: usize = 1 << 14;
+pub use cipher::Cipher;
+pub use error::TlsError;
+pub use machine::RECORD;
 
-/// What a record's header, nonce, padding and tag add at most, in either version.
-const OVERHEAD: usize = 64;
-
-/// Beside records, a key update may be due (RFC 8446 §4.6.3). And the usual length of a handshake's message.
-const EXTRA: usize = 512;
+use machine::{Machine, Read, Say};
 
 /// Ciphertext is handed on when it is as long as this.
 const FULL: usize = 16 * RECORD;
@@ -34,72 +34,6 @@ const FULL: usize = 16 * RECORD;
 /// Answered to plain HTTP.
 pub(super) const PLAIN_HTTP: &str =
     "This port speaks TLS: its addresses begin with https:// or wss://.\n";
-
-/// Why a connection cannot go on.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TlsError {
-    /// The peer's first byte begins an HTTP request, and no handshake.
-    PlainHttp,
-    /// The peer broke the protocol, or there is nothing that both sides can do, or it shows no certificate that we
-    /// trust. The alert that tells it so is in the ciphertext.
-    Failed(rustls::Error),
-    /// The keys are used up (RFC 8446 §5.5).
-    Exhausted,
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TlsError::PlainHttp => f.write_str("plain HTTP on a port that speaks TLS"),
-            TlsError::Failed(error) => error.fmt(f),
-            TlsError::Exhausted => f.write_str("the keys are used up"),
-        }
-    }
-}
-
-/// Room for ciphertext: shared by all connections, written anew by each, and zeroed only when it grows.
-#[derive(Debug, Default)]
-pub struct Cipher {
-    buffer: Vec<u8>,
-    len: usize,
-    /// A record's plaintext, while it is joined from parts.
-    record: Vec<u8>,
-}
-
-impl Cipher {
-    /// What is to be sent.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.len]
-    }
-
-    /// It is sent.
-    pub fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    fn room(&mut self, most: usize) -> &mut [u8] {
-        let end = self.len + most;
-        if self.buffer.len() < end {
-            self.buffer.resize(end, 0);
-        }
-        &mut self.buffer[self.len..end]
-    }
-
-    /// Appends what `put` writes; it is called again with as much room as it says that it wants.
-    fn append(
-        &mut self,
-        most: usize,
-        mut put: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
-    ) -> bool {
-        let put = match put(self.room(most)) {
-            Err(Some(wanted)) => put(self.room(wanted)),
-            other => other,
-        };
-        self.len += put.unwrap_or(0);
-        put.is_ok()
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -116,7 +50,7 @@ enum State {
 
 /// The TLS layer of one connection.
 pub struct Tls {
-    rustls: UnbufferedServerConnection,
+    machine: Machine,
     /// Ciphertext of which the rest has not come.
     pending: Vec<u8>,
     state: State,
@@ -129,11 +63,41 @@ impl Tls {
     /// # Errors
     /// When rustls takes no connection by this configuration, for a fault of ours only.
     pub fn server(config: &Arc<ServerConfig>) -> Result<Tls, rustls::Error> {
-        Ok(Tls {
-            rustls: UnbufferedServerConnection::new(Arc::clone(config))?,
+        let rustls = UnbufferedServerConnection::new(Arc::clone(config))?;
+        Ok(Tls::new(Machine::Server(rustls)))
+    }
+
+    /// The layer of a connection that a client has opened to `server`, whose certificate has to be good for that name.
+    /// The client speaks first: see [`Tls::start`].
+    ///
+    /// # Errors
+    /// When rustls makes no connection by this configuration, for a fault of ours only.
+    pub fn client(
+        config: &Arc<ClientConfig>,
+        server: ServerName<'static>,
+    ) -> Result<Tls, rustls::Error> {
+        let rustls = UnbufferedClientConnection::new(Arc::clone(config), server)?;
+        Ok(Tls::new(Machine::Client(rustls)))
+    }
+
+    fn new(machine: Machine) -> Tls {
+        Tls {
+            machine,
             pending: Vec::new(),
             state: State::Fresh,
             peer_closed: false,
+        }
+    }
+
+    /// Puts the beginning of the handshake into `cipher` (client; a server has nothing to say yet).
+    ///
+    /// # Errors
+    /// When there is nothing that the configuration allows to be offered.
+    pub fn start(&mut self, cipher: &mut Cipher) -> Result<(), TlsError> {
+        let read = self.machine.read(&mut [], &mut Vec::new(), cipher);
+        read.result.map_err(|error| {
+            self.state = State::Failed;
+            TlsError::Failed(error)
         })
     }
 
@@ -158,8 +122,16 @@ impl Tls {
     /// The version and cipher suite that both sides have agreed on, such as `TLSv1_3`, for the log.
     #[must_use]
     pub fn agreed(&self) -> Option<(rustls::ProtocolVersion, rustls::CipherSuite)> {
-        let suite = self.rustls.negotiated_cipher_suite()?;
-        Some((self.rustls.protocol_version()?, suite.suite()))
+        let common = self.machine.common();
+        let suite = common.negotiated_cipher_suite()?;
+        Some((common.protocol_version()?, suite.suite()))
+    }
+
+    /// The certificates that the peer has shown, its own first, each in DER; none when it did not have to.
+    #[must_use]
+    pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        let shown = self.machine.common().peer_certificates();
+        shown.unwrap_or_default()
     }
 
     /// Puts what is left over from the last batch at the beginning of `wire`; how many bytes that were, which is at
@@ -185,79 +157,40 @@ impl Tls {
             return Ok(());
         };
         if self.state == State::Fresh {
-            // A method is in capitals; a handshake record begins with 22 (RFC 8446 §5.1).
+            // A method is in capitals, and so is what begins an answer; a handshake record begins with 22 and an alert
+            // with 21 (RFC 8446 §5.1).
             if first.is_ascii_uppercase() {
                 self.state = State::Failed;
-                return Err(TlsError::PlainHttp);
+                return Err(match self.machine {
+                    Machine::Server(_) => TlsError::PlainHttp,
+                    Machine::Client(_) => TlsError::PlainAnswer,
+                });
             }
             self.state = State::Handshake;
         }
         if self.state == State::Failed {
             return Ok(());
         }
-        let mut at = 0;
-        let result = loop {
-            let UnbufferedStatus { discard, state } =
-                self.rustls.process_tls_records(&mut wire[at..]);
-            let mut used = discard;
-            let wants_more = match state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    while let Some(Ok(record)) = traffic.next_record() {
-                        plain.extend_from_slice(record.payload);
-                        used += record.discard;
-                    }
-                    false
-                }
-                Ok(ConnectionState::EncodeTlsData(data)) => !encode(data, cipher),
-                Ok(ConnectionState::TransmitTlsData(data)) => {
-                    data.done();
-                    false
-                }
-                Ok(ConnectionState::PeerClosed) => {
-                    self.peer_closed = true;
-                    false
-                }
-                Ok(ConnectionState::WriteTraffic(_)) => {
-                    if self.state == State::Handshake {
-                        self.state = State::Open;
-                    }
-                    true
-                }
-                Ok(_) => true,
-                Err(error) => {
-                    at += used;
-                    break Err(error);
-                }
-            };
-            at += used;
-            if wants_more {
-                break Ok(());
-            }
-        };
+        let Read {
+            used,
+            is_open,
+            peer_closed,
+            result,
+        } = self.machine.read(wire, plain, cipher);
+        self.peer_closed |= peer_closed;
+        if is_open && self.state == State::Handshake {
+            self.state = State::Open;
+        }
         if let Err(error) = result {
             self.state = State::Failed;
-            self.put_alert(&mut wire[at..], cipher);
+            self.machine.put_alert(&mut wire[used..], cipher);
             return Err(TlsError::Failed(error));
         }
         // Nothing counts after close_notify (RFC 8446 §6.1).
-        if at < wire.len() && !self.peer_closed {
-            self.pending = wire[at..].to_vec();
+        if used < wire.len() && !self.peer_closed {
+            self.pending = wire[used..].to_vec();
         }
         Ok(())
-    }
-
-    /// The alert that rustls has for the peer after an error. It is asked for that only, and reads nothing more.
-    fn put_alert(&mut self, mut wire: &mut [u8], cipher: &mut Cipher) {
-        while self.rustls.wants_write() {
-            let UnbufferedStatus { discard, state } = self.rustls.process_tls_records(wire);
-            let Ok(ConnectionState::EncodeTlsData(data)) = state else {
-                return;
-            };
-            if !encode(data, cipher) {
-                return;
-            }
-            wire = &mut wire[discard..];
-        }
     }
 
     /// Encrypts the parts, in as few records as there can be, and gives the ciphertext to `send`, in one piece unless it
@@ -331,7 +264,8 @@ impl Tls {
         send: &mut impl FnMut(&[u8]),
     ) -> Result<(), TlsError> {
         for chunk in plain.chunks(FULL) {
-            self.encrypt(chunk, cipher)?;
+            self.machine
+                .say(Say::Data(chunk), &mut self.pending, cipher)?;
             if cipher.len >= FULL {
                 send(cipher.bytes());
                 cipher.clear();
@@ -340,55 +274,12 @@ impl Tls {
         Ok(())
     }
 
-    fn encrypt(&mut self, chunk: &[u8], cipher: &mut Cipher) -> Result<(), TlsError> {
-        let most = chunk.len() + (chunk.len() / RECORD + 1) * OVERHEAD + EXTRA;
-        self.speak(cipher, |mut traffic, cipher| {
-            cipher.append(most, |room| {
-                traffic.encrypt(chunk, room).map_err(|error| wanted(&error))
-            })
-        })
-    }
-
     /// Says that nothing more will be said (RFC 8446 §6.1), once.
     pub fn close(&mut self, cipher: &mut Cipher) {
         if self.state == State::Open {
             // When even that cannot be said, the end of the stream says it.
-            let _ = self.speak(cipher, |mut traffic, cipher| {
-                cipher.append(EXTRA, |room| {
-                    traffic
-                        .queue_close_notify(room)
-                        .map_err(|error| wanted(&error))
-                })
-            });
+            let _ = self.machine.say(Say::Close, &mut self.pending, cipher);
             self.state = State::Closed;
-        }
-    }
-
-    /// Leads rustls to where something can be encrypted. What is pending is shown to it again, for it counts from there.
-    fn speak(
-        &mut self,
-        cipher: &mut Cipher,
-        say: impl FnOnce(WriteTraffic<'_, ServerConnectionData>, &mut Cipher) -> bool,
-    ) -> Result<(), TlsError> {
-        loop {
-            let UnbufferedStatus { state, .. } = self.rustls.process_tls_records(&mut self.pending);
-            match state {
-                Ok(ConnectionState::WriteTraffic(traffic)) => {
-                    return if say(traffic, cipher) {
-                        Ok(())
-                    } else {
-                        Err(TlsError::Exhausted)
-                    };
-                }
-                Ok(ConnectionState::EncodeTlsData(data)) => {
-                    if !encode(data, cipher) {
-                        return Err(TlsError::Exhausted);
-                    }
-                }
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(_) => return Err(TlsError::Exhausted),
-                Err(error) => return Err(TlsError::Failed(error)),
-            }
         }
     }
 }
@@ -399,24 +290,6 @@ impl fmt::Debug for Tls {
             .field("state", &self.state)
             .field("pending", &self.pending.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// A message of the handshake, or an alert.
-fn encode<Data>(mut data: EncodeTlsData<'_, Data>, cipher: &mut Cipher) -> bool {
-    cipher.append(EXTRA, |room| {
-        data.encode(room).map_err(|error| match error {
-            EncodeError::InsufficientSize(error) => Some(error.required_size),
-            EncodeError::AlreadyEncoded => None,
-        })
-    })
-}
-
-/// The room that encrypting wants, when that is all that is wrong.
-fn wanted(error: &EncryptError) -> Option<usize> {
-    match error {
-        EncryptError::InsufficientSize(error) => Some(error.required_size),
-        EncryptError::EncryptExhausted => None,
     }
 }
 

@@ -48,7 +48,7 @@ impl Connection {
             session::Got::Ping(_) => Got::Now(Event::Ping),
             session::Got::Pong(_) => Got::Now(Event::Pong),
             session::Got::Closed { code, reason } => {
-                self.drain();
+                self.drain_after_closing();
                 Got::Now(Event::Closed(match self.closing {
                     Some(code) => CloseReason::Local(code),
                     None => CloseReason::Peer(code, reason),
@@ -72,6 +72,9 @@ impl Connection {
         now: Tick,
     ) -> Sent {
         let Phase::WebSocket(session) = &mut self.phase else {
+            if let Phase::Lines(_) = &self.phase {
+                return self.send_line(data, out);
+            }
             return Sent::Closed;
         };
         if session.is_closing() {
@@ -130,6 +133,16 @@ impl Connection {
                 self.start_closing(CloseCode::TRY_AGAIN_LATER, "too slow", tools, out, now);
                 Sent::Closed
             }
+        }
+    }
+
+    /// Asks the peer for a sign of life (RFC 6455 §5.5.2), which is told as [`Event::Pong`]. Nothing when the connection
+    /// is not open.
+    pub fn ping(&mut self, tools: &mut Tools, out: &mut Out<'_>) {
+        if let Phase::WebSocket(session) = &mut self.phase
+            && !session.is_closing()
+        {
+            session.ping(b"", &mut tools.keys, out.cork);
         }
     }
 

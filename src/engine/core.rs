@@ -14,17 +14,29 @@ use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 use crate::proto::ws::close::CloseCode;
 
+use super::access::{self, Whose};
 use super::effects::{close_tls, feed, flush};
-use super::ops::Handler;
+use super::ops::{Handler, Ops};
 use super::outbox::Wrote;
+use super::outcome::Outcome;
 use super::receive::{HIGH, receive};
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Slot, Who};
 use super::socket::Socket;
 use super::wheel::Wheel;
 
+/// What is spoken on the connections of an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP, and WebSocket after an upgrade.
+    Http,
+    /// Lines of text.
+    Lines,
+}
+
 /// A server, as the engine sees it.
 pub(super) struct Owner {
+    pub speaks: Speaks,
     /// Slots of its open WebSockets.
     pub members: Vec<u32>,
     /// Connections of any kind.
@@ -32,6 +44,8 @@ pub(super) struct Owner {
     pub max_connections: usize,
     /// What its new connections speak TLS by, if they do.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// It is given up.
+    pub retired: bool,
 }
 
 /// Counters over all connections.
@@ -63,6 +77,8 @@ pub(super) struct Core {
     pub resume: Vec<u32>,
     pub reap: Vec<u32>,
     pub serial: u64,
+    /// Whole seconds since the start.
+    pub seconds: u32,
 }
 
 impl Core {
@@ -78,12 +94,15 @@ impl Core {
         let index = entry.key();
         self.serial += 1;
         let id = ConnId::new(self.serial, index);
-        let conn = Connection::server(id, Rc::clone(conf), self.shared.now);
+        let conn = match self.owners[who.owner as usize].speaks {
+            Speaks::Http => Connection::server(id, Rc::clone(conf), self.shared.now),
+            Speaks::Lines => Connection::lines(id, Rc::clone(conf), self.shared.now),
+        };
         let tls = match &self.owners[who.owner as usize].tls {
             Some(config) => Some(Box::new(Tls::server(config).map_err(io::Error::other)?)),
             None => None,
         };
-        let mut slot = Slot::new(conn, socket, tls, who);
+        let mut slot = Slot::new(conn, socket, tls, who, self.seconds);
         slot.socket.register(registry, Token(index))?;
         log::debug!("{id}: accepted from {}", who.peer);
         if let Some(due) = slot.conn.deadline() {
@@ -107,6 +126,12 @@ impl Core {
             let mut wrote = Wrote::default();
             slot.writable |= readiness.is_writable();
             slot.ending |= readiness.is_read_closed() || readiness.is_error();
+            if slot.ending && slot.conn.is_deferred() {
+                shared
+                    .aside
+                    .outcomes
+                    .push_back(Outcome::Left(slot.exchange()));
+            }
             slot.readable |= readiness.is_readable() || slot.ending;
             // One that goes on from the last turn is served with those, once.
             if !slot.resumed {
@@ -124,6 +149,33 @@ impl Core {
             receive(slot, shared, handler, &mut wrote);
             wrote
         });
+    }
+
+    /// Lets `act` act on a connection from outside of its events; `None`: it has ended.
+    pub(super) fn act<H: Handler, T>(
+        &mut self,
+        id: ConnId,
+        handler: &mut H,
+        registry: &Registry,
+        act: impl FnOnce(&mut H, &mut Ops<'_>) -> T,
+    ) -> Option<T> {
+        let index = self.find(id)?;
+        let mut result = None;
+        self.guarded(index, handler, registry, |slot, shared, handler| {
+            let mut wrote = Wrote::default();
+            result = Some(with_ops(slot, shared, &mut wrote, |ops| act(handler, ops)));
+            wrote
+        });
+        result
+    }
+
+    /// What a connection sends has been brought into memory.
+    pub(super) fn warmed<H: Handler>(&mut self, id: ConnId, handler: &mut H, registry: &Registry) {
+        let Some(index) = self.find(id) else { return };
+        if let Some(feed) = &mut self.slots[index].about.feed {
+            feed.warmed();
+            self.settle(index, Wrote::default(), handler, registry);
+        }
     }
 
     /// Acts on the deadline of a slot, if it has come.
@@ -151,10 +203,12 @@ impl Core {
         handler: &mut H,
         registry: &Registry,
     ) {
-        self.guarded(index, handler, registry, |slot, shared, _| {
+        self.guarded(index, handler, registry, |slot, shared, handler| {
             let mut wrote = Wrote::default();
             with_ops(slot, shared, &mut wrote, |ops| {
-                ops.conn.shut_down(ops.tools, &mut ops.out, ops.now);
+                if let Some(reason) = ops.conn.shut_down(ops.tools, &mut ops.out, ops.now) {
+                    handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
+                }
             });
             wrote
         });
@@ -191,7 +245,7 @@ impl Core {
             }
             Err(_) => self.panicked(index, handler, registry),
         }
-        if !self.shared.later.is_empty() {
+        if !self.shared.aside.later.is_empty() {
             self.apply_later();
         }
     }
@@ -206,7 +260,7 @@ impl Core {
             slot.conn.id()
         );
         // None of it can be trusted any more, TLS least.
-        (slot.tls, slot.feed) = (None, None);
+        (slot.tls, slot.about.feed) = (None, None);
         if let Some(outbox) = slot.outbox.take() {
             self.shared.outboxes.give_back(outbox);
         }
@@ -251,10 +305,10 @@ impl Core {
         if slot.outbox.is_some() {
             flush(slot, &mut self.shared.outboxes, &mut wrote);
         }
-        if slot.feed.is_some() && slot.outbox.is_none() && !wrote.broken {
+        if slot.about.feed.is_some() && slot.outbox.is_none() && !wrote.broken {
             feed(slot, &mut self.shared, &mut wrote);
         }
-        if slot.tls.is_some() && slot.feed.is_none() {
+        if slot.tls.is_some() && slot.about.feed.is_none() {
             close_tls(slot, &mut self.shared, &mut wrote);
             slot.writable &= !wrote.short;
         }
@@ -273,7 +327,16 @@ impl Core {
 
     fn settle_state(&mut self, index: usize, wrote: Wrote) {
         let slot = &mut self.slots[index];
-        let waits = slot.outbox.is_some() || slot.feed.is_some();
+        if slot.conn.take_orphaned() {
+            let orphaned = Outcome::Orphaned(slot.exchange());
+            self.shared.aside.outcomes.push_back(orphaned);
+        }
+        if slot.conn.tells_drained && slot.outbox.is_none() {
+            slot.conn.tells_drained = false;
+            let drained = Outcome::Drained(slot.exchange());
+            self.shared.aside.outcomes.push_back(drained);
+        }
+        let waits = slot.outbox.is_some() || slot.about.feed.is_some();
         slot.conn
             .note_backlog(waits, wrote.progress, self.shared.now);
         if !waits && slot.conn.wants_half_close() {
@@ -304,7 +367,13 @@ impl Core {
         if let Some(due) = slot.conn.deadline() {
             self.wheel.arm(index, due);
         }
-        let feeds = slot.feed.is_some() && slot.outbox.is_none() && slot.writable;
+        let feeds = slot.outbox.is_none()
+            && slot.writable
+            && slot
+                .about
+                .feed
+                .as_ref()
+                .is_some_and(|feed| !feed.is_awaited());
         let more = slot.readable || (slot.interrupted && slot.conn.has_rest());
         let reads = more && slot.conn.appetite() > 0 && slot.backlog() <= HIGH;
         if (reads || feeds) && !slot.resumed {
@@ -333,7 +402,7 @@ impl Core {
                     self.settle(index as usize, Wrote::default(), handler, registry);
                 }
             }
-            if !self.shared.later.is_empty() {
+            if !self.shared.aside.later.is_empty() {
                 self.apply_later();
             }
         }
@@ -349,6 +418,14 @@ impl Core {
             }
             self.wheel.disarm(index);
             let slot = self.slots.remove(index);
+            if let Some(access) = &slot.about.access {
+                let whose = Whose {
+                    id: slot.conn.id(),
+                    peer: slot.who.peer,
+                    server: &self.shared.aside.names[slot.who.owner as usize],
+                };
+                access::write_unanswered(&whose, access, self.shared.now);
+            }
             self.memory -= slot.held as usize;
             self.owners[slot.who.owner as usize].live -= 1;
             if let Some(outbox) = slot.outbox {

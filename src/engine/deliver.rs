@@ -14,7 +14,7 @@ use super::shared::with_ops;
 impl Core {
     /// Does what handlers have left for later.
     pub(super) fn apply_later(&mut self) {
-        let mut later = std::mem::take(&mut self.shared.later);
+        let mut later = std::mem::take(&mut self.shared.aside.later);
         for op in later.drain(..) {
             match op {
                 Later::Send { to, frame } => {
@@ -48,8 +48,8 @@ impl Core {
             }
         }
         // Its room is kept for the next event.
-        if self.shared.later.is_empty() {
-            self.shared.later = later;
+        if self.shared.aside.later.is_empty() {
+            self.shared.aside.later = later;
         }
     }
 

@@ -1,6 +1,7 @@
 //! What settling a slot has to do with its socket: what waits leaves, files are fed, TLS is ended.
 
 use super::feed::Fed;
+use super::lane::Job;
 use super::outbox::{Outboxes, Wire, Wrote};
 use super::sealed::Sealed;
 use super::shared::Shared;
@@ -29,8 +30,10 @@ pub(super) fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote)
 
 /// Sends of the file that is the answer's body, if the socket may take it.
 pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
-    let Some(feed) = &mut slot.feed else { return };
-    if !slot.writable {
+    let Some(feed) = &mut slot.about.feed else {
+        return;
+    };
+    if !slot.writable || feed.is_awaited() {
         return;
     }
     let mut count = 0;
@@ -58,6 +61,17 @@ pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
             slot.writable = false;
             return;
         }
+        Ok(Fed::Cold) => {
+            if let Some((file, start, len)) = feed.cold() {
+                shared.aside.jobs.push(Job::Warm {
+                    conn: slot.conn.id(),
+                    file,
+                    start,
+                    len,
+                });
+            }
+            return;
+        }
         Ok(Fed::Done) => {}
         Ok(Fed::Short) => {
             log::warn!(
@@ -68,7 +82,7 @@ pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
         }
         Err(_) => wrote.broken = true,
     }
-    slot.feed = None;
+    slot.about.feed = None;
 }
 
 /// Sends what waits, if the socket may take it.

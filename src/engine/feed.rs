@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::conn::buffer::Through;
-use crate::files::Segment;
+use crate::files::{Segment, is_in_memory};
 
 use super::socket::Socket;
 
@@ -22,10 +23,22 @@ const TURN: u64 = 1024 * 1024;
 /// A body under way.
 #[derive(Debug)]
 pub(super) struct Feed {
-    file: File,
+    file: Arc<File>,
     segments: VecDeque<Segment>,
     /// Bytes of the first segment that have left.
     sent: u64,
+    /// What comes next has just been brought into memory, or is on its way there.
+    memory: Memory,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// It is to be seen.
+    Unknown,
+    /// The slow lane is at it.
+    Awaited,
+    /// The slow lane had it: should it be gone again, the disk is waited for, so that it gets on.
+    Warmed,
 }
 
 /// What a turn of feeding came to.
@@ -39,15 +52,48 @@ pub(super) enum Fed {
     Share,
     /// The file ends before its length: the answer cannot be completed.
     Short,
+    /// What comes next is to be brought into memory first; see [`Feed::cold`].
+    Cold,
 }
 
 impl Feed {
-    pub(super) fn new(file: File, segments: Vec<Segment>) -> Feed {
+    pub(super) fn new(file: Arc<File>, segments: Vec<Segment>) -> Feed {
         Feed {
             file,
             segments: segments.into(),
             sent: 0,
+            memory: Memory::Unknown,
         }
+    }
+
+    /// The part of the file that is to be brought into memory: its beginning and its length. Nothing is sent until
+    /// [`Feed::warmed`].
+    pub(super) fn cold(&mut self) -> Option<(Arc<File>, u64, u64)> {
+        let Some(Segment::Range { start, len }) = self.segments.front() else {
+            return None;
+        };
+        self.memory = Memory::Awaited;
+        let left = len - self.sent;
+        Some((Arc::clone(&self.file), start + self.sent, left.min(CHUNK)))
+    }
+
+    /// It is in memory.
+    pub(super) fn warmed(&mut self) {
+        self.memory = Memory::Warmed;
+    }
+
+    /// Whether it waits for the slow lane.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.memory == Memory::Awaited
+    }
+
+    /// Whether the next `most` bytes of the file can be had without waiting: their last is looked at, for it comes last.
+    fn is_warm(&mut self, at: u64, most: u64) -> bool {
+        if self.memory == Memory::Warmed {
+            self.memory = Memory::Unknown;
+            return true;
+        }
+        is_in_memory(&self.file, at + most - 1)
     }
 
     /// Sends what the socket takes, up to a turn's share, and adds to `count` how much that was.
@@ -56,6 +102,15 @@ impl Feed {
             if *count >= TURN {
                 return Ok(Fed::Share);
             }
+            if let Segment::Range { start, len } = segment {
+                let (at, most) = (start + self.sent, (len - self.sent).min(CHUNK));
+                if !self.is_warm(at, most) {
+                    return Ok(Fed::Cold);
+                }
+            }
+            let Some(segment) = self.segments.front() else {
+                break;
+            };
             let (left, result) = match segment {
                 Segment::Bytes(bytes) => {
                     let rest = &bytes[self.sent as usize..];
@@ -117,6 +172,17 @@ impl Feed {
             if room.is_empty() {
                 return Ok((filled, Fed::Share));
             }
+            if let Segment::Range { start, len } = segment {
+                let most = (len - self.sent).min(room.len() as u64);
+                let at = start + self.sent;
+                if !self.is_warm(at, most) {
+                    return Ok((filled, Fed::Cold));
+                }
+            }
+            let Some(segment) = self.segments.front() else {
+                break;
+            };
+            let room = &mut buffer[filled..];
             let (left, result) = match segment {
                 Segment::Bytes(bytes) => {
                     let rest = &bytes[self.sent as usize..];
@@ -189,7 +255,7 @@ mod tests {
             Segment::Range { start: 0, len: 1 },
         ];
         let expected = [b"before", &bytes[10..2_900_010], b"between", &bytes[..1]].concat();
-        let mut feed = Feed::new(file, segments);
+        let mut feed = Feed::new(Arc::new(file), segments);
         let (mut total, mut got, mut buffer) = (0, Vec::new(), vec![0; 70_000]);
         loop {
             let mut count = 0;
@@ -202,7 +268,7 @@ mod tests {
             match fed {
                 Fed::Done => break,
                 Fed::Full | Fed::Share => {}
-                Fed::Short => panic!("the file is long enough"),
+                Fed::Short | Fed::Cold => panic!("the file is long enough, and in memory"),
             }
         }
         assert!(got == expected);
@@ -234,7 +300,7 @@ mod tests {
             Segment::Range { start: 0, len: 1 },
         ];
         let expected = [b"before", &bytes[10..2_900_010], b"between", &bytes[..1]].concat();
-        let mut feed = Feed::new(file, segments);
+        let mut feed = Feed::new(Arc::new(file), segments);
         let (mut gate, mut scratch) = (Gate(Vec::new(), 0), vec![0; 100_000]);
         let (mut total, mut seen) = (0, [0; 3]);
         for round in 0.. {
@@ -247,7 +313,7 @@ mod tests {
                 Fed::Done => break,
                 Fed::Full => seen[0] += 1,
                 Fed::Share => seen[1] += 1,
-                Fed::Short => panic!("the file is long enough"),
+                Fed::Short | Fed::Cold => panic!("the file is long enough, and in memory"),
             }
         }
         assert!(gate.0 == expected && seen[0] > 0 && seen[1] > 0);
@@ -258,7 +324,7 @@ mod tests {
     fn a_file_that_shrinks_is_told() {
         let (socket, _peer) = socket();
         let (file, _) = file(100);
-        let mut feed = Feed::new(file, vec![Segment::Range { start: 0, len: 200 }]);
+        let mut feed = Feed::new(Arc::new(file), vec![Segment::Range { start: 0, len: 200 }]);
         let mut count = 0;
         assert_eq!(feed.feed(&socket, &mut count).unwrap(), Fed::Short);
         assert_eq!(feed.read(&mut [0; 10]).unwrap(), (0, Fed::Short));

@@ -6,10 +6,14 @@
 //!
 //! It knows connections and owners; what a server is, what is served and who may enter is the [`Handler`]'s.
 
+mod accept;
+mod access;
 mod core;
 mod deliver;
+mod dial;
 mod effects;
 mod feed;
+mod lane;
 mod listener;
 #[cfg_attr(
     not(test),
@@ -18,6 +22,7 @@ mod listener;
 mod monitor;
 mod ops;
 mod outbox;
+mod outcome;
 pub mod packet;
 mod receive;
 mod sealed;
@@ -35,36 +40,35 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::conn::deadline::{Millis, Tick};
-use crate::conn::event::ConnId;
-use crate::conn::{Conf, Tools};
+use crate::conn::deadline::Tick;
+use crate::conn::event::{ConnId, ExchangeId};
+use crate::conn::{Conf, Counters, Tools};
+use crate::files::Visit;
 use crate::proto::http::date;
 use crate::proto::ws::mask::MaskingKeys;
 use crate::proto::ws::message::Pool;
 
 use self::core::{Core, Owner};
-use listener::Listener;
+use accept::Doors;
+use lane::{Done, Job, Lane};
 use shared::Shared;
-use slot::{Slot, Who};
+use slot::Slot;
 use wheel::Wheel;
 
-pub use self::core::Totals;
+pub use self::core::{Speaks, Totals};
+pub use accept::ListenerId;
+pub use dial::{DialError, DialId, Dialled, Dials};
 pub use listener::Bound;
 pub use monitor::{MonitorReply, NotAsked};
 pub use ops::{Handler, Ops};
+pub use outcome::Outcome;
 pub use socket::Peer;
 
 /// Events of one wait.
 const EVENTS: usize = 1024;
-
-/// Connections that one turn accepts from one listener.
-const ACCEPTS: usize = 64;
-
-/// A listener that ran out of descriptors is tried again after this, and when a connection ends.
-const ACCEPT_AGAIN: Millis = Millis::new(250);
 
 /// The longest wait: ticks are told apart from those of the last turn only if that was less than 24 days ago.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -75,6 +79,8 @@ const QUIET: u32 = 1000;
 /// Tokens below are slots.
 const LISTENERS: usize = 1 << 32;
 const WAKE: Token = Token(usize::MAX);
+/// mio has one for what else ends a wait; it is never seen as readiness of a slot.
+const LANE: Token = Token(usize::MAX - 1);
 
 /// Limits over all connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,23 +91,32 @@ pub struct Limits {
     pub max_memory: usize,
 }
 
+/// An open WebSocket, as it is listed.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its name.
+    pub id: ConnId,
+    /// Where the other end is.
+    pub peer: Peer,
+    /// Who is.
+    pub user: Option<Rc<String>>,
+    /// How long the connection has lived, in whole seconds.
+    pub age: Duration,
+    /// What it has counted.
+    pub counters: Counters,
+}
+
 /// The event loop.
 pub struct Engine {
     poll: Poll,
     events: Events,
     core: Core,
-    listeners: Vec<Option<Listener>>,
-    limits: Limits,
+    lane: Lane,
+    doors: Doors,
     start: Instant,
     dated: Tick,
     /// The last turn that had something to do.
     busy: Tick,
-    /// Some listener has connections to accept.
-    accepts: bool,
-    /// Accepting pauses until then, for descriptors have run out.
-    accept_again: Option<Tick>,
-    /// That was logged, and connections have been waiting since: each that ends lets one in, and is not worth a line.
-    paused: bool,
     /// Lists of a turn, kept for their room.
     fired: Vec<usize>,
     serving: Vec<u32>,
@@ -117,8 +132,11 @@ impl Engine {
             pool: Pool::default(),
             keys: MaskingKeys::new(random),
         };
+        let poll = Poll::new()?;
+        let lane = Lane::new(Waker::new(poll.registry(), LANE)?);
         let mut engine = Engine {
-            poll: Poll::new()?,
+            poll,
+            lane,
             events: Events::with_capacity(EVENTS),
             core: Core {
                 slots: Slab::new(),
@@ -132,15 +150,12 @@ impl Engine {
                 resume: Vec::new(),
                 reap: Vec::new(),
                 serial: 0,
+                seconds: 0,
             },
-            listeners: Vec::new(),
-            limits,
+            doors: Doors::new(limits.max_connections),
             start: Instant::now(),
             dated: Tick(0),
             busy: Tick(0),
-            accepts: false,
-            accept_again: None,
-            paused: false,
             fired: Vec::new(),
             serving: Vec::new(),
         };
@@ -148,22 +163,48 @@ impl Engine {
         Ok(engine)
     }
 
-    /// A new owner of connections, by the number that events of its connections carry.
-    pub fn add_owner(&mut self, max_connections: usize) -> u32 {
-        self.core.owners.push(Owner {
+    /// A new owner of connections, by the number that events of its connections carry. The name is for the log.
+    pub fn add_owner(&mut self, name: &str, max_connections: usize, speaks: Speaks) -> u32 {
+        let owner = Owner {
+            speaks,
             members: Vec::new(),
             live: 0,
             max_connections,
             tls: None,
-        });
-        (self.core.owners.len() - 1) as u32
+            retired: false,
+        };
+        let owners = &mut self.core.owners;
+        let free = owners.iter().position(|it| it.retired && it.live == 0);
+        let at = free.unwrap_or(owners.len());
+        if free.is_some() {
+            owners[at] = owner;
+            self.core.shared.aside.names[at] = Rc::from(name);
+        } else {
+            owners.push(owner);
+            self.core.shared.aside.names.push(Rc::from(name));
+        }
+        at as u32
     }
 
-    /// From now on the connections that an owner accepts speak TLS by this configuration. Those that it has are not
-    /// touched.
-    pub fn secure(&mut self, owner: u32, config: Arc<rustls::ServerConfig>) {
+    /// An owner is given up: when its last connection has ended, its number is given to another.
+    pub fn retire_owner(&mut self, owner: u32) {
         if let Some(owner) = self.core.owners.get_mut(owner as usize) {
-            owner.tls = Some(config);
+            owner.retired = true;
+        }
+    }
+
+    /// From now on an owner may have so many connections; those that it has stay.
+    pub fn limit_owner(&mut self, owner: u32, max_connections: usize) {
+        if let Some(owner) = self.core.owners.get_mut(owner as usize) {
+            owner.max_connections = max_connections;
+        }
+    }
+
+    /// From now on the connections that an owner accepts speak TLS by this configuration, or none. Those that it has are
+    /// not touched.
+    pub fn secure(&mut self, owner: u32, config: Option<Arc<rustls::ServerConfig>>) {
+        if let Some(owner) = self.core.owners.get_mut(owner as usize) {
+            owner.tls = config;
         }
     }
 
@@ -171,11 +212,19 @@ impl Engine {
     ///
     /// # Errors
     /// When the system does not watch the socket.
-    pub fn listen(&mut self, bound: Bound, owner: u32, conf: Rc<Conf>) -> io::Result<()> {
-        let token = Token(LISTENERS + self.listeners.len());
-        let listener = Listener::new(bound, owner, conf, self.poll.registry(), token)?;
-        self.listeners.push(Some(listener));
-        Ok(())
+    pub fn listen(&mut self, bound: Bound, owner: u32, conf: Rc<Conf>) -> io::Result<ListenerId> {
+        let registry = self.poll.registry();
+        self.doors.listen(bound, owner, conf, registry, LISTENERS)
+    }
+
+    /// A listener accepts for another owner, or by another configuration, from now on.
+    pub fn hand_over(&mut self, id: ListenerId, owner: u32, conf: Rc<Conf>) {
+        self.doors.hand_over(id, owner, conf);
+    }
+
+    /// Closes a listener; what it accepted stays.
+    pub fn unlisten(&mut self, id: ListenerId) {
+        self.doors.close(id);
     }
 
     /// Ends a wait whenever `fd` is readable: [`Engine::turn`] returns then.
@@ -203,6 +252,22 @@ impl Engine {
             .map_or(0, |owner| owner.members.len())
     }
 
+    /// The open WebSockets of an owner, each with what is known of it.
+    pub fn members(&self, owner: u32) -> impl Iterator<Item = Member> + '_ {
+        let members = self.core.owners.get(owner as usize);
+        let members = members.map_or(&[][..], |owner| &owner.members);
+        members.iter().filter_map(|&index| {
+            let slot = self.core.slots.get(index as usize)?;
+            Some(Member {
+                id: slot.conn.id(),
+                peer: slot.who.peer,
+                user: slot.about.user.clone(),
+                age: Duration::from_secs(u64::from(self.core.seconds.saturating_sub(slot.since))),
+                counters: slot.conn.counters,
+            })
+        })
+    }
+
     /// Bytes that count against the memory limit now.
     #[must_use]
     pub fn memory(&self) -> usize {
@@ -221,6 +286,67 @@ impl Engine {
         self.core.find(id).is_some()
     }
 
+    /// Acts on a connection from outside of its events. `None`: it has ended.
+    pub fn with<H: Handler, T>(
+        &mut self,
+        handler: &mut H,
+        id: ConnId,
+        act: impl FnOnce(&mut H, &mut Ops<'_>) -> T,
+    ) -> Option<T> {
+        self.core.act(id, handler, self.poll.registry(), act)
+    }
+
+    /// Acts on a request whose answer was deferred, or is under way in pieces. `None`: it is no more.
+    pub fn with_exchange<H: Handler, T>(
+        &mut self,
+        handler: &mut H,
+        exchange: ExchangeId,
+        act: impl FnOnce(&mut H, &mut Ops<'_>) -> T,
+    ) -> Option<T> {
+        let index = self.core.find(exchange.conn)?;
+        if !self.core.slots[index].conn.is_in_exchange(exchange.number) {
+            return None;
+        }
+        self.with(handler, exchange.conn, act)
+    }
+
+    /// Takes a request to the files where that may take its time; see [`Outcome::Visited`].
+    pub fn visit(&mut self, exchange: ExchangeId, visit: Visit) {
+        self.lane.push(Job::Visit(exchange, visit));
+    }
+
+    /// Asks for the addresses of a name; see [`Outcome::Resolved`].
+    pub fn resolve(&mut self, number: u64, host: &str, port: u16) {
+        self.lane.push(Job::Resolve {
+            number,
+            host: host.to_owned(),
+            port,
+        });
+    }
+
+    /// Whether [`Engine::poll`] has something.
+    #[inline]
+    #[must_use]
+    pub fn has_outcomes(&self) -> bool {
+        !self.core.shared.aside.outcomes.is_empty()
+    }
+
+    /// What there is to tell; to be asked until there is nothing, after each turn.
+    pub fn poll(&mut self) -> Option<Outcome> {
+        self.core.shared.aside.outcomes.pop_front()
+    }
+
+    /// Does what acting from outside of events has left to do; to be called after that, before the next turn.
+    pub fn settle<H: Handler>(&mut self, handler: &mut H) {
+        self.finish(handler);
+    }
+
+    /// The clock of this turn.
+    #[must_use]
+    pub fn now(&self) -> Tick {
+        self.core.shared.now
+    }
+
     /// Waits for something to happen, at most until `until`, and acts on it.
     ///
     /// # Errors
@@ -236,26 +362,24 @@ impl Engine {
             poll,
             events,
             core,
-            listeners,
-            accepts,
+            doors,
             fired,
             serving,
             ..
         } = self;
         let registry = poll.registry();
+        let mut done = false;
         let idle = events.is_empty() && core.resume.is_empty();
         std::mem::swap(serving, &mut core.resume);
         for readiness in &*events {
             match readiness.token() {
                 WAKE => {}
+                LANE => done = true,
                 Token(index) if index < LISTENERS => {
                     core.note(index, readiness, handler, registry);
                 }
                 Token(index) => {
-                    if let Some(Some(listener)) = listeners.get_mut(index - LISTENERS) {
-                        listener.ready = true;
-                        *accepts = true;
-                    }
+                    doors.note(index - LISTENERS);
                 }
             }
         }
@@ -271,7 +395,10 @@ impl Engine {
         for index in fired.drain(..) {
             core.expire(index, handler, registry);
         }
-        self.accept();
+        if done {
+            self.take_done(handler);
+        }
+        self.doors.accept(&mut self.core, self.poll.registry());
         self.finish(handler);
         let now = self.core.shared.now;
         if !idle {
@@ -292,18 +419,38 @@ impl Engine {
             self.core.settle_dirty(handler, registry);
         }
         if !self.core.reap.is_empty() && self.core.free_reaped() > 0 {
-            self.accept_again = None;
+            self.doors.has_room();
+        }
+        if !self.core.shared.aside.jobs.is_empty() {
+            for job in self.core.shared.aside.jobs.drain(..) {
+                self.lane.push(job);
+            }
+        }
+    }
+
+    /// What the slow lane has done.
+    fn take_done<H: Handler>(&mut self, handler: &mut H) {
+        while let Some(done) = self.lane.take() {
+            let outcomes = &mut self.core.shared.aside.outcomes;
+            match done {
+                Done::Visited(exchange, visited) => {
+                    outcomes.push_back(Outcome::Visited(exchange, visited));
+                }
+                Done::Resolved(number, result) => {
+                    outcomes.push_back(Outcome::Resolved(number, result));
+                }
+                Done::Warm(id) => self.core.warmed(id, handler, self.poll.registry()),
+            }
         }
     }
 
     fn timeout(&self, until: Option<Duration>) -> Duration {
-        let accepts = self.accepts && self.accept_again.is_none();
-        if accepts || !self.core.resume.is_empty() {
+        if self.doors.is_ready() || !self.core.resume.is_empty() {
             return Duration::ZERO;
         }
         let now = self.core.shared.now;
         let timer = self.core.wheel.timeout(now);
-        let again = self.accept_again.map(|tick| tick.since(now));
+        let again = self.doors.again().map(|tick| tick.since(now));
         let shrink = (self.core.shared.tools.pool.kept() > 0).then_some(QUIET);
         let ours = [timer, again, shrink].into_iter().flatten().min();
         let ours = ours.map(|millis| Duration::from_millis(u64::from(millis)));
@@ -315,8 +462,10 @@ impl Engine {
 
     /// One clock read a turn; the Date text is at most half a second old.
     fn read_clock(&mut self) {
-        let now = Tick(self.start.elapsed().as_millis() as u32);
+        let elapsed = self.start.elapsed();
+        let now = Tick(elapsed.as_millis() as u32);
         self.core.shared.now = now;
+        self.core.seconds = elapsed.as_secs() as u32;
         if now.since(self.dated) >= 500 {
             self.write_date();
         }
@@ -330,90 +479,10 @@ impl Engine {
         self.dated = self.core.shared.now;
     }
 
-    fn accept(&mut self) {
-        if !self.accepts {
-            return;
-        }
-        if let Some(again) = self.accept_again {
-            if !again.is_due(self.core.shared.now) {
-                return;
-            }
-            self.accept_again = None;
-        }
-        for at in 0..self.listeners.len() {
-            for _ in 0..ACCEPTS {
-                if !self.accept_one(at) {
-                    break;
-                }
-            }
-        }
-        self.accepts = self
-            .listeners
-            .iter()
-            .flatten()
-            .any(|listener| listener.ready);
-    }
-
-    /// Accepts one connection of a listener; false: there is none, or none can be taken now.
-    fn accept_one(&mut self, at: usize) -> bool {
-        let Some(Some(listener)) = self.listeners.get_mut(at) else {
-            return false;
-        };
-        if !listener.ready || self.accept_again.is_some() {
-            return false;
-        }
-        match listener.accept() {
-            Ok((socket, peer)) => {
-                let core = &mut self.core;
-                core.totals.accepted += 1;
-                let owner = &core.owners[listener.owner as usize];
-                let full = core.slots.len() >= self.limits.max_connections.min(ConnId::MAX_SLOTS)
-                    || owner.live >= owner.max_connections;
-                if full {
-                    core.totals.refused += 1;
-                    log::debug!(
-                        "{peer}: closed at once, for as many connections as are allowed are open"
-                    );
-                    return true;
-                }
-                let who = Who {
-                    owner: listener.owner,
-                    peer,
-                    loopback: listener.loopback,
-                    tls: owner.tls.is_some(),
-                };
-                let registry = self.poll.registry();
-                let added = core.insert(socket, who, &listener.conf, registry);
-                if let Err(error) = added {
-                    log::warn!("{peer}: cannot be watched: {error}");
-                }
-                true
-            }
-            Err(error) => {
-                match error.raw_os_error() {
-                    Some(libc::EAGAIN) => {
-                        listener.ready = false;
-                        self.paused = false;
-                    }
-                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        if !self.paused {
-                            log::warn!("accepting pauses until connections end: {error}");
-                        }
-                        self.paused = true;
-                        self.accept_again = Some(self.core.shared.now.after(ACCEPT_AGAIN));
-                    }
-                    // The connection is gone already, or its network is: accept(2) says to go on.
-                    _ => return true,
-                }
-                false
-            }
-        }
-    }
-
     /// Stops accepting, closes WebSockets with 1001 and idle connections at once; answers that are under way are
     /// finished, and their connections end then. Turn on until [`Engine::connections`] is 0.
     pub fn shut_down<H: Handler>(&mut self, handler: &mut H) {
-        self.listeners.clear();
+        self.doors.close_all();
         self.read_clock();
         let all: Vec<usize> = self.core.slots.iter().map(|(index, _)| index).collect();
         for index in all {

@@ -1,19 +1,24 @@
 //! What a handler can do while it handles an event.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::conn::buffer::{Out, Sent, SharedFrame};
 use crate::conn::deadline::Tick;
-use crate::conn::event::{ConnId, Event};
-use crate::conn::{Answer, AnswerHead, Connection, Tools};
+use crate::conn::event::{CloseReason, ConnId, Event, ExchangeId};
+use crate::conn::{Answer, AnswerHead, Connection, Said, Tools};
 use crate::files::Segment;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{self, Kind};
 use crate::proto::ws::handshake::Offer;
 
+use super::access::{self, Whose};
 use super::feed::Feed;
-use super::slot::Who;
+use super::lane::Job;
+use super::outcome::Outcome;
+use super::slot::{About, Who};
 use super::socket::Peer;
 
 /// Decides what happens on events.
@@ -40,6 +45,19 @@ pub(super) enum Later {
         code: CloseCode,
         reason: String,
     },
+}
+
+/// What events leave for after them, and for others.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    /// What is to be done to other connections.
+    pub later: Vec<Later>,
+    /// What is to be done where it may take its time.
+    pub jobs: Vec<Job>,
+    /// What is to be told to whoever turns the engine.
+    pub outcomes: VecDeque<Outcome>,
+    /// What owners are called in the log, by their numbers.
+    pub names: Vec<Rc<str>>,
 }
 
 /// Messages of one kind in the making of a [`SharedFrame`].
@@ -88,8 +106,8 @@ pub struct Ops<'o> {
     pub(super) conn: &'o mut Connection,
     pub(super) out: Out<'o>,
     pub(super) tools: &'o mut Tools,
-    pub(super) later: &'o mut Vec<Later>,
-    pub(super) feed: &'o mut Option<Box<Feed>>,
+    pub(super) aside: &'o mut Aside,
+    pub(super) about: &'o mut About,
     pub(super) now: Tick,
     pub(super) who: &'o Who,
 }
@@ -120,6 +138,51 @@ impl Ops<'_> {
         self.who.tls
     }
 
+    /// Who has proved to be at the other end; nobody while nothing was asked.
+    #[must_use]
+    pub fn user(&self) -> Option<&Rc<String>> {
+        self.about.user.as_ref()
+    }
+
+    /// From now on this is the user at the other end.
+    pub fn set_user(&mut self, user: Option<Rc<String>>) {
+        self.about.user = user;
+    }
+
+    /// The clock of this turn.
+    #[must_use]
+    pub fn now(&self) -> Tick {
+        self.now
+    }
+
+    /// Bytes that wait for this peer to take them.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.out.backlog()
+    }
+
+    /// The request that waits for an answer on this connection will get it later, by
+    /// [`Engine::with_exchange`](super::Engine::with_exchange). With `hold_body`, its body is not read until then or until
+    /// [`Ops::hold_body`] says so.
+    pub fn defer(&mut self, hold_body: bool) -> ExchangeId {
+        self.conn.defer(hold_body);
+        self.exchange()
+    }
+
+    /// The current request of this connection.
+    #[must_use]
+    pub fn exchange(&self) -> ExchangeId {
+        ExchangeId {
+            conn: self.conn.id(),
+            number: self.conn.exchange(),
+        }
+    }
+
+    /// Whether the body of the request is held back.
+    pub fn hold_body(&mut self, hold: bool) {
+        self.conn.hold_body(hold, &mut self.out, self.now);
+    }
+
     /// Sends a message to the peer of this connection. Nothing is allocated while the peer keeps up.
     #[inline(always)]
     pub fn reply(&mut self, kind: Kind, data: &[u8]) -> Sent {
@@ -137,16 +200,78 @@ impl Ops<'_> {
     pub fn respond_file(
         &mut self,
         head: &AnswerHead<'_>,
-        file: File,
+        file: Arc<File>,
         segments: Vec<Segment>,
     ) -> bool {
         match self.conn.respond_head(head, &mut self.out, self.now) {
             None => false,
             Some(false) => true,
             Some(true) => {
-                *self.feed = Some(Box::new(Feed::new(file, segments)));
+                self.about.feed = Some(Box::new(Feed::new(file, segments)));
                 true
             }
+        }
+    }
+
+    /// Begins an answer whose body comes piece by piece; its length may be known. False: no request waits for an answer.
+    pub fn respond_pieces(&mut self, head: &AnswerHead<'_>) -> bool {
+        let head = AnswerHead {
+            length: None,
+            ..*head
+        };
+        self.conn
+            .respond_head(&head, &mut self.out, self.now)
+            .is_some()
+    }
+
+    /// Writes a piece of such a body. False: there is none under way.
+    pub fn body_piece(&mut self, piece: &[u8]) -> bool {
+        self.conn.body_piece(piece, &mut self.out)
+    }
+
+    /// What waits for this peer is told when it has left: [`Outcome::Drained`](super::Outcome::Drained), also at once.
+    pub fn tell_drained(&mut self) {
+        self.conn.tells_drained = true;
+    }
+
+    /// Such a body is complete.
+    pub fn body_end(&mut self) {
+        self.conn.body_end(&mut self.out, self.now);
+    }
+
+    /// A connection of lines has been sent all that it is owed, and ends.
+    pub fn finish(&mut self) {
+        self.conn.finish();
+    }
+
+    /// Ends this connection at once, without a word: its answer cannot be completed.
+    pub fn abort(&mut self) {
+        // Who does this knows; a WebSocket is closed instead.
+        let _ = self.conn.abort(CloseReason::Reset);
+    }
+
+    /// Writes the line of the access log, when an answer is complete.
+    #[inline(always)]
+    pub(super) fn log_said(&mut self) {
+        if let Some(said) = self.conn.take_said() {
+            self.log_access(said);
+        }
+    }
+
+    #[cold]
+    fn log_access(&mut self, said: Said) {
+        let access = self.about.access.take();
+        if access::is_wanted() {
+            let whose = Whose {
+                id: self.conn.id(),
+                peer: self.who.peer,
+                server: self
+                    .aside
+                    .names
+                    .get(self.who.owner as usize)
+                    .map_or("", |name| name),
+            };
+            access::write(&whose, access.as_deref(), said, self.now);
         }
     }
 
@@ -163,7 +288,7 @@ impl Ops<'_> {
 
     /// Sends a message to another connection. One that has ended meanwhile gets nothing.
     pub fn send(&mut self, to: ConnId, kind: Kind, data: &[u8]) {
-        self.later.push(Later::Send {
+        self.aside.later.push(Later::Send {
             to,
             frame: Frames::new(kind, data).share(),
         });
@@ -176,14 +301,14 @@ impl Ops<'_> {
             owner: to,
             except: but,
             frames,
-        }) = self.later.last_mut()
+        }) = self.aside.later.last_mut()
             && (*to, *but) == (owner, except)
             && frames.takes(kind, data)
         {
             frames.put(data);
             return;
         }
-        self.later.push(Later::Broadcast {
+        self.aside.later.push(Later::Broadcast {
             owner,
             except,
             frames: Frames::new(kind, data),
@@ -192,7 +317,7 @@ impl Ops<'_> {
 
     /// Begins the closing handshake of another connection.
     pub fn close_other(&mut self, to: ConnId, code: CloseCode, reason: &str) {
-        self.later.push(Later::Close {
+        self.aside.later.push(Later::Close {
             to,
             code,
             reason: reason.to_owned(),

@@ -9,6 +9,7 @@ use crate::conn::event::{CloseReason, Event, Got};
 use crate::conn::tls::{RECORD, TlsError};
 use crate::proto::ws::session::SHORT_HEADER;
 
+use super::access::{self, Access};
 use super::ops::{Handler, Ops};
 use super::outbox::{Wire, Wrote};
 use super::sealed::Sealed;
@@ -119,7 +120,7 @@ pub(super) fn receive<H: Handler>(
         tools,
         outboxes,
         date,
-        later,
+        aside,
         ..
     } = shared;
     slot.interrupted = false;
@@ -137,8 +138,8 @@ pub(super) fn receive<H: Handler>(
             date,
         },
         tools,
-        later,
-        feed: &mut slot.feed,
+        aside,
+        about: &mut slot.about,
         now,
         who: &slot.who,
     };
@@ -153,7 +154,7 @@ pub(super) fn receive<H: Handler>(
     );
     // The whole of what was said, in one write.
     if !cork.is_empty() {
-        if slot.feed.is_none() {
+        if slot.about.feed.is_none() {
             wire.pass_one(cork);
         } else {
             wire.pass_head(cork);
@@ -199,7 +200,8 @@ fn work<H: Handler>(
         match what {
             Got::More if in_place > 0 => {}
             Got::More => break,
-            Got::Now(event) => handler.on_event(ops, id, event),
+            Got::Now(event @ Event::Message { .. }) => handler.on_event(ops, id, event),
+            Got::Now(event) => on_other(ops, handler, event),
             Got::Whole(kind, mut data) => {
                 let event = Event::Message {
                     kind,
@@ -214,6 +216,10 @@ fn work<H: Handler>(
             break;
         }
     }
+    if !ops.conn.is_websocket() {
+        // What was refused is no event.
+        ops.log_said();
+    }
     if at < input.len() {
         ops.conn.keep(&input[at..]);
     }
@@ -225,6 +231,18 @@ fn work<H: Handler>(
             end(ops, handler, reason);
         }
     }
+}
+
+/// An event that is no message.
+#[inline(never)]
+fn on_other<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, event: Event<'_>) {
+    if let Event::Request(head) = &event
+        && access::is_wanted()
+    {
+        ops.about.access = Some(Access::new(head, ops.now));
+    }
+    handler.on_event(ops, ops.conn.id(), event);
+    ops.log_said();
 }
 
 /// As [`recv`], of a connection that speaks TLS: into the scratch goes ciphertext, after an incomplete record.
@@ -265,7 +283,7 @@ fn receive_tls<H: Handler>(
         tools,
         outboxes,
         date,
-        later,
+        aside,
         ..
     } = shared;
     plain.clear();
@@ -302,10 +320,10 @@ fn receive_tls<H: Handler>(
             date,
         },
         tools,
-        later,
+        aside,
         now,
         who: &slot.who,
-        feed: &mut slot.feed,
+        about: &mut slot.about,
     };
     work(
         &mut ops,
@@ -316,7 +334,7 @@ fn receive_tls<H: Handler>(
         &mut slot.interrupted,
         &mut slot.readable,
     );
-    if let Some(feed) = &mut slot.feed
+    if let Some(feed) = &mut slot.about.feed
         && sealed.backlog() == 0
     {
         // The body, or its beginning, leaves with its head; what is wrong with the file shows again.
@@ -349,11 +367,11 @@ fn fail_tls<H: Handler>(
     if plain {
         slot.tls = None;
     }
-    slot.feed = None;
+    slot.about.feed = None;
     with_ops(slot, shared, wrote, |ops| {
         if plain {
             ops.conn.refuse_plain_http(&mut ops.out);
-        } else if let Some(reason) = ops.conn.insecure() {
+        } else if let Some(reason) = ops.conn.insecure(error) {
             handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
         }
     });

@@ -5,7 +5,7 @@ use crate::conn::deadline::Tick;
 use crate::conn::tls::Cipher;
 use crate::conn::{Aux, Tools};
 
-use super::ops::{Later, Ops};
+use super::ops::{Aside, Ops};
 use super::outbox::{Outboxes, Wire, Wrote};
 use super::sealed::Sealed;
 use super::slot::Slot;
@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub outboxes: Outboxes,
     pub date: [u8; 29],
     pub now: Tick,
-    pub later: Vec<Later>,
+    pub aside: Aside,
 }
 
 impl Shared {
@@ -34,7 +34,7 @@ impl Shared {
     pub(super) fn forget(&mut self) {
         self.cork.clear();
         self.cipher.clear();
-        self.later.clear();
+        self.aside.later.clear();
     }
 
     pub(super) fn new(tools: Tools) -> Shared {
@@ -49,7 +49,7 @@ impl Shared {
             outboxes: Outboxes::default(),
             date: [b' '; 29],
             now: Tick(0),
-            later: Vec::new(),
+            aside: Aside::default(),
         }
     }
 }
@@ -87,12 +87,13 @@ pub(super) fn with_ops<T>(
             date: &shared.date,
         },
         tools: &mut shared.tools,
-        later: &mut shared.later,
-        feed: &mut slot.feed,
+        aside: &mut shared.aside,
+        about: &mut slot.about,
         now: shared.now,
         who: &slot.who,
     };
     let result = work(&mut ops);
+    ops.log_said();
     ops.out.flush();
     result
 }

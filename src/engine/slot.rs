@@ -1,8 +1,12 @@
 //! What the loop keeps of one connection.
 
+use std::rc::Rc;
+
 use crate::conn::Connection;
+use crate::conn::event::ExchangeId;
 use crate::conn::tls::Tls;
 
+use super::access::Access;
 use super::feed::Feed;
 use super::outbox::Outbox;
 use super::socket::{Peer, Socket};
@@ -22,6 +26,17 @@ pub(super) struct Who {
     pub tls: bool,
 }
 
+/// What a handler adds to a connection.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// The file that is the body of the answer under way.
+    pub feed: Option<Box<Feed>>,
+    /// The request under way, for the access log.
+    pub access: Option<Box<Access>>,
+    /// Who has proved to be at the other end.
+    pub user: Option<Rc<String>>,
+}
+
 /// One connection with its socket.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -31,9 +46,10 @@ pub(super) struct Slot {
     pub tls: Option<Box<Tls>>,
     /// Bytes that the socket did not take; none while there are none.
     pub outbox: Option<Box<Outbox>>,
-    /// The file that is the body of the answer under way.
-    pub feed: Option<Box<Feed>>,
     pub who: Who,
+    pub about: About,
+    /// When it began, in seconds since the engine did.
+    pub since: u32,
     /// Its place in the owner's list of open WebSockets.
     pub member: u32,
     /// Bytes of it that are counted against the memory limit.
@@ -62,14 +78,21 @@ const _: () = assert!(
 );
 
 impl Slot {
-    pub(super) fn new(conn: Connection, socket: Socket, tls: Option<Box<Tls>>, who: Who) -> Slot {
+    pub(super) fn new(
+        conn: Connection,
+        socket: Socket,
+        tls: Option<Box<Tls>>,
+        who: Who,
+        since: u32,
+    ) -> Slot {
         Slot {
             conn,
             socket,
             tls,
             outbox: None,
-            feed: None,
             who,
+            about: About::default(),
+            since,
             member: NO_MEMBER,
             held: 0,
             readable: false,
@@ -83,6 +106,14 @@ impl Slot {
         }
     }
 
+    /// The exchange that it is in.
+    pub(super) fn exchange(&self) -> ExchangeId {
+        ExchangeId {
+            conn: self.conn.id(),
+            number: self.conn.exchange(),
+        }
+    }
+
     /// Whether nothing of it has changed that the engine keeps track of, but for its deadline: it is an open WebSocket,
     /// all that it said has left, and all that it was told is done with.
     #[inline]
@@ -93,6 +124,7 @@ impl Slot {
             && self.member != NO_MEMBER
             && !self.readable
             && self.tls.is_none()
+            && !self.conn.tells_drained
             && self.conn.is_quiet()
     }
 

@@ -8,6 +8,8 @@ use std::net::{SocketAddr, TcpStream};
 mod tls;
 
 use super::*;
+use crate::conn::Conf;
+use crate::conn::deadline::Millis;
 use crate::conn::event::Event;
 use crate::conn::{Answer, SlowPeer};
 use crate::proto::ws::frame::Kind;
@@ -82,7 +84,7 @@ fn conf() -> Conf {
 impl House {
     fn with(does: Does, conf: Conf, limits: Limits) -> House {
         let mut engine = Engine::new(limits, fixed).unwrap();
-        let owner = engine.add_owner(limits.max_connections);
+        let owner = engine.add_owner("s", limits.max_connections, Speaks::Http);
         let bound = Bound::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = bound.address().unwrap();
         engine.listen(bound, owner, Rc::new(conf)).unwrap();

@@ -3,7 +3,7 @@
 use core::ops::Range;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::proto::http::conditional::{self, Outcome, Validator};
@@ -13,7 +13,7 @@ use crate::proto::http::{date, response};
 
 use super::coding::Coding;
 use super::mime;
-use super::open::Opened;
+use super::open::Stamp;
 
 /// An answer, but for Date, Content-Length and what concerns the connection.
 #[derive(Debug)]
@@ -31,10 +31,12 @@ pub struct Answer {
 pub enum Body {
     /// Bytes. None in a redirect; none in a 304 either, which must not say so in Content-Length (RFC 9110 §8.6).
     Bytes(Vec<u8>),
+    /// A whole small file, which is kept in memory.
+    Content(Arc<[u8]>),
     /// Parts of a file.
     File {
         /// The file, open for reading. It may shrink while it is sent.
-        file: File,
+        file: Arc<File>,
         /// What is to be sent, in this order.
         segments: Vec<Segment>,
         /// How many bytes that is: the Content-Length.
@@ -88,10 +90,20 @@ impl Answer {
     }
 }
 
+/// Where the bytes of a file are.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// In memory, all of them.
+    Content(Arc<[u8]>),
+    /// In the file.
+    File(Arc<File>),
+}
+
 /// A file as it is sent, and what is said about it.
 #[derive(Debug)]
 pub(super) struct Representation<'a> {
-    pub(super) opened: Opened,
+    pub(super) stamp: Stamp,
+    pub(super) source: Source,
     /// Of what is inside the coding.
     pub(super) content_type: &'static str,
     pub(super) coding: Option<Coding>,
@@ -182,10 +194,14 @@ impl Representation<'_> {
     }
 
     fn with_body(self, mut answer: Answer, segments: Vec<Segment>) -> Answer {
-        answer.body = Body::File {
-            file: self.opened.file,
-            length: segments.iter().map(Segment::len).sum(),
-            segments,
+        answer.body = match self.source {
+            Source::Content(content) if answer.status == 200 => Body::Content(content),
+            Source::Content(content) => Body::Bytes(join(&content, &segments)),
+            Source::File(file) => Body::File {
+                file,
+                length: segments.iter().map(Segment::len).sum(),
+                segments,
+            },
         };
         answer
     }
@@ -213,26 +229,42 @@ impl Representation<'_> {
 
     /// A strong entity tag. The coding is part of it, should the neighbour be the file itself by another name.
     fn etag(&self) -> String {
-        let metadata = &self.opened.metadata;
+        let Stamp {
+            size,
+            modified: (seconds, nanoseconds),
+            inode,
+            ..
+        } = self.stamp;
         let dash = if self.coding.is_some() { "-" } else { "" };
         format!(
-            "\"{:x}-{:x}.{:x}-{:x}{dash}{}\"",
-            metadata.len(),
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-            metadata.ino(),
+            "\"{size:x}-{seconds:x}.{nanoseconds:x}-{inode:x}{dash}{}\"",
             self.coding.map_or("", Coding::token),
         )
     }
 
     /// In seconds since 1970, and 0 for what is older.
     fn modified(&self) -> u64 {
-        u64::try_from(self.opened.metadata.mtime()).unwrap_or(0)
+        u64::try_from(self.stamp.modified.0).unwrap_or(0)
     }
 
     fn size(&self) -> u64 {
-        self.opened.metadata.len()
+        self.stamp.size
     }
+}
+
+/// What the segments are of a content that is in memory.
+fn join(content: &[u8], segments: &[Segment]) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for segment in segments {
+        match segment {
+            Segment::Bytes(bytes) => joined.extend_from_slice(bytes),
+            Segment::Range { start, len } => {
+                let from = content.get(*start as usize..).unwrap_or_default();
+                joined.extend_from_slice(from.get(..*len as usize).unwrap_or_default());
+            }
+        }
+    }
+    joined
 }
 
 /// What the request asks for of a representation of `size` bytes.

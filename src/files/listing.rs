@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use crate::proto::http::date;
 use crate::proto::http::path::encode_path;
 
-use super::open::{Found, Root, way_to};
+use super::open::{Found, Root, Way, way_to};
 
 /// The most entries that are listed.
 const MAX_ENTRIES: usize = 10_000;
@@ -42,7 +42,7 @@ struct Entry {
 /// # Errors
 /// The folder's: it is missing, none, or not to be read.
 pub(super) fn page(root: &Root, path: &[u8], shows: &dyn Fn(&[u8]) -> bool) -> io::Result<String> {
-    let Found::Folder(folder) = root.find(path)? else {
+    let Found::Folder(folder) = root.find(path, Way::Waiting)? else {
         return Err(io::ErrorKind::NotFound.into());
     };
     let (mut entries, mut complete) = (Vec::new(), true);

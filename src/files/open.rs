@@ -12,7 +12,7 @@ use std::ffi::{CString, c_int};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How often a path is resolved anew because something on it was renamed meanwhile (openat2(2), EAGAIN).
@@ -27,22 +27,62 @@ pub(super) struct Root {
     folder: OwnedFd,
     /// Whether the kernel has openat2.
     by_kernel: bool,
+    /// Whether it can be told not to wait for the disk (RESOLVE_CACHED, Linux 5.12).
+    by_cache: bool,
+}
+
+/// Whether the disk may be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It may.
+    Waiting,
+    /// What is not in memory is [`is_cold`].
+    Cached,
+}
+
+/// Whether something failed only because it would have waited for the disk.
+pub(super) fn is_cold(error: &io::Error, way: Way) -> bool {
+    way == Way::Cached && error.raw_os_error() == Some(libc::EAGAIN)
 }
 
 /// What a path leads to.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A regular file.
-    File(Opened),
+    /// A regular file, which is not open yet.
+    File(Stamp),
     /// A folder, held by a descriptor that cannot read it.
     Folder(File),
+}
+
+/// What a file is known by: when any of it changes, it is another one, or its content may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    /// When its content last changed, in seconds since 1970, and nanoseconds.
+    pub(super) modified: (i64, i64),
+    /// When anything of it did.
+    pub(super) changed: (i64, i64),
+    pub(super) device: u64,
+    pub(super) inode: u64,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
 }
 
 /// A regular file that can be read, and what was known of it when it was opened.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) file: File,
-    pub(super) metadata: Metadata,
+    pub(super) stamp: Stamp,
 }
 
 impl Root {
@@ -52,15 +92,18 @@ impl Root {
             .read(true)
             .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
             .open(path)?;
-        let by_kernel = match openat2(folder.as_raw_fd(), b".", libc::O_PATH) {
+        let by_kernel = match openat2(folder.as_raw_fd(), b".", libc::O_PATH, Way::Waiting) {
             Ok(_) => true,
             // Sandboxes have answered with EPERM what they do not know.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => false,
             Err(error) => return Err(error),
         };
+        let cached = openat2(folder.as_raw_fd(), b".", libc::O_PATH, Way::Cached);
+        let by_cache = cached.is_ok_and(|_| by_kernel);
         Ok(Self {
             folder: folder.into(),
             by_kernel,
+            by_cache,
         })
     }
 
@@ -73,24 +116,25 @@ impl Root {
 
     /// The regular file or folder that a path leads to. The path is relative; it may end with a slash when it leads to
     /// a folder, and is empty for the root.
-    pub(super) fn find(&self, path: &[u8]) -> io::Result<Found> {
-        let place = File::from(self.resolve(path, libc::O_PATH)?);
+    pub(super) fn find(&self, path: &[u8], way: Way) -> io::Result<Found> {
+        let place = File::from(self.resolve(path, libc::O_PATH, way)?);
         let metadata = place.metadata()?;
         if metadata.is_dir() {
             Ok(Found::Folder(place))
         } else if metadata.is_file() {
-            self.read(path).map(Found::File)
+            Ok(Found::File(Stamp::of(&metadata)))
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
     }
 
-    /// Opens a regular file for reading.
-    fn read(&self, path: &[u8]) -> io::Result<Opened> {
-        let file = File::from(self.resolve(path, READ)?);
+    /// Opens for reading what was found to be a regular file.
+    pub(super) fn read(&self, path: &[u8], way: Way) -> io::Result<Opened> {
+        let file = File::from(self.resolve(path, READ, way)?);
         let metadata = file.metadata()?;
         if metadata.is_file() {
-            Ok(Opened { file, metadata })
+            let stamp = Stamp::of(&metadata);
+            Ok(Opened { file, stamp })
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
@@ -98,33 +142,24 @@ impl Root {
 
     /// What lies at a path, without opening it.
     pub(super) fn look(&self, path: &[u8]) -> io::Result<Metadata> {
-        File::from(self.resolve(path, libc::O_PATH)?).metadata()
+        File::from(self.resolve(path, libc::O_PATH, Way::Waiting)?).metadata()
     }
 
-    /// Whether there may be something at a path: half the price of looking, where mostly there is nothing. Links are
-    /// followed wherever they lead, so this is for neighbours of what has been found.
-    pub(super) fn may_have(&self, path: &[u8]) -> bool {
-        let Ok(path) = CString::new(path) else {
-            return false;
-        };
-        // SAFETY: the path ends with a NUL, and the call reads it.
-        let result = unsafe {
-            let folder = self.folder.as_raw_fd();
-            libc::faccessat(folder, path.as_ptr(), libc::F_OK, 0)
-        };
-        result == 0
-    }
-
-    fn resolve(&self, path: &[u8], flags: c_int) -> io::Result<OwnedFd> {
+    fn resolve(&self, path: &[u8], flags: c_int, way: Way) -> io::Result<OwnedFd> {
         if !self.by_kernel {
             return self.walk(path, flags);
         }
+        // A kernel that cannot be told not to wait waits.
+        let way = if self.by_cache { way } else { Way::Waiting };
         let path = if path.is_empty() { b"." } else { path };
         let mut attempts = 0;
         loop {
-            let result = openat2(self.folder.as_raw_fd(), path, flags);
+            let result = openat2(self.folder.as_raw_fd(), path, flags, way);
             match result.as_ref().map_err(io::Error::raw_os_error) {
-                Err(Some(libc::EAGAIN | libc::EINTR)) if attempts < ATTEMPTS => attempts += 1,
+                Err(Some(libc::EINTR)) if attempts < ATTEMPTS => attempts += 1,
+                Err(Some(libc::EAGAIN)) if attempts < ATTEMPTS && way == Way::Waiting => {
+                    attempts += 1;
+                }
                 _ => return result,
             }
         }
@@ -177,12 +212,15 @@ pub(super) fn status(error: &io::Error) -> u16 {
     }
 }
 
-fn openat2(folder: RawFd, path: &[u8], flags: c_int) -> io::Result<OwnedFd> {
+fn openat2(folder: RawFd, path: &[u8], flags: c_int, way: Way) -> io::Result<OwnedFd> {
     let path = CString::new(path)?;
     // SAFETY: the structure is made of integers, and all of them may be 0.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
     how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
+    if way == Way::Cached {
+        how.resolve |= libc::RESOLVE_CACHED;
+    }
     // SAFETY: the path ends with a NUL, and the structure is as long as it is said to be; the call reads both.
     let result = unsafe {
         libc::syscall(

@@ -1,5 +1,6 @@
 //! Requests to a folder that has everything in it, and a secret beside it.
 
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
@@ -10,8 +11,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::conn::deadline::Tick;
 use crate::proto::http::date;
-use crate::proto::http::head::FieldTable;
+use crate::proto::http::head::{FieldTable, RequestHead};
 
 mod representation;
 
@@ -21,6 +23,7 @@ const TEXT: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 struct Site {
     outside: TempDir,
     folder: Folder,
+    known: RefCell<Known>,
 }
 
 fn settings() -> Settings {
@@ -87,7 +90,11 @@ fn site_with(settings: Settings) -> Site {
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
     drop(UnixListener::bind(at("site/socket")).unwrap());
     let folder = Folder::open(&at("site"), settings).unwrap();
-    Site { outside, folder }
+    Site {
+        outside,
+        folder,
+        known: RefCell::default(),
+    }
 }
 
 fn site() -> Site {
@@ -95,7 +102,7 @@ fn site() -> Site {
 }
 
 /// An answer, its body read.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Seen {
     status: u16,
     fields: Vec<(&'static str, String)>,
@@ -119,6 +126,7 @@ impl From<Answer> for Seen {
     fn from(answer: Answer) -> Self {
         let body = match answer.body {
             Body::Bytes(bytes) => bytes,
+            Body::Content(content) => content.to_vec(),
             Body::File {
                 file,
                 segments,
@@ -165,7 +173,18 @@ impl Site {
         let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
             .unwrap()
             .unwrap();
-        self.folder.answer(&head, prefix).into()
+        let seen: Seen = self.folder.answer(&head, prefix).into();
+        // Without waiting, and with what is remembered from before, the same.
+        let mut known = self.known.borrow_mut();
+        for _ in 0..2 {
+            let now = self
+                .folder
+                .answer_now(&head, prefix, &mut known, Tick(5000));
+            if let Some(now) = now {
+                assert_eq!(Seen::from(now), seen, "{text}");
+            }
+        }
+        seen
     }
 
     fn get(&self, target: &str) -> Seen {

@@ -1,6 +1,7 @@
 //! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
 
 mod access;
+pub mod backoff;
 mod pages;
 mod server;
 
@@ -9,9 +10,11 @@ use std::sync::Arc;
 
 use crate::config::{self, Address};
 use crate::conn::deadline::Millis;
-use crate::conn::event::{ConnId, Event};
+use crate::conn::event::{ConnId, Event, ExchangeId};
 use crate::conn::{Conf, SlowPeer};
-use crate::engine::{Bound, Engine, Handler, Ops};
+use crate::engine::{Bound, Engine, Handler, Ops, Outcome, Speaks};
+
+use crate::files::{Visit, Visited};
 
 use server::Server;
 
@@ -20,6 +23,8 @@ use server::Server;
 pub struct Manager {
     /// By owner number.
     servers: Vec<Server>,
+    /// Requests whose files the disk has to be waited for.
+    visits: Vec<(ExchangeId, Visit)>,
 }
 
 impl Manager {
@@ -36,10 +41,8 @@ impl Manager {
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> std::io::Result<u32> {
         let server = Server::open(conf)?;
-        let owner = engine.add_owner(conf.limits.max_connections);
-        if let Some(tls) = tls {
-            engine.secure(owner, tls);
-        }
+        let owner = engine.add_owner(conf.id.as_str(), conf.limits.max_connections, Speaks::Http);
+        engine.secure(owner, tls);
         let shared = Rc::new(connections(&conf.limits));
         for bound in bound {
             engine.listen(bound, owner, Rc::clone(&shared))?;
@@ -77,15 +80,43 @@ fn connections(limits: &config::Limits) -> Conf {
     }
 }
 
+impl Manager {
+    /// Acts on what the engine has to tell since the last turn.
+    #[inline]
+    pub fn work(&mut self, engine: &mut Engine) {
+        if engine.has_outcomes() || !self.visits.is_empty() {
+            self.work_now(engine);
+        }
+    }
+
+    fn work_now(&mut self, engine: &mut Engine) {
+        while let Some(outcome) = engine.poll() {
+            if let Outcome::Visited(exchange, visited) = outcome {
+                let Visited { answer, seen } = *visited;
+                engine.with_exchange(self, exchange, |manager, ops| {
+                    if let Some(server) = manager.servers.get_mut(ops.owner() as usize) {
+                        server.pages.learn(seen);
+                    }
+                    pages::send(ops, answer);
+                });
+            }
+        }
+        for (exchange, visit) in self.visits.drain(..) {
+            engine.visit(exchange, visit);
+        }
+        engine.settle(self);
+    }
+}
+
 impl Handler for Manager {
     #[inline(always)]
     fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
-        let Some(server) = self.servers.get(ops.owner() as usize) else {
+        let Some(server) = self.servers.get_mut(ops.owner() as usize) else {
             return;
         };
         match event {
             Event::Message { kind, data } => server.on_message(ops, id, kind, data),
-            other => server.on_other(ops, id, &other),
+            other => server.on_other(ops, id, &other, &mut self.visits),
         }
     }
 }

@@ -1,18 +1,14 @@
 //! What a server answers to plain requests: nothing, a page, or the files of a folder.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::config::{self, Http, Serve};
 use crate::conn::{Answer, AnswerHead};
 use crate::engine::Ops;
-use crate::files::{self, Body, Folder, Segment};
+use crate::files::{self, Body, Folder, Known, Visit};
 use crate::proto::http::head::{Method, RequestHead};
 use crate::proto::http::response;
-
-/// Files up to this length leave together with their head, in one write.
-const INLINE: u64 = 8 * 1024;
 
 /// RFC 9110 §10.2.1: what every resource here allows.
 const ALLOW: (&str, &[u8]) = ("Allow", b"GET, HEAD, OPTIONS");
@@ -24,7 +20,7 @@ const HTML: (&str, &[u8]) = ("Content-Type", b"text/html; charset=utf-8");
 pub(super) enum Pages {
     Empty,
     Page(config::Page, String),
-    Folder(Box<Folder>),
+    Folder(Arc<Folder>, Box<Known>),
 }
 
 impl Pages {
@@ -43,15 +39,23 @@ impl Pages {
                     dotfiles: folder.dotfiles,
                     cache_control: http.cache_control.clone(),
                 };
-                Pages::Folder(Box::new(Folder::open(&folder.path, settings)?))
+                let folder = Folder::open(&folder.path, settings)?;
+                Pages::Folder(Arc::new(folder), Box::default())
             }
         })
     }
 
-    /// Answers a request that is no upgrade.
-    pub(super) fn answer(&self, ops: &mut Ops<'_>, head: &RequestHead<'_>) {
+    /// Learns what a visit has seen of the folder.
+    pub(super) fn learn(&mut self, seen: Known) {
+        if let Pages::Folder(_, known) = self {
+            known.learn(seen);
+        }
+    }
+
+    /// Answers a request that is no upgrade; else what is to be made first, for the disk has to be waited for.
+    pub(super) fn answer(&mut self, ops: &mut Ops<'_>, head: &RequestHead<'_>) -> Option<Visit> {
         match head.method() {
-            Method::Get | Method::Head => self.serve(ops, head),
+            Method::Get | Method::Head => return self.serve(ops, head),
             Method::Options => {
                 ops.respond(&Answer {
                     status: 204,
@@ -63,9 +67,10 @@ impl Pages {
             Method::Other(_) => respond_error(ops, 501, &[]),
             _ => respond_error(ops, 405, &[ALLOW]),
         }
+        None
     }
 
-    fn serve(&self, ops: &mut Ops<'_>, head: &RequestHead<'_>) {
+    fn serve(&mut self, ops: &mut Ops<'_>, head: &RequestHead<'_>) -> Option<Visit> {
         match self {
             Pages::Empty => {
                 ops.respond(&Answer {
@@ -86,13 +91,17 @@ impl Pages {
                     body: &page.content,
                 });
             }
-            Pages::Folder(folder) => send(ops, folder.answer(head, "")),
+            Pages::Folder(folder, known) => match folder.answer_now(head, "", known, ops.now()) {
+                Some(answer) => send(ops, answer),
+                None => return Some(Visit::new(folder, head, "", ops.now())),
+            },
         }
+        None
     }
 }
 
 /// Sends what a folder answers.
-fn send(ops: &mut Ops<'_>, answer: files::Answer) {
+pub(super) fn send(ops: &mut Ops<'_>, answer: files::Answer) {
     let mut fields = Vec::with_capacity(answer.fields.len());
     fields.extend(
         answer
@@ -109,51 +118,24 @@ fn send(ops: &mut Ops<'_>, answer: files::Answer) {
                 body: &body,
             });
         }
+        Body::Content(content) => {
+            ops.respond(&Answer {
+                status,
+                fields: &fields,
+                body: &content,
+            });
+        }
         Body::File {
             file,
             segments,
             length,
         } => {
-            let inline = match segments[..] {
-                [Segment::Range { start, len }] if len <= INLINE => Some((start, len as usize)),
-                _ => None,
-            };
-            if let Some((start, len)) = inline {
-                send_small(ops, status, &fields, &file, start, len);
-                return;
-            }
             let head = AnswerHead {
                 status,
                 fields: &fields,
-                length,
+                length: Some(length),
             };
             ops.respond_file(&head, file, segments);
-        }
-    }
-}
-
-fn send_small(
-    ops: &mut Ops<'_>,
-    status: u16,
-    fields: &[(&str, &[u8])],
-    file: &File,
-    start: u64,
-    len: usize,
-) {
-    let mut buffer = [0; INLINE as usize];
-    let body = &mut buffer[..len];
-    match file.read_exact_at(body, start) {
-        Ok(()) => {
-            ops.respond(&Answer {
-                status,
-                fields,
-                body,
-            });
-        }
-        // It became shorter since it was looked at, or cannot be read.
-        Err(error) => {
-            log::warn!("a file cannot be read: {error}");
-            respond_error(ops, 500, &[]);
         }
     }
 }

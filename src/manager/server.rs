@@ -3,8 +3,9 @@
 use std::io;
 
 use crate::config::{self, Messages, Origins};
-use crate::conn::event::{ConnId, Event};
+use crate::conn::event::{ConnId, Event, ExchangeId};
 use crate::engine::Ops;
+use crate::files::Visit;
 use crate::proto::http::head::RequestHead;
 use crate::proto::ws::frame::Kind;
 use crate::proto::ws::handshake;
@@ -19,7 +20,7 @@ pub(super) struct Server {
     messages: Messages,
     subprotocols: Vec<String>,
     origins: Origins,
-    pages: Pages,
+    pub(super) pages: Pages,
 }
 
 impl Server {
@@ -51,19 +52,31 @@ impl Server {
 
     /// Everything but messages.
     #[inline(never)]
-    pub(super) fn on_other(&self, ops: &mut Ops<'_>, id: ConnId, event: &Event<'_>) {
+    pub(super) fn on_other(
+        &mut self,
+        ops: &mut Ops<'_>,
+        id: ConnId,
+        event: &Event<'_>,
+        visits: &mut Vec<(ExchangeId, Visit)>,
+    ) {
         match event {
-            Event::Request(head) => self.on_request(ops, id, head),
+            Event::Request(head) => self.on_request(ops, id, head, visits),
             Event::Closed(reason) => log::debug!("{id}: {}: {}: {reason}", ops.peer(), self.id),
             _ => {}
         }
     }
 
-    fn on_request(&self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) {
+    fn on_request(
+        &mut self,
+        ops: &mut Ops<'_>,
+        id: ConnId,
+        head: &RequestHead<'_>,
+        visits: &mut Vec<(ExchangeId, Visit)>,
+    ) {
         if handshake::wants_upgrade(head) {
             self.on_upgrade(ops, id, head);
-        } else {
-            self.pages.answer(ops, head);
+        } else if let Some(visit) = self.pages.answer(ops, head) {
+            visits.push((ops.defer(false), visit));
         }
     }
 

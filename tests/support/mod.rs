@@ -9,6 +9,7 @@ use std::rc::Rc;
 use bellwire::conn::buffer::{Out, Sent, Through};
 use bellwire::conn::deadline::{Millis, Tick};
 use bellwire::conn::event::{ConnId, Event, Got};
+use bellwire::conn::tls::{Cipher, Tls};
 use bellwire::conn::{Answer, AnswerHead, Aux, Conf, Connection, SlowPeer, Tools};
 use bellwire::proto::http::head::BodyLength;
 use bellwire::proto::ws::close::CloseCode;
@@ -105,6 +106,7 @@ pub(crate) struct Side {
     pub(crate) in_body: bool,
     /// Received by the transport, and not read from it.
     inbox: Vec<u8>,
+    tls: Option<(Tls, Cipher)>,
     role: Role,
     aux: Aux,
     tools: Tools,
@@ -123,6 +125,14 @@ pub(crate) fn conf() -> Conf {
         pong_timeout: Millis::seconds(20),
     }
 }
+
+const REQUEST: Request<'static> = Request {
+    host: "localhost",
+    target: "/",
+    protocols: &["chat.v1"],
+    basic: None,
+    fields: &[],
+};
 
 fn tools() -> Tools {
     let keys = MaskingKeys::new(|buffer| {
@@ -149,16 +159,26 @@ impl Side {
             through: &mut pipe,
             date: DATE,
         };
-        let request = Request {
-            host: "localhost",
-            target: "/",
-            protocols: &[],
-            fields: &[],
-        };
         let id = ConnId::new(2, 1);
-        let conn = Connection::client(id, Rc::new(conf), &request, NONCE, &mut out, Tick(0));
+        let conn = Connection::client(id, Rc::new(conf), &REQUEST, NONCE, &mut out, Tick(0));
         out.flush();
         Side::of(Role::Client, conn, pipe)
+    }
+
+    pub(crate) fn server_over_tls(conf: Conf, tls: Tls) -> Side {
+        let mut side = Side::server(conf);
+        side.tls = Some((tls, Cipher::default()));
+        side
+    }
+
+    pub(crate) fn client_over_tls(conf: Conf, mut tls: Tls) -> Side {
+        let id = ConnId::new(2, 1);
+        let conn = Connection::client_over_tls(id, Rc::new(conf), &REQUEST, NONCE, Tick(0));
+        let mut side = Side::of(Role::Client, conn, Pipe::new());
+        let mut cipher = Cipher::default();
+        tls.start(&mut cipher).unwrap();
+        side.tls = Some((tls, cipher));
+        side
     }
 
     fn of(role: Role, conn: Connection, pipe: Pipe) -> Side {
@@ -174,6 +194,7 @@ impl Side {
             ended: false,
             in_body: false,
             inbox: Vec::new(),
+            tls: None,
             role,
             aux: Aux::default(),
             tools: tools(),
@@ -184,12 +205,37 @@ impl Side {
     /// Bytes arrive. As many are read as the connection has an appetite for, in the order of calls that `conn` asks for;
     /// the others stay where they are, for the next time.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
-        self.inbox.extend_from_slice(bytes);
+        if self.tls.is_some() {
+            self.decrypt(bytes);
+        } else {
+            self.inbox.extend_from_slice(bytes);
+        }
         while self.turn() > 0 && !self.inbox.is_empty() {}
         assert!(
             self.inbox.is_empty() || self.conn.appetite() == 0,
             "it neither reads on nor ends"
         );
+    }
+
+    fn decrypt(&mut self, bytes: &[u8]) {
+        let Some((tls, cipher)) = &mut self.tls else {
+            return;
+        };
+        let mut wire = vec![0; tls.held() + bytes.len()];
+        let kept = tls.restore(&mut wire);
+        wire[kept..][..bytes.len()].copy_from_slice(bytes);
+        let was_open = tls.is_open();
+        let read = tls.read(&mut wire[..kept + bytes.len()], &mut self.inbox, cipher);
+        if !was_open && tls.is_open() {
+            self.conn.secured(self.now);
+        }
+        let reason = read
+            .as_ref()
+            .err()
+            .and_then(|error| self.conn.insecure(error));
+        let told = reason.map(|reason| Told::Closed(reason.to_string()));
+        self.told.extend(told);
+        self.settle(false);
     }
 
     /// Reads once, and acts on it; how many bytes.
@@ -352,7 +398,7 @@ impl Side {
         let head = AnswerHead {
             status: 200,
             fields: &[],
-            length,
+            length: Some(length),
         };
         self.with_out(|conn, _, out, now| conn.respond_head(&head, out, now))
     }
@@ -362,7 +408,9 @@ impl Side {
     }
 
     pub(crate) fn shut_down(&mut self) {
-        self.with_out(Connection::shut_down);
+        let told = self.with_out(Connection::shut_down);
+        self.told
+            .extend(told.map(|reason| Told::Closed(reason.to_string())));
     }
 
     pub(crate) fn eof(&mut self) {
@@ -391,7 +439,16 @@ impl Side {
 
     /// What it has sent and nobody has taken.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.pipe.wire)
+        let plain = std::mem::take(&mut self.pipe.wire);
+        let Some((tls, cipher)) = &mut self.tls else {
+            return plain;
+        };
+        // What the handshake has to say comes first, for there is nothing else before it is done.
+        let mut wire = cipher.bytes().to_vec();
+        cipher.clear();
+        tls.write(&[&plain], cipher, |bytes| wire.extend_from_slice(bytes))
+            .unwrap();
+        wire
     }
 
     pub(crate) fn messages(&self) -> impl Iterator<Item = (Kind, &[u8])> {
@@ -464,7 +521,7 @@ impl Script<'_> {
                 }
                 Told::BodyEnd
             }
-            Event::Opened => {
+            Event::Opened { .. } => {
                 *self.opened = true;
                 Told::Opened
             }

@@ -81,6 +81,7 @@ fn times_are_of_the_gregorian_calendar() {
 #[test]
 fn days_and_warnings() {
     let facts = Facts {
+        issuer: String::new(),
         subject: "CN=a".to_owned(),
         names: Vec::new(),
         not_before: 10 * DAY,

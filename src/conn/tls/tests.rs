@@ -242,3 +242,132 @@ fn what_is_no_tls_is_answered_with_an_alert() {
         assert!(pair.cipher.bytes().is_empty() && pair.write(&[b"late"]).is_empty());
     }
 }
+
+/// The filter on both sides, in one memory.
+struct Both {
+    client: Tls,
+    server: Tls,
+    cipher: Cipher,
+}
+
+fn both(version: &'static SupportedProtocolVersion, trusted: bool) -> Both {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    if trusted {
+        roots.add(certificate.clone()).unwrap();
+    }
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    Both {
+        client: Tls::client(&Arc::new(client), name).unwrap(),
+        server: Tls::server(&Arc::new(server)).unwrap(),
+        cipher: Cipher::default(),
+    }
+}
+
+/// Gives `tls` what came in pieces, and takes what it answers.
+fn give(
+    tls: &mut Tls,
+    bytes: &[u8],
+    chunk: usize,
+    cipher: &mut Cipher,
+) -> Result<(Vec<u8>, Vec<u8>), TlsError> {
+    let mut plain = Vec::new();
+    for piece in bytes.chunks(chunk) {
+        let mut wire = vec![0; 256 * 1024];
+        let kept = tls.restore(&mut wire);
+        wire[kept..kept + piece.len()].copy_from_slice(piece);
+        tls.read(&mut wire[..kept + piece.len()], &mut plain, cipher)?;
+    }
+    let answer = cipher.bytes().to_vec();
+    cipher.clear();
+    Ok((plain, answer))
+}
+
+impl Both {
+    fn shake_hands(&mut self, chunk: usize) -> Result<(), TlsError> {
+        self.client.start(&mut self.cipher)?;
+        let mut up = self.cipher.bytes().to_vec();
+        self.cipher.clear();
+        while !up.is_empty() {
+            let (_, down) = give(&mut self.server, &up, chunk, &mut self.cipher)?;
+            (_, up) = give(&mut self.client, &down, chunk, &mut self.cipher)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_client_shakes_hands_and_talks() {
+    for version in VERSIONS {
+        for chunk in [1, 100, usize::MAX] {
+            let mut both = both(version, true);
+            assert!(both.client.peer_certificates().is_empty());
+            both.shake_hands(chunk).unwrap();
+            assert!(both.client.is_open() && both.server.is_open());
+            assert_eq!(both.client.peer_certificates().len(), 1);
+            let (agreed, _) = both.client.agreed().unwrap();
+            assert_eq!(agreed, version.version);
+            let said = noise(50_000);
+            let mut sent = Vec::new();
+            both.client
+                .write(&[&said], &mut both.cipher, |bytes| {
+                    sent.extend_from_slice(bytes)
+                })
+                .unwrap();
+            let (heard, _) = give(&mut both.server, &sent, 10_000, &mut both.cipher).unwrap();
+            assert!(heard == said);
+            both.client.close(&mut both.cipher);
+            let last = both.cipher.bytes().to_vec();
+            both.cipher.clear();
+            give(&mut both.server, &last, chunk, &mut both.cipher).unwrap();
+            assert!(both.server.is_peer_closed());
+        }
+    }
+}
+
+#[test]
+fn a_client_refuses_a_certificate_that_it_does_not_trust() {
+    let mut both = both(&TLS13, false);
+    let error = both.shake_hands(usize::MAX).unwrap_err();
+    assert!(error.is_certificate(), "{error}");
+    assert!(!both.cipher.bytes().is_empty(), "the server is told");
+    let mut sent = 0;
+    both.client
+        .write(&[b"late"], &mut Cipher::default(), |bytes| {
+            sent += bytes.len()
+        })
+        .unwrap();
+    assert_eq!(sent, 0);
+}
+
+#[test]
+fn a_server_without_tls_is_told_apart() {
+    for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH\r\n"] {
+        let mut both = both(&TLS13, true);
+        both.client.start(&mut both.cipher).unwrap();
+        both.cipher.clear();
+        let result = give(
+            &mut both.client,
+            answer.as_bytes(),
+            usize::MAX,
+            &mut both.cipher,
+        );
+        assert_eq!(result.unwrap_err(), TlsError::PlainAnswer);
+        assert!(!TlsError::PlainAnswer.is_certificate());
+    }
+}

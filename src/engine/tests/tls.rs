@@ -34,7 +34,7 @@ impl Handler for Files {
         let head = AnswerHead {
             status: 200,
             fields: &[],
-            length: len,
+            length: Some(len),
         };
         if path == "/boom" {
             assert!(ops.respond(&Answer {
@@ -45,7 +45,11 @@ impl Handler for Files {
             panic!("by the test's wish");
         }
         let file = self.0.try_clone().unwrap();
-        assert!(ops.respond_file(&head, file, vec![Segment::Range { start: 0, len }]));
+        assert!(ops.respond_file(
+            &head,
+            Arc::new(file),
+            vec![Segment::Range { start: 0, len }]
+        ));
     }
 }
 
@@ -88,7 +92,7 @@ impl Sealed {
             address,
             ..
         } = House::new(Does::Nothing);
-        engine.secure(0, Arc::new(server));
+        engine.secure(0, Some(Arc::new(server)));
         Sealed {
             engine,
             files: Files(file),

@@ -27,8 +27,11 @@ fn both_ways_lead_to_the_same() {
         [
             "", ".", "a", "a/", "a/b/", "a/b/c", "d", "e", "d/", "d/e", "a/e", "/d", "//a",
         ]
-        .map(|path| match root.find(path.as_bytes()) {
-            Ok(Found::File(opened)) => read(Ok(opened.file)),
+        .map(|path| match root.find(path.as_bytes(), Way::Waiting) {
+            Ok(Found::File(_)) => {
+                let opened = root.read(path.as_bytes(), Way::Waiting);
+                read(opened.map(|opened| opened.file))
+            }
             Ok(Found::Folder(_)) => "folder".into(),
             Err(error) => status(&error).to_string(),
         })
@@ -65,36 +68,37 @@ fn only_a_regular_file_is_read() {
     // SAFETY: the path ends with a NUL, and the call reads it.
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
     for root in [root, Root::open(folder.path()).unwrap().without_openat2()] {
-        assert_eq!(read(root.read(b"d").map(|opened| opened.file)), "d");
+        assert_eq!(
+            read(root.read(b"d", Way::Waiting).map(|opened| opened.file)),
+            "d"
+        );
         // As if it had taken a file's place just now: nothing waits for a writer.
         for path in [b"fifo" as &[u8], b"a"] {
-            let error = root.read(path).unwrap_err();
+            let error = root.read(path, Way::Waiting).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
         }
     }
 }
 
 #[test]
-fn what_may_be_there() {
-    let (folder, root) = root();
-    std::os::unix::fs::symlink("nowhere", folder.path().join("broken")).unwrap();
-    for (path, expected) in [
-        (b"d" as &[u8], true),
-        (b"a/b/c", true),
-        (b"a", true),
-        (b"e", false),
-        (b"d.br", false),
-        (b"broken", false),
-        (b"d\0", false),
-    ] {
-        assert_eq!(root.may_have(path), expected);
+fn what_was_just_looked_at_is_found_without_waiting() {
+    let (_folder, root) = root();
+    for path in [b"d" as &[u8], b"a/b/c", b"a"] {
+        root.find(path, Way::Waiting).unwrap();
+        match root.find(path, Way::Cached) {
+            Ok(_) => {}
+            // A file system that keeps no names in memory; the answer is to wait.
+            Err(error) => assert!(is_cold(&error, Way::Cached), "{error}"),
+        }
     }
+    let error = root.find(b"e", Way::Waiting).unwrap_err();
+    assert!(!is_cold(&error, Way::Waiting) && status(&error) == 404);
 }
 
 #[test]
 fn a_way_holds_when_the_name_is_gone() {
     let (folder, root) = root();
-    let place = File::from(root.resolve(b"d", libc::O_PATH).unwrap());
+    let place = File::from(root.resolve(b"d", libc::O_PATH, Way::Waiting).unwrap());
     fs::remove_file(folder.path().join("d")).unwrap();
     assert_eq!(read(File::open(way_to(&place))), "d");
 }

@@ -90,6 +90,11 @@ impl<'a> RequestHead<'a> {
         )))
     }
 
+    /// The bytes that it was read from, to be read again.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.fields.head
+    }
+
     /// The request method.
     pub fn method(&self) -> Method<'a> {
         Method::from_token(self.text(0, self.line.method_len))

@@ -4,8 +4,8 @@
 //! [`Error`], not a guess. What is written cannot be split by a value that somebody else chose.
 //! There is no connection here, no clock and no policy: bytes become values, and values bytes.
 //!
-//! Order: byte, error, date, authority, line, field, head, body, response, origin, path, conditional,
-//! range. A file imports only what stands left of it.
+//! Order: byte, error, date, authority, url, line, field, head, body, response, origin, path, conditional,
+//! range, credentials. A file imports only what stands left of it.
 
 mod authority;
 mod byte;
@@ -15,11 +15,13 @@ mod line;
 
 pub mod body;
 pub mod conditional;
+pub mod credentials;
 pub mod date;
 pub mod head;
 pub mod origin;
 pub mod path;
 pub mod range;
 pub mod response;
+pub mod url;
 
 pub use error::Error;

@@ -179,7 +179,7 @@ pub fn write_response(
 }
 
 /// What a client asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The value of Host.
     pub host: &'a str,
@@ -187,8 +187,19 @@ pub struct Request<'a> {
     pub target: &'a str,
     /// The subprotocols offered, the most preferred first.
     pub protocols: &'a [&'a str],
+    /// A user's name, without a colon, and password (RFC 7617 §2).
+    pub basic: Option<(&'a str, &'a str)>,
     /// More fields, written as [`ResponseWriter::field`] does.
     pub fields: &'a [(&'a str, &'a [u8])],
+}
+
+/// Credentials may be anywhere in it, the target included.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Writes a client's opening handshake (RFC 6455 §4.1). The nonce is 16 bytes that nobody can
@@ -207,6 +218,14 @@ pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, nonce: [u8; 16]) 
             out,
             "Sec-WebSocket-Protocol",
             request.protocols.join(", ").as_bytes(),
+        );
+    }
+    if let Some((user, password)) = request.basic {
+        let credentials = STANDARD.encode(format!("{user}:{password}"));
+        put_field(
+            out,
+            "Authorization",
+            format!("Basic {credentials}").as_bytes(),
         );
     }
     for (name, value) in request.fields {

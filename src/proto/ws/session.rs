@@ -91,6 +91,12 @@ impl Session {
         }
     }
 
+    /// The side that it speaks for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
     /// Reads `input` up to the first event in it; uses all of it when there is none.
     ///
     /// `control` takes the payload of a control frame that came in pieces, for the event that borrows it.

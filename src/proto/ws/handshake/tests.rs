@@ -258,6 +258,7 @@ fn what_a_client_writes_a_server_accepts() {
         host: "example.org:8080",
         target: "/a b?c=\u{e9}#d",
         protocols: &["chat.v1", "chat.v2"],
+        basic: Some(("Aladdin", "open sesame")),
         fields: &[("X-Site", b"attic\r\nX-Forged: yes")],
     };
     let mut out = Vec::new();
@@ -272,6 +273,7 @@ fn what_a_client_writes_a_server_accepts() {
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
          Sec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Protocol: chat.v1, chat.v2\r\n\
+         Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\
          X-Site: attic  X-Forged: yes\r\n\
          \r\n"
     );

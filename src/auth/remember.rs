@@ -1,0 +1,189 @@
+//! A short memory of logins that succeeded, so that a page with fifty files costs one slow hash.
+//!
+//! What is kept is a keyed digest of the login, in a table of constant size: names and passwords cannot be read from it,
+//! and nobody can choose the place of an entry, to push out another's. Whatever makes an old success worthless, such as
+//! a list that was read again, goes into the login as its `generation`.
+//!
+//! Times are [`Instant`]s and no ticks: those wrap after 49 days, and an entry may lie for longer.
+
+use std::time::{Duration, Instant};
+
+use ring::hmac;
+
+/// Entries in all.
+const CAPACITY: usize = 1024;
+
+/// Entries among which the oldest gives way to a new one.
+const WAYS: usize = 8;
+
+/// What makes a login the same as an earlier one.
+#[derive(Clone, Copy)]
+pub struct Login<'l> {
+    /// Whose users they are, such as the number of the server.
+    pub owner: u64,
+    /// What the users were read from last.
+    pub generation: u64,
+    /// The name.
+    pub user: &'l str,
+    /// The password.
+    pub password: &'l [u8],
+}
+
+/// The memory.
+pub struct Remember {
+    key: hmac::Key,
+    life: Duration,
+    /// Empty until there is something to remember.
+    entries: Vec<Option<Entry>>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    digest: [u8; 32],
+    at: Instant,
+}
+
+impl Remember {
+    /// An empty memory. `seed` is random and nobody's; `life` is how long a success counts, a minute for example.
+    #[must_use]
+    pub fn new(seed: &[u8; 32], life: Duration) -> Remember {
+        Remember {
+            key: hmac::Key::new(hmac::HMAC_SHA256, seed),
+            life,
+            entries: Vec::new(),
+        }
+    }
+
+    /// Whether exactly this login succeeded lately.
+    #[must_use]
+    pub fn holds(&self, login: &Login<'_>, now: Instant) -> bool {
+        let digest = self.digest(login);
+        let known = |entry: &&Entry| entry.digest == digest && self.is_fresh(entry, now);
+        self.ways(&digest).flatten().any(|entry| known(&entry))
+    }
+
+    /// Remembers a login that succeeded just now.
+    pub fn add(&mut self, login: &Login<'_>, now: Instant) {
+        let digest = self.digest(login);
+        if self.entries.is_empty() {
+            self.entries = vec![None; CAPACITY];
+        }
+        let first = first_way(&digest);
+        let ways = &mut self.entries[first..first + WAYS];
+        // The same login again; else room; else the oldest.
+        let rank = |entry: &Option<Entry>| match entry {
+            Some(entry) if entry.digest == digest => (0, None),
+            None => (1, None),
+            Some(entry) => (2, Some(entry.at)),
+        };
+        if let Some(entry) = ways.iter_mut().min_by_key(|entry| rank(entry)) {
+            *entry = Some(Entry { digest, at: now });
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    fn is_fresh(&self, entry: &Entry, now: Instant) -> bool {
+        now.saturating_duration_since(entry.at) < self.life
+    }
+
+    fn ways(&self, digest: &[u8; 32]) -> impl Iterator<Item = &Option<Entry>> {
+        self.entries.iter().skip(first_way(digest)).take(WAYS)
+    }
+
+    /// HMAC-SHA256 (RFC 2104) over parts that each have their length before them. It is compared in the ordinary way:
+    /// who does not know the key cannot make use of the time that takes.
+    fn digest(&self, login: &Login<'_>) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&login.owner.to_be_bytes());
+        context.update(&login.generation.to_be_bytes());
+        for part in [login.user.as_bytes(), login.password] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        digest
+    }
+}
+
+fn first_way(digest: &[u8; 32]) -> usize {
+    let [high, low, ..] = *digest;
+    usize::from(u16::from_be_bytes([high, low])) % (CAPACITY / WAYS) * WAYS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(60);
+
+    fn login<'l>(user: &'l str, password: &'l str) -> Login<'l> {
+        Login {
+            owner: 1,
+            generation: 1,
+            user,
+            password: password.as_bytes(),
+        }
+    }
+
+    #[test]
+    fn exactly_this_login_for_a_while() {
+        let mut memory = Remember::new(&[1; 32], LIFE);
+        let now = Instant::now();
+        let alice = login("alice", "secret");
+        assert!(!memory.holds(&alice, now));
+        memory.add(&alice, now);
+        assert!(memory.holds(&alice, now));
+        assert!(memory.holds(&alice, now + LIFE - Duration::from_millis(1)));
+        assert!(!memory.holds(&alice, now + LIFE));
+        assert!(!memory.holds(&alice, now + 1000 * LIFE));
+        for other in [
+            login("alice", "secret2"),
+            login("alic", "esecret"),
+            login("bob", "secret"),
+            Login { owner: 2, ..alice },
+            Login {
+                generation: 2,
+                ..alice
+            },
+        ] {
+            assert!(!memory.holds(&other, now));
+        }
+        memory.clear();
+        assert!(!memory.holds(&alice, now));
+    }
+
+    #[test]
+    fn a_success_again_counts_from_then() {
+        let mut memory = Remember::new(&[1; 32], LIFE);
+        let now = Instant::now();
+        let alice = login("alice", "secret");
+        memory.add(&alice, now);
+        memory.add(&alice, now + LIFE / 2);
+        assert!(memory.holds(&alice, now + LIFE));
+        assert_eq!(memory.entries.iter().flatten().count(), 1);
+    }
+
+    #[test]
+    fn the_oldest_gives_way_and_the_size_stays() {
+        let mut memory = Remember::new(&[1; 32], LIFE);
+        let now = Instant::now();
+        for count in 0..10_000u32 {
+            let at = now + Duration::from_micros(count.into());
+            memory.add(&login(&count.to_string(), "p"), at);
+        }
+        assert_eq!(memory.entries.len(), CAPACITY);
+        let held = |range: std::ops::Range<u32>| {
+            range
+                .filter(|count| memory.holds(&login(&count.to_string(), "p"), now))
+                .count()
+        };
+        assert!(held(0..10_000) > CAPACITY / 2);
+        assert_eq!(held(9_990..10_000), 10);
+        assert_eq!(held(0..5_000), 0);
+    }
+}

@@ -1,0 +1,152 @@
+//! What a user list holds beside a name: a password as it is, or a hash of one.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::auth::argon::{self, Argon};
+use crate::auth::crypt::{self, Crypt};
+use crate::auth::unsupported::Unsupported;
+
+/// A password or the hash of one. Never shown, and wiped when it is dropped.
+#[derive(Clone)]
+pub struct Secret {
+    text: Zeroizing<String>,
+    kind: Kind,
+}
+
+/// What a secret is, and, of a hash, how long a check takes in microseconds, about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Argon2id(u64),
+    Crypt(u64),
+}
+
+impl Secret {
+    /// Reads a secret. What begins as a hash does, with `$`, a short word and `$`, is one, and must be well-formed.
+    ///
+    /// # Errors
+    /// What is wrong with the hash, and what is allowed; without the hash.
+    pub fn parse(text: &str) -> Result<Secret, String> {
+        let kind = if text.starts_with(argon::PREFIX) {
+            Kind::Argon2id(Argon::parse(text)?.work())
+        } else if looks_hashed(text) {
+            Kind::Crypt(Crypt::parse(text)?.work())
+        } else {
+            Kind::Plain
+        };
+        Ok(Secret {
+            text: Zeroizing::new(text.to_owned()),
+            kind,
+        })
+    }
+
+    /// Whether a check takes so long that it is not made in the loop.
+    #[must_use]
+    pub fn is_hash(&self) -> bool {
+        self.kind != Kind::Plain
+    }
+
+    /// What of a hash decides how long a check takes, in microseconds of an ordinary machine; 0 for what is none. Those
+    /// of equal cost and kind have the same.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        match self.kind {
+            Kind::Plain => 0,
+            Kind::Argon2id(work) | Kind::Crypt(work) => work,
+        }
+    }
+
+    /// Whether this system can check it. Does no work.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn supported(&self) -> Result<(), Unsupported> {
+        match self.kind {
+            Kind::Crypt(_) => crypt::supported(&self.text),
+            Kind::Plain | Kind::Argon2id(_) => Ok(()),
+        }
+    }
+
+    /// The text it was read from.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// `$` method `$`: a password that happens to begin like that has to be hashed.
+fn looks_hashed(text: &str) -> bool {
+    let method = text.strip_prefix('$').and_then(|rest| rest.split_once('$'));
+    method.is_some_and(|(method, _)| {
+        let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=16).contains(&method.len()) && method.bytes().all(of_name)
+    })
+}
+
+/// Whether `password` is the one that `hash` was made of. Takes as long as the hash asks for, which is bounded: up to
+/// some seconds and 256 MiB. So it is no work for a loop.
+///
+/// # Errors
+/// The hash cannot be checked; it is no hash at all, for example.
+pub fn verify_secret(hash: &str, password: &[u8]) -> Result<bool, Unsupported> {
+    if hash.starts_with(argon::PREFIX) {
+        let argon = Argon::parse(hash).map_err(|_| Unsupported::Setting)?;
+        return argon.verify(password);
+    }
+    Crypt::parse(hash).map_err(|_| Unsupported::Setting)?;
+    crypt::verify(hash, password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_hash() {
+        for plain in [
+            "",
+            "secret",
+            "$",
+            "$$",
+            "$ecret",
+            "a$6$b",
+            "$a b$c",
+            "$überlang$x",
+        ] {
+            assert!(!Secret::parse(plain).expect(plain).is_hash(), "{plain}");
+        }
+        for unknown in [
+            "$1$salt$hash",
+            "$ecret$",
+            "$apr1$a$b",
+            "$argon2i$v=19$m=8,t=1,p=1$a$b",
+        ] {
+            let what = Secret::parse(unknown).expect_err(unknown);
+            assert!(what.contains("kind that is not known"), "{what}");
+            assert!(!what.contains(unknown));
+            assert_eq!(verify_secret(unknown, b""), Err(Unsupported::Setting));
+        }
+    }
+
+    #[test]
+    fn a_plain_secret_is_no_hash_to_verify_by() {
+        assert_eq!(
+            verify_secret("secret", b"secret"),
+            Err(Unsupported::Setting)
+        );
+        assert_eq!(verify_secret("", b""), Err(Unsupported::Setting));
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        let secret = Secret::parse("hunter2").expect("plain");
+        assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,266 @@
+//! The list of users: who may enter by which secret.
+//!
+//! A check costs the same for every name, be it in the list or not. With plain passwords alone it is a digest and a
+//! comparison in constant time, done at once. With any hash in the list every check is that of a hash: a plain entry and
+//! an unknown name cost the list's costliest one, whose outcome is thrown away. That is no work for the loop, so it
+//! comes apart: what to compute, and what follows from it.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use ring::hmac;
+
+use crate::auth::secret::{Secret, verify_secret};
+use crate::auth::unsupported::Unsupported;
+
+/// The users of one server.
+pub struct UserList {
+    entries: HashMap<String, Entry>,
+    /// The costliest hash of the list; none when every password is plain.
+    costliest: Option<Secret>,
+    key: hmac::Key,
+    /// What the password of an unknown name is compared with.
+    nobody: hmac::Tag,
+}
+
+enum Entry {
+    /// The keyed digest of a password: of equal length for all, and of no use to who reads the memory.
+    Plain(hmac::Tag),
+    Hashed(Secret),
+}
+
+/// How a name and a password are to be checked.
+pub enum Check<'l> {
+    /// It is done: whether they are right.
+    Done(bool),
+    /// [`verify_secret`] has to be asked about this hash, not in the loop; its answer goes to [`Outcome::settle`].
+    Hash {
+        /// The hash.
+        hash: &'l str,
+        /// What follows from the answer.
+        outcome: Outcome,
+    },
+}
+
+/// What the answer about a hash means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is the outcome.
+    AsVerified,
+    /// Nothing: this is the outcome, and the hash was for equal work.
+    Is(bool),
+}
+
+impl Outcome {
+    /// Whether name and password are right, where `verified` is what became of the hash.
+    #[must_use]
+    pub fn settle(self, verified: bool) -> bool {
+        match self {
+            Outcome::AsVerified => verified,
+            Outcome::Is(right) => right,
+        }
+    }
+}
+
+impl UserList {
+    /// A list of these names and secrets; of a name that is there twice the last counts. `seed` is random and nobody's.
+    pub fn new<'e>(
+        seed: &[u8; 32],
+        entries: impl IntoIterator<Item = (&'e str, Secret)>,
+    ) -> UserList {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, seed);
+        let mut list = UserList {
+            entries: HashMap::new(),
+            costliest: None,
+            nobody: hmac::sign(&key, b""),
+            key,
+        };
+        for (name, secret) in entries {
+            list.add(name, secret);
+        }
+        list
+    }
+
+    fn add(&mut self, name: &str, secret: Secret) {
+        let entry = if secret.is_hash() {
+            let work = |secret: &Secret| secret.work();
+            if self
+                .costliest
+                .as_ref()
+                .is_none_or(|known| work(known) < work(&secret))
+            {
+                self.costliest = Some(secret.clone());
+            }
+            Entry::Hashed(secret)
+        } else {
+            Entry::Plain(hmac::sign(&self.key, secret.text().as_bytes()))
+        };
+        self.entries.insert(name.to_owned(), entry);
+    }
+
+    /// Whether there is such a user. For whom is in already; a login is decided by a check.
+    #[must_use]
+    pub fn contains(&self, user: &str) -> bool {
+        self.entries.contains_key(user)
+    }
+
+    /// Whether any check is that of a hash.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.costliest.is_some()
+    }
+
+    /// How these credentials are to be checked. Takes microseconds.
+    #[must_use]
+    pub fn check(&self, user: &str, password: &[u8]) -> Check<'_> {
+        let entry = self.entries.get(user);
+        let tag = match entry {
+            Some(Entry::Plain(tag)) => tag,
+            _ => &self.nobody,
+        };
+        // Also of an unknown name, for its time; in constant time (ring).
+        let equal = hmac::verify(&self.key, password, tag.as_ref()).is_ok();
+        let right = matches!(entry, Some(Entry::Plain(_))) && equal;
+        match (entry, &self.costliest) {
+            (Some(Entry::Hashed(secret)), _) => Check::Hash {
+                hash: secret.text(),
+                outcome: Outcome::AsVerified,
+            },
+            (_, Some(costliest)) => Check::Hash {
+                hash: costliest.text(),
+                outcome: Outcome::Is(right),
+            },
+            (_, None) => Check::Done(right),
+        }
+    }
+
+    /// Whether these credentials are right. With a hash in the list this takes as long as the hash asks for.
+    ///
+    /// # Errors
+    /// A hash cannot be checked.
+    pub fn verify(&self, user: &str, password: &[u8]) -> Result<bool, Unsupported> {
+        match self.check(user, password) {
+            Check::Done(right) => Ok(right),
+            Check::Hash { hash, outcome } => Ok(outcome.settle(verify_secret(hash, password)?)),
+        }
+    }
+}
+
+impl fmt::Debug for UserList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.entries.keys();
+        f.debug_list().entries(names).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// crypt("secret", "$6$rounds=1000$saltsalt$")
+    const CHEAP: &str = "$6$rounds=1000$saltsalt$LAV5VE5Y7w1d73x1mFNspYWUpazfmwv2SoepNXNKJ/otop/Zok96Hr8Q13LEv0DRY/x8v0/crpIjl8NJSAqXV/";
+    /// The reference implementation's hash of "password".
+    const DEAR: &str =
+        "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+
+    fn list(entries: &[(&'static str, &str)]) -> UserList {
+        UserList::new(
+            &[1; 32],
+            entries
+                .iter()
+                .map(|(name, secret)| (*name, Secret::parse(secret).expect(secret))),
+        )
+    }
+
+    fn hash_of(list: &UserList, user: &str, password: &str) -> (String, Outcome) {
+        match list.check(user, password.as_bytes()) {
+            Check::Hash { hash, outcome } => (hash.to_owned(), outcome),
+            Check::Done(right) => panic!("{user} was checked at once: {right}"),
+        }
+    }
+
+    #[test]
+    fn plain_passwords_are_checked_at_once() {
+        let users = list(&[("alice", "secret"), ("bob", ""), ("ü", "ß")]);
+        assert!(!users.is_slow());
+        for (user, password, right) in [
+            ("alice", "secret", true),
+            ("alice", "Secret", false),
+            ("alice", "secret ", false),
+            ("alice", "", false),
+            ("bob", "", true),
+            ("bob", "x", false),
+            ("ü", "ß", true),
+            ("carol", "secret", false),
+            ("carol", "", false),
+            ("", "", false),
+            ("Alice", "secret", false),
+        ] {
+            let done =
+                matches!(users.check(user, password.as_bytes()), Check::Done(it) if it == right);
+            assert!(done, "{user}:{password}");
+            assert_eq!(users.verify(user, password.as_bytes()), Ok(right));
+        }
+    }
+
+    #[test]
+    fn an_empty_list_lets_nobody_in() {
+        let users = list(&[]);
+        assert_eq!(users.verify("", b""), Ok(false));
+        assert!(!users.contains(""));
+    }
+
+    #[test]
+    fn every_check_of_a_list_with_a_hash_is_one_of_a_hash() {
+        let users = list(&[("alice", "secret"), ("bob", DEAR), ("carol", CHEAP)]);
+        assert!(users.is_slow());
+        let dear = DEAR.to_owned();
+        assert_eq!(
+            hash_of(&users, "alice", "secret"),
+            (dear.clone(), Outcome::Is(true))
+        );
+        assert_eq!(
+            hash_of(&users, "alice", "x"),
+            (dear.clone(), Outcome::Is(false))
+        );
+        assert_eq!(
+            hash_of(&users, "nobody", "password"),
+            (dear.clone(), Outcome::Is(false))
+        );
+        assert_eq!(
+            hash_of(&users, "nobody", ""),
+            (dear.clone(), Outcome::Is(false))
+        );
+        assert_eq!(hash_of(&users, "bob", "x"), (dear, Outcome::AsVerified));
+        assert_eq!(
+            hash_of(&users, "carol", "x"),
+            (CHEAP.to_owned(), Outcome::AsVerified)
+        );
+    }
+
+    #[test]
+    fn a_list_with_a_hash_is_verified_all_the_same() {
+        let users = list(&[("alice", "secret"), ("bob", DEAR)]);
+        for (user, password, right) in [
+            ("alice", "secret", true),
+            // The right password of the hash that is computed for her.
+            ("alice", "password", false),
+            ("bob", "password", true),
+            ("bob", "secret", false),
+            ("bob", DEAR, false),
+            ("nobody", "password", false),
+        ] {
+            assert_eq!(
+                users.verify(user, password.as_bytes()),
+                Ok(right),
+                "{user}:{password}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        let shown = format!("{:?}", list(&[("alice", "hunter2"), ("bob", DEAR)]));
+        assert!(shown.contains("alice") && !shown.contains("hunter2") && !shown.contains("argon"));
+    }
+}

@@ -1,0 +1,239 @@
+//! What a client speaks TLS by: whom it trusts, and what it shows of itself.
+//!
+//! The system's authorities are read from where OpenSSL and its users keep them, by the PEM code that is here in any
+//! case: `$SSL_CERT_FILE` and `$SSL_CERT_DIR` when they are set, else the first bundle of a list of known places. That
+//! is what rustls-native-certs does on Linux, the only system that this is built for, with four crates more.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::der::Facts;
+use super::files::{self, Fault, Which, read_chain, read_key, read_roots};
+use super::pem;
+
+/// Where distributions keep all authorities in one file: Debian, Arch and Alpine; Fedora; openSUSE; and the rest.
+const BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Sessions that are kept to be resumed. A client has one server, which gives two tickets at a time.
+const SESSIONS: usize = 8;
+
+/// The files of one client.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientFiles<'f> {
+    /// Authorities, instead of the system's.
+    pub ca: Option<&'f Path>,
+    /// The certificate that it shows and those of its issuers, and the key of it.
+    pub identity: Option<(&'f Path, &'f Path)>,
+    /// False: any certificate is accepted.
+    pub verify: bool,
+}
+
+/// What a client speaks TLS by.
+#[derive(Clone, Debug)]
+pub struct LoadedClient {
+    /// For its connections.
+    pub config: Arc<ClientConfig>,
+    /// What its own certificates say, in the order of the file.
+    pub chain: Vec<Facts>,
+}
+
+/// The authorities of the system: read when they are first asked for, and shared by all clients.
+#[derive(Debug, Default)]
+pub struct SystemRoots(Option<Result<Arc<RootCertStore>, String>>);
+
+impl SystemRoots {
+    fn get(&mut self) -> Result<Arc<RootCertStore>, Fault> {
+        let read = || {
+            let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+            read_system(variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"))
+        };
+        let roots = self.0.get_or_insert_with(|| read().map(Arc::new));
+        roots
+            .clone()
+            .map_err(|what| Fault::without_path(Which::System, &what))
+    }
+}
+
+/// Reads the files of a client.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load_client(
+    files: &ClientFiles<'_>,
+    system: &mut SystemRoots,
+) -> Result<LoadedClient, Vec<Fault>> {
+    let provider = Arc::new(ring::default_provider());
+    let roots = match (files.verify, files.ca) {
+        (false, _) => Ok(None),
+        (true, Some(ca)) => read_roots(ca, Which::Ca).map(|roots| Some(Arc::new(roots))),
+        (true, None) => system.get().map(Some),
+    };
+    let identity = files
+        .identity
+        .map(|files| read_identity(files, &provider))
+        .transpose();
+    match (roots, identity) {
+        (Ok(roots), Ok(identity)) => {
+            let (identity, chain) = identity.unzip();
+            let config = configure(roots, identity, provider).map_err(|error| {
+                let which = if files.ca.is_some() {
+                    Which::Ca
+                } else {
+                    Which::System
+                };
+                vec![Fault::without_path(which, &error)]
+            })?;
+            Ok(LoadedClient {
+                config: Arc::new(config),
+                chain: chain.unwrap_or_default(),
+            })
+        }
+        (roots, identity) => {
+            let roots = roots.err().into_iter();
+            Err(roots.chain(identity.err().unwrap_or_default()).collect())
+        }
+    }
+}
+
+fn read_identity(
+    paths: (&Path, &Path),
+    provider: &CryptoProvider,
+) -> Result<(CertifiedKey, Vec<Facts>), Vec<Fault>> {
+    match (read_chain(paths.0, Which::Certificate), read_key(paths.1)) {
+        (Ok((chain, facts)), Ok(key)) => {
+            let identity = files::identity(chain, key, paths, provider);
+            let identity = identity.map_err(|fault| vec![fault])?;
+            Ok((identity, facts))
+        }
+        (chain, key) => Err(chain.err().into_iter().chain(key.err()).collect()),
+    }
+}
+
+fn configure(
+    roots: Option<Arc<RootCertStore>>,
+    identity: Option<CertifiedKey>,
+    provider: Arc<CryptoProvider>,
+) -> Result<ClientConfig, String> {
+    let verifier: Arc<dyn ServerCertVerifier> = match roots {
+        Some(roots) => WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .build()
+            .map_err(|error| error.to_string())?,
+        None => Arc::new(AnyCertificate(Arc::clone(&provider))),
+    };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match identity {
+        Some(identity) => {
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    // RFC 7301: a WebSocket begins in HTTP/1.1.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(config)
+}
+
+/// Takes any certificate, whoever issued it for whomever. That the server has its key is still checked, so that the
+/// connection is with whoever shows it, which is nobody in particular.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What the variables name, when either is set; else the first bundle that there is.
+fn read_system(file: Option<OsString>, folders: Option<OsString>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    if file.is_some() || folders.is_some() {
+        if let Some(file) = file {
+            let path = PathBuf::from(file);
+            add_file(&path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
+        }
+        for folder in folders.iter().flat_map(std::env::split_paths) {
+            add_folder(&folder, &mut roots)
+                .map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
+    } else if let Some(path) = BUNDLES.iter().map(Path::new).find(|path| path.exists()) {
+        add_file(path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
+    }
+    if roots.is_empty() {
+        return Err("there are no certificates of authorities on this system".to_owned());
+    }
+    Ok(roots)
+}
+
+/// Not every certificate of a system need be of a kind that is understood here: those are left out.
+fn add_file(path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
+    let certificates = pem::certificates(&pem::read(path)?)?;
+    roots.add_parsable_certificates(certificates);
+    Ok(())
+}
+
+/// As OpenSSL does, one file after the other; what is none of certificates is passed over. Of a certificate that is there
+/// under two names, as a link by its hash, one is enough.
+fn add_folder(folder: &Path, roots: &mut RootCertStore) -> std::io::Result<()> {
+    let mut certificates = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let found = pem::read(&path).and_then(|text| pem::certificates(&text));
+        certificates.extend(found.unwrap_or_default());
+    }
+    certificates.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
+    certificates.dedup();
+    roots.add_parsable_certificates(certificates);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

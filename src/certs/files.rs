@@ -1,0 +1,145 @@
+//! Certificates and their keys in files, and what is wrong with them, in words.
+
+use std::path::Path;
+
+use rustls::InconsistentKeys;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::der::Facts;
+use super::pem;
+
+/// Which of the files is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The certificate of a server or a client.
+    Certificate,
+    /// Its key.
+    PrivateKey,
+    /// The authorities that a server trusts.
+    ClientCa,
+    /// The authorities that a client trusts.
+    Ca,
+    /// Those that the system trusts.
+    System,
+}
+
+impl Which {
+    /// The key of the configuration that names it, and what it may be.
+    fn key_and_allowed(self) -> (&'static str, &'static str) {
+        match self {
+            Which::Certificate => (
+                "certificate",
+                "a PEM file with the certificate and then those of its issuers",
+            ),
+            Which::PrivateKey => (
+                "private_key",
+                "a PEM file with the key of the certificate, not encrypted, as PKCS#8, PKCS#1 or SEC1",
+            ),
+            Which::ClientCa => (
+                "client_ca",
+                "a PEM file with the certificates of authorities for clients",
+            ),
+            Which::Ca => (
+                "ca",
+                "a PEM file with the certificates of authorities for servers",
+            ),
+            Which::System => (
+                "tls",
+                "a system with the certificates of authorities (the package ca-certificates), or ca in [client.trust]",
+            ),
+        }
+    }
+}
+
+/// What is wrong with one of the files; one line, with its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file.
+    pub which: Which,
+    /// What is wrong, and what is allowed.
+    pub what: String,
+}
+
+impl Fault {
+    pub(super) fn new(which: Which, path: &Path, what: &str) -> Fault {
+        Fault::without_path(which, &format!("{}: {what}", path.display()))
+    }
+
+    pub(super) fn without_path(which: Which, what: &str) -> Fault {
+        let (key, allowed) = which.key_and_allowed();
+        Fault {
+            which,
+            what: format!("{key}: {what}; allowed: {allowed}"),
+        }
+    }
+}
+
+pub(super) type Chain = (Vec<CertificateDer<'static>>, Vec<Facts>);
+
+pub(super) fn read_chain(path: &Path, which: Which) -> Result<Chain, Fault> {
+    let fault = |what: String| Fault::new(which, path, &what);
+    let chain = pem::read(path)
+        .and_then(|text| pem::certificates(&text))
+        .map_err(fault)?;
+    let facts = chain.iter().enumerate().map(|(at, certificate)| {
+        Facts::read(certificate)
+            .ok_or_else(|| fault(format!("certificate {} of it cannot be read", at + 1)))
+    });
+    let facts = facts.collect::<Result<_, _>>()?;
+    Ok((chain, facts))
+}
+
+pub(super) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
+    pem::read(path)
+        .and_then(|text| pem::key(&text))
+        .map_err(|what| Fault::new(Which::PrivateKey, path, &what))
+}
+
+/// The certificates of authorities.
+pub(super) fn read_roots(path: &Path, which: Which) -> Result<RootCertStore, Fault> {
+    let (certificates, _) = read_chain(path, which)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots
+            .add(certificate)
+            .map_err(|error| Fault::new(which, path, &error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+/// Joins a certificate and the key that belongs to it.
+pub(super) fn identity(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    (certificate, private_key): (&Path, &Path),
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Fault> {
+    let key = provider.key_provider.load_private_key(key).map_err(|_| {
+        Fault::new(
+            Which::PrivateKey,
+            private_key,
+            "a key of a kind or length that is not used in TLS; RSA of 2048 bits or more, ECDSA P-256, P-384 or Ed25519 are",
+        )
+    })?;
+    let identity = CertifiedKey::new(chain, key);
+    match identity.keys_match() {
+        // Not every kind of key can be compared.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(identity),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(Fault::new(
+            Which::PrivateKey,
+            private_key,
+            &format!(
+                "not the key of the first certificate in {}",
+                certificate.display()
+            ),
+        )),
+        Err(error) => Err(Fault::new(
+            Which::Certificate,
+            certificate,
+            &error.to_string(),
+        )),
+    }
+}

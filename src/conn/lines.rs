@@ -1,0 +1,83 @@
+//! The phase of lines: text, each line ended by a newline, in both directions. No protocol of the field but the framing of
+//! JSON-RPC over a stream, as the control socket speaks it.
+
+use memchr::memchr;
+
+use crate::proto::ws::frame::{self, Kind};
+
+use super::buffer::{CORK_FULL, Out, Sent};
+use super::connection::Connection;
+use super::event::{CloseReason, Event, Got, Step};
+use super::phase::Phase;
+
+impl Connection {
+    /// The next line of `input`, without its end, told as a text message that need not be UTF-8. One that is longer than
+    /// `max_message` ends the connection.
+    #[inline(never)]
+    pub(super) fn step_lines<'e>(&mut self, input: &'e mut [u8]) -> Step<'e> {
+        let max = self.conf.max_message;
+        let Phase::Lines(lines) = &mut self.phase else {
+            return Step {
+                used: 0,
+                got: Got::More,
+            };
+        };
+        let end = memchr(b'\n', input);
+        let (part, used) = match end {
+            Some(end) => (&mut input[..end], end + 1),
+            None => {
+                let used = input.len();
+                (input, used)
+            }
+        };
+        let before = lines.partial.as_ref().map_or(0, |line| line.len());
+        if before + part.len() > max {
+            self.drain();
+            let reason = CloseReason::Failed(frame::Error::TooBig);
+            return Step {
+                used,
+                got: Got::Now(Event::Closed(reason)),
+            };
+        }
+        let got = match (end, lines.partial.take()) {
+            (Some(_), None) => Got::Now(Event::Message {
+                kind: Kind::Text,
+                data: part,
+            }),
+            (Some(_), Some(mut line)) => {
+                line.extend_from_slice(part);
+                Got::Whole(Kind::Text, line)
+            }
+            (None, partial) => {
+                if !part.is_empty() || partial.is_some() {
+                    let mut line = partial.unwrap_or_default();
+                    line.extend_from_slice(part);
+                    lines.partial = Some(line);
+                }
+                Got::More
+            }
+        };
+        if end.is_some() {
+            self.counters.messages_in += 1;
+        }
+        Step { used, got }
+    }
+
+    /// Sends a line; what it holds must have no newline. A peer that does not read loses its connection.
+    #[inline(never)]
+    pub(super) fn send_line(&mut self, line: &[u8], out: &mut Out<'_>) -> Sent {
+        let backlog = out.through.backlog();
+        if backlog > 0 && backlog + line.len() > self.conf.max_backlog {
+            self.drain();
+            return Sent::Closed;
+        }
+        out.cork.extend_from_slice(line);
+        out.cork.push(b'\n');
+        if out.cork.len() >= CORK_FULL {
+            out.flush();
+        }
+        self.counters.messages_out += 1;
+        self.counters.bytes_out += line.len() as u64 + 1;
+        Sent::Queued
+    }
+}

@@ -1,0 +1,289 @@
+//! The phases of HTTP that write: answers whole, by their head, and in pieces; now, or later from outside of the event.
+
+use crate::proto::http::response;
+use crate::proto::ws::frame::Role;
+use crate::proto::ws::handshake::{self, Offer};
+
+use super::answer::{self, Answer, AnswerHead};
+use super::buffer::{CORK_FULL, Out, THROUGH_FROM};
+use super::connection::{Connection, Said};
+use super::deadline::{Due, Tick};
+use super::phase::{Exchange, Phase};
+
+/// RFC 9110 §15.2.1.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+impl Connection {
+    /// The number of the current request on this connection, which no other has until 2³² later.
+    #[must_use]
+    pub fn exchange(&self) -> u32 {
+        self.exchanges
+    }
+
+    /// Whether a request waits for its answer.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        self.open_exchange().is_some()
+    }
+
+    /// The answer to the current request comes later. With `hold_body`, its body is not read until
+    /// [`Connection::read_body_now`] or the answer.
+    pub fn defer(&mut self, hold_body: bool) {
+        if self.awaits_answer() {
+            self.deferred = true;
+            self.holds_body = hold_body && matches!(self.phase, Phase::ReadBody(..));
+            if self.holds_body {
+                self.waits_for = Due::Never;
+            }
+        }
+    }
+
+    /// Whether the answer to a request is still to come from outside of the event.
+    #[must_use]
+    pub fn is_deferred(&self) -> bool {
+        self.deferred && self.awaits_answer()
+    }
+
+    /// Whether a deferred answer will find no request any more: told once.
+    pub fn take_orphaned(&mut self) -> bool {
+        let orphaned = self.deferred && !self.awaits_answer();
+        self.deferred &= !orphaned;
+        orphaned
+    }
+
+    /// Whether the exchange of that number is still to be answered, or its answer is written piece by piece.
+    #[must_use]
+    pub fn is_in_exchange(&self, exchange: u32) -> bool {
+        self.exchanges == exchange
+            && (self.awaits_answer() || matches!(self.phase, Phase::StreamBody(_)))
+    }
+
+    /// Whether the body of an answer is written piece by piece.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        matches!(self.phase, Phase::StreamBody(_))
+    }
+
+    /// The body that was held back is read from now on, or is to be held back again.
+    pub fn hold_body(&mut self, hold: bool, out: &mut Out<'_>, now: Tick) {
+        let Phase::ReadBody(exchange, _) = &mut self.phase else {
+            return;
+        };
+        if self.holds_body == hold {
+            return;
+        }
+        self.holds_body = hold;
+        if hold {
+            self.waits_for = Due::Never;
+            return;
+        }
+        if exchange.expects_continue && !exchange.answered && self.rest.is_none() {
+            exchange.expects_continue = false;
+            out.cork.extend_from_slice(CONTINUE);
+        }
+        self.wait(Due::Body, self.conf.idle_timeout, now);
+    }
+
+    /// What was answered since the last call, when that answer is complete.
+    #[inline]
+    pub fn take_said(&mut self) -> Option<Said> {
+        let status = core::mem::take(&mut self.said);
+        (status != 0).then_some(Said {
+            status,
+            bytes: self.said_bytes,
+        })
+    }
+
+    /// Answers the current request. False: there is none that waits for an answer, and nothing was written.
+    pub fn respond(&mut self, answer: &Answer<'_>, out: &mut Out<'_>, now: Tick) -> bool {
+        let Some((exchange, whole)) = self.open_exchange() else {
+            return false;
+        };
+        // RFC 9110 §10.1.1: a body that was held back for 100 (Continue) may come or not, and only closing is safe.
+        let persistent =
+            exchange.persistent && !self.last_request && (whole || !exchange.expects_continue);
+        answer::write(answer, exchange, persistent, out);
+        self.said(
+            answer.status,
+            answer::body_length(answer, exchange.head_only),
+        );
+        if whole {
+            self.next_request(persistent, now);
+        } else if let Phase::ReadBody(exchange, _) = &mut self.phase {
+            exchange.answered = true;
+            exchange.persistent = persistent;
+            if persistent {
+                self.hold_body(false, out, now);
+            } else {
+                self.drain();
+            }
+        }
+        self.deferred = false;
+        true
+    }
+
+    fn said(&mut self, status: u16, bytes: u64) {
+        (self.said, self.said_bytes) = (status, bytes);
+    }
+
+    /// Answers the current request with a body that the caller writes past the connection: `length` bytes of it, telling
+    /// each time how many by [`Connection::body_sent`]; or, of an unknown length, by [`Connection::body_piece`] and
+    /// [`Connection::body_end`]. `None`: no request waits for an answer, and nothing was written; else whether a body is
+    /// to be written at all.
+    pub fn respond_head(
+        &mut self,
+        head: &AnswerHead<'_>,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Option<bool> {
+        let (exchange, whole) = self.open_exchange()?;
+        // Nothing is read meanwhile, so a body that is still coming ends the connection; as does an answer that has no
+        // other end.
+        let endless = head.length.is_none() && exchange.http10;
+        let persistent = exchange.persistent && !self.last_request && whole && !endless;
+        answer::write_head(head, exchange, persistent, out);
+        self.deferred = false;
+        if exchange.head_only || head.length == Some(0) {
+            self.said(head.status, 0);
+            self.next_request(persistent, now);
+            return Some(false);
+        }
+        let exchange = Exchange {
+            persistent,
+            answered: true,
+            status: head.status,
+            ..exchange
+        };
+        self.said_bytes = 0;
+        self.phase = match head.length {
+            Some(length) => Phase::SendBody(exchange, length),
+            None => Phase::StreamBody(exchange),
+        };
+        self.waits_for = Due::Never;
+        Some(true)
+    }
+
+    /// Bytes of the answer's body that are still to be written past the connection.
+    #[must_use]
+    pub fn body_left(&self) -> u64 {
+        match self.phase {
+            Phase::SendBody(_, left) => left,
+            _ => 0,
+        }
+    }
+
+    /// `count` bytes of the answer's body were written, at most [`Connection::body_left`]. After the last of them the
+    /// connection goes on to the next request, or ends.
+    pub fn body_sent(&mut self, count: u64, now: Tick) {
+        if let Phase::SendBody(exchange, left) = &mut self.phase {
+            *left = left.saturating_sub(count);
+            self.said_bytes += count;
+            if *left == 0 {
+                let persistent = exchange.persistent && !self.last_request;
+                self.said = exchange.status;
+                self.next_request(persistent, now);
+            }
+        }
+    }
+
+    /// Writes a piece of a body of unknown length. False: no such answer is under way.
+    pub fn body_piece(&mut self, piece: &[u8], out: &mut Out<'_>) -> bool {
+        let Phase::StreamBody(exchange) = &self.phase else {
+            return false;
+        };
+        let http10 = exchange.http10;
+        if piece.is_empty() {
+            // RFC 9112 §7.1: a chunk of no length would be the last.
+            return true;
+        }
+        self.said_bytes += piece.len() as u64;
+        if !http10 {
+            out.cork
+                .extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        }
+        if piece.len() >= THROUGH_FROM {
+            out.pass(piece);
+        } else {
+            out.cork.extend_from_slice(piece);
+        }
+        if !http10 {
+            out.cork.extend_from_slice(b"\r\n");
+        }
+        if out.cork.len() >= CORK_FULL {
+            out.flush();
+        }
+        true
+    }
+
+    /// The body of unknown length is complete.
+    pub fn body_end(&mut self, out: &mut Out<'_>, now: Tick) {
+        let Phase::StreamBody(exchange) = &self.phase else {
+            return;
+        };
+        let exchange = *exchange;
+        if !exchange.http10 {
+            out.cork.extend_from_slice(b"0\r\n\r\n");
+        }
+        self.said = exchange.status;
+        self.next_request(exchange.persistent && !self.last_request, now);
+    }
+
+    /// The request that waits for an answer, and whether all of it has come.
+    fn open_exchange(&self) -> Option<(Exchange, bool)> {
+        match &self.phase {
+            Phase::AwaitAnswer(exchange) => Some((*exchange, true)),
+            Phase::ReadBody(exchange, _) if !exchange.answered => Some((*exchange, false)),
+            _ => None,
+        }
+    }
+
+    /// Answers what is no good request, or cannot be taken, and ends the connection.
+    pub(super) fn refuse(&mut self, status: u16, out: &mut Out<'_>) {
+        let exchange = match &self.phase {
+            Phase::AwaitAnswer(exchange)
+            | Phase::ReadBody(exchange, _)
+            | Phase::SendBody(exchange, _)
+            | Phase::StreamBody(exchange) => *exchange,
+            _ => Exchange::broken(),
+        };
+        if !exchange.answered {
+            let fields: &[(&str, &[u8])] = &[("Content-Type", b"text/html; charset=utf-8")];
+            let body = response::error_page(status);
+            let answer = Answer {
+                status,
+                fields,
+                body: body.as_bytes(),
+            };
+            answer::write(&answer, exchange, false, out);
+            self.said(status, answer::body_length(&answer, exchange.head_only));
+        }
+        self.drain();
+    }
+
+    pub(super) fn next_request(&mut self, persistent: bool, now: Tick) {
+        if persistent {
+            self.phase = Phase::ReadHead { scanned: 0 };
+            self.wait(Due::Idle, self.conf.idle_timeout, now);
+        } else {
+            self.drain();
+        }
+    }
+
+    /// Accepts the upgrade that the current request offers (RFC 6455 §4.2.2). False: no request waits for an answer.
+    pub fn upgrade(
+        &mut self,
+        offer: &Offer<'_>,
+        protocol: Option<&str>,
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> bool {
+        if !matches!(self.phase, Phase::AwaitAnswer(_)) {
+            return false;
+        }
+        handshake::write_response(out.cork, offer, protocol, out.date);
+        self.deferred = false;
+        self.said(101, 0);
+        self.open(Role::Server, now);
+        true
+    }
+}

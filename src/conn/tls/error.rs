@@ -1,0 +1,56 @@
+//! Why TLS ends a connection.
+
+use std::fmt;
+
+use rustls::{AlertDescription, Error};
+
+/// Why a connection cannot go on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TlsError {
+    /// The client's first byte begins an HTTP request, and no handshake (server).
+    PlainHttp,
+    /// The server's first byte begins a plain text, and no handshake (client).
+    PlainAnswer,
+    /// The peer broke the protocol, or there is nothing that both sides can do, or it shows no certificate that we
+    /// trust. The alert that tells it so is in the ciphertext.
+    Failed(Error),
+    /// The keys are used up (RFC 8446 §5.5).
+    Exhausted,
+}
+
+impl TlsError {
+    /// Whether a certificate was refused: the peer's by us, or ours by the peer. Trying again soon changes nothing.
+    #[must_use]
+    pub fn is_certificate(&self) -> bool {
+        use AlertDescription as Alert;
+        match self {
+            TlsError::Failed(Error::InvalidCertificate(_) | Error::NoCertificatesPresented) => true,
+            // RFC 8446 §6.2
+            TlsError::Failed(Error::AlertReceived(alert)) => matches!(
+                *alert,
+                Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+                    | Alert::CertificateRequired
+            ),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsError::PlainHttp => f.write_str("plain HTTP on a port that speaks TLS"),
+            TlsError::PlainAnswer => f.write_str("the server does not speak TLS on this port"),
+            TlsError::Failed(error) => error.fmt(f),
+            TlsError::Exhausted => f.write_str("the keys are used up"),
+        }
+    }
+}
+
+impl std::error::Error for TlsError {}

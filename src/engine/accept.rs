@@ -1,0 +1,186 @@
+//! Listeners in the loop, and how connections come in by them.
+
+use std::io;
+use std::rc::Rc;
+
+use mio::{Registry, Token};
+
+use crate::conn::Conf;
+use crate::conn::deadline::{Millis, Tick};
+use crate::conn::event::ConnId;
+
+use super::core::Core;
+use super::listener::{Bound, Listener};
+use super::slot::Who;
+
+/// Connections that one turn accepts from one listener.
+const ACCEPTS: usize = 64;
+
+/// A listener that ran out of descriptors is tried again after this, and when a connection ends.
+const ACCEPT_AGAIN: Millis = Millis::new(250);
+
+/// A listener of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub(super) usize);
+
+/// All listeners, and when they are accepted from.
+pub(super) struct Doors {
+    listeners: Vec<Option<Listener>>,
+    max_connections: usize,
+    /// Some listener has connections to accept.
+    accepts: bool,
+    /// Accepting pauses until then, for descriptors have run out.
+    again: Option<Tick>,
+    /// That was logged, and connections have been waiting since: each that ends lets one in, and is not worth a line.
+    paused: bool,
+}
+
+impl Doors {
+    pub(super) fn new(max_connections: usize) -> Doors {
+        Doors {
+            listeners: Vec::new(),
+            max_connections,
+            accepts: false,
+            again: None,
+            paused: false,
+        }
+    }
+
+    /// Accepts from `bound` on behalf of `owner`; its token is its id's number from `base` on.
+    pub(super) fn listen(
+        &mut self,
+        bound: Bound,
+        owner: u32,
+        conf: Rc<Conf>,
+        registry: &Registry,
+        base: usize,
+    ) -> io::Result<ListenerId> {
+        let free = self.listeners.iter().position(Option::is_none);
+        let at = free.unwrap_or(self.listeners.len());
+        let listener = Listener::new(bound, owner, conf, registry, Token(base + at))?;
+        if free.is_some() {
+            self.listeners[at] = Some(listener);
+        } else {
+            self.listeners.push(Some(listener));
+        }
+        Ok(ListenerId(at))
+    }
+
+    pub(super) fn hand_over(&mut self, id: ListenerId, owner: u32, conf: Rc<Conf>) {
+        if let Some(Some(listener)) = self.listeners.get_mut(id.0) {
+            listener.owner = owner;
+            listener.conf = conf;
+        }
+    }
+
+    pub(super) fn close(&mut self, id: ListenerId) {
+        if let Some(listener) = self.listeners.get_mut(id.0) {
+            *listener = None;
+        }
+    }
+
+    pub(super) fn close_all(&mut self) {
+        self.listeners.clear();
+    }
+
+    /// The system reported a listener.
+    pub(super) fn note(&mut self, index: usize) {
+        if let Some(Some(listener)) = self.listeners.get_mut(index) {
+            listener.ready = true;
+            self.accepts = true;
+        }
+    }
+
+    /// Whether there is something to accept at once.
+    pub(super) fn is_ready(&self) -> bool {
+        self.accepts && self.again.is_none()
+    }
+
+    /// When a listener is to be tried again.
+    pub(super) fn again(&self) -> Option<Tick> {
+        self.again
+    }
+
+    /// Connections have ended, so there are descriptors.
+    pub(super) fn has_room(&mut self) {
+        self.again = None;
+    }
+
+    /// Accepts what the listeners have, each in its turn.
+    pub(super) fn accept(&mut self, core: &mut Core, registry: &Registry) {
+        if !self.accepts {
+            return;
+        }
+        if let Some(again) = self.again {
+            if !again.is_due(core.shared.now) {
+                return;
+            }
+            self.again = None;
+        }
+        for at in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS {
+                if !self.accept_one(at, core, registry) {
+                    break;
+                }
+            }
+        }
+        self.accepts = self
+            .listeners
+            .iter()
+            .flatten()
+            .any(|listener| listener.ready);
+    }
+
+    /// Accepts one connection of a listener; false: there is none, or none can be taken now.
+    fn accept_one(&mut self, at: usize, core: &mut Core, registry: &Registry) -> bool {
+        let Some(Some(listener)) = self.listeners.get_mut(at) else {
+            return false;
+        };
+        if !listener.ready || self.again.is_some() {
+            return false;
+        }
+        match listener.accept() {
+            Ok((socket, peer)) => {
+                core.totals.accepted += 1;
+                let owner = &core.owners[listener.owner as usize];
+                let full = core.slots.len() >= self.max_connections.min(ConnId::MAX_SLOTS)
+                    || owner.live >= owner.max_connections;
+                if full {
+                    core.totals.refused += 1;
+                    log::debug!(
+                        "{peer}: closed at once, for as many connections as are allowed are open"
+                    );
+                    return true;
+                }
+                let who = Who {
+                    owner: listener.owner,
+                    peer,
+                    loopback: listener.loopback,
+                    tls: owner.tls.is_some(),
+                };
+                if let Err(error) = core.insert(socket, who, &listener.conf, registry) {
+                    log::warn!("{peer}: cannot be watched: {error}");
+                }
+                true
+            }
+            Err(error) => {
+                match error.raw_os_error() {
+                    Some(libc::EAGAIN) => {
+                        listener.ready = false;
+                        self.paused = false;
+                    }
+                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                        if !self.paused {
+                            log::warn!("accepting pauses until connections end: {error}");
+                        }
+                        self.paused = true;
+                        self.again = Some(core.shared.now.after(ACCEPT_AGAIN));
+                    }
+                    // The connection is gone already, or its network is: accept(2) says to go on.
+                    _ => return true,
+                }
+                false
+            }
+        }
+    }
+}

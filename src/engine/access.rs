@@ -1,0 +1,77 @@
+//! The access log: a line at level info for each request that was answered, or that was none.
+//!
+//! ```text
+//! c7: 192.0.2.4:50112: WS_SERVER_1: GET /index.html 200, 5120 bytes in 3 ms
+//! ```
+//!
+//! The path is without its query and without credentials. Bytes are those of the body; the time is from the head's
+//! arrival to the last byte that was written, as finely as the loop's clock.
+
+use std::fmt;
+
+use crate::conn::Said;
+use crate::conn::deadline::Tick;
+use crate::conn::event::ConnId;
+use crate::proto::http::head::{RequestHead, RequestTarget};
+
+use super::socket::Peer;
+
+/// What is remembered of a request until its answer is complete.
+#[derive(Debug)]
+pub(super) struct Access {
+    request: String,
+    begun: Tick,
+}
+
+/// Whether the log has such lines.
+pub(super) fn is_wanted() -> bool {
+    log::log_enabled!(log::Level::Info)
+}
+
+impl Access {
+    pub(super) fn new(head: &RequestHead<'_>, begun: Tick) -> Box<Access> {
+        let path = match head.target() {
+            RequestTarget::Origin { path, .. } | RequestTarget::Absolute { path, .. } => path,
+            RequestTarget::Authority(_) => "-",
+            RequestTarget::Asterisk => "*",
+        };
+        Box::new(Access {
+            request: format!("{} {path}", head.method().as_str()),
+            begun,
+        })
+    }
+}
+
+/// Whose request it was.
+pub(super) struct Whose<'w> {
+    pub id: ConnId,
+    pub peer: Peer,
+    pub server: &'w str,
+}
+
+impl fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.id, self.peer, self.server)
+    }
+}
+
+/// Writes the line; without `access` what came was no request.
+pub(super) fn write(whose: &Whose<'_>, access: Option<&Access>, said: Said, now: Tick) {
+    let Said { status, bytes } = said;
+    match access {
+        Some(Access { request, begun }) => {
+            let time = now.since(*begun);
+            log::info!("{whose}: {request} {status}, {bytes} bytes in {time} ms");
+        }
+        None => log::info!("{whose}: no request {status}, {bytes} bytes"),
+    }
+}
+
+/// Writes the line of a request whose connection ended before it was answered.
+pub(super) fn write_unanswered(whose: &Whose<'_>, access: &Access, now: Tick) {
+    let time = now.since(access.begun);
+    log::info!(
+        "{whose}: {} unanswered, gone after {time} ms",
+        access.request
+    );
+}

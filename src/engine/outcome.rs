@@ -1,0 +1,24 @@
+//! What the engine has to tell that is no event of a connection: polled after each turn.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::conn::event::ExchangeId;
+use crate::files::Visited;
+
+/// Something that came to an end outside of any event.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The answer that was asked for by [`Engine::visit`](super::Engine::visit).
+    Visited(ExchangeId, Box<Visited>),
+    /// The addresses that were asked for by [`Engine::resolve`](super::Engine::resolve), by the number given.
+    Resolved(u64, io::Result<Vec<SocketAddr>>),
+    /// The peer of a request whose answer was deferred has closed its half of the connection: likely it has left, though
+    /// some read on.
+    Left(ExchangeId),
+    /// A request whose answer was deferred is no more, for its connection has ended.
+    Orphaned(ExchangeId),
+    /// What waited for the peer of an answer in pieces has left; told once for each
+    /// [`Ops::tell_drained`](super::Ops::tell_drained).
+    Drained(ExchangeId),
+}

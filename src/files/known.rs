@@ -1,0 +1,325 @@
+//! What was seen of files shortly before: the content of small ones, and which neighbours there are.
+//!
+//! Nothing is served from memory that the file system has not confirmed for this request: the path is resolved anew, and
+//! content counts only while size, times, device and inode are what they were. What may be out of date, by a second at
+//! most, is whether a neighbour in another coding has appeared.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::conn::deadline::Tick;
+
+use super::answer::Source;
+use super::coding::Coding;
+use super::open::{Found, Opened, Root, Stamp, Way, is_cold};
+
+/// Files up to this length are sent from memory.
+const SMALL: u64 = 8 * 1024;
+
+/// The most files that are remembered of a folder.
+const MAX_ENTRIES: usize = 256;
+
+/// The most bytes of content that are remembered of a folder.
+const MAX_CONTENT: usize = 512 * 1024;
+
+/// Bytes that an entry takes beside its content, roughly.
+const ENTRY: usize = 128;
+
+/// Neighbours are looked for again after so many milliseconds.
+const FRESH: u32 = 1000;
+
+/// A file that was written in the last seconds may be written again within one tick of its clock.
+const SETTLED: u64 = 2;
+
+/// Which codings of a file lie beside it, in the order of [`Coding::ALL`].
+type Neighbours = [bool; Coding::ALL.len()];
+
+#[derive(Debug, Clone, Default)]
+struct Entry {
+    neighbours: Option<(Neighbours, Tick)>,
+    content: Option<(Stamp, Arc<[u8]>)>,
+}
+
+/// What was seen of the files of a folder.
+#[derive(Debug, Default)]
+pub struct Known {
+    entries: HashMap<Box<[u8]>, Entry>,
+    /// Bytes of content.
+    bytes: usize,
+}
+
+impl Known {
+    /// Adds what was seen elsewhere.
+    pub fn learn(&mut self, seen: Known) {
+        for (path, entry) in seen.entries {
+            if let Some(neighbours) = entry.neighbours {
+                self.entry(&path).neighbours = Some(neighbours);
+            }
+            if let Some((stamp, content)) = entry.content {
+                self.keep(&path, stamp, &content);
+            }
+        }
+    }
+
+    /// Bytes of memory that it holds, roughly.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.bytes + self.entries.len() * ENTRY
+    }
+
+    fn entry(&mut self, path: &[u8]) -> &mut Entry {
+        if self.entries.len() >= MAX_ENTRIES && !self.entries.contains_key(path) {
+            self.forget_all();
+        }
+        self.entries.entry(path.into()).or_default()
+    }
+
+    fn keep(&mut self, path: &[u8], stamp: Stamp, content: &Arc<[u8]>) {
+        if self.bytes + content.len() > MAX_CONTENT {
+            self.forget_all();
+        }
+        let before = self
+            .entry(path)
+            .content
+            .replace((stamp, Arc::clone(content)));
+        self.bytes += content.len();
+        self.bytes -= before.map_or(0, |(_, content)| content.len());
+    }
+
+    /// Starting anew now and then is cheaper than to know what was used last.
+    fn forget_all(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+}
+
+/// How a request looks at files: whether it may wait, and with what it remembers.
+pub(super) struct Look<'l> {
+    way: Way,
+    known: &'l mut Known,
+    now: Tick,
+}
+
+impl<'l> Look<'l> {
+    pub(super) fn waiting(known: &'l mut Known) -> Self {
+        Look {
+            way: Way::Waiting,
+            known,
+            now: Tick::default(),
+        }
+    }
+
+    pub(super) fn waiting_at(known: &'l mut Known, now: Tick) -> Self {
+        Look {
+            way: Way::Waiting,
+            known,
+            now,
+        }
+    }
+
+    pub(super) fn cached(known: &'l mut Known, now: Tick) -> Self {
+        Look {
+            way: Way::Cached,
+            known,
+            now,
+        }
+    }
+
+    pub(super) fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Which neighbours a file has.
+    pub(super) fn neighbours(&mut self, root: &Root, path: &[u8]) -> io::Result<Neighbours> {
+        if let Some((neighbours, seen)) = self.known.entries.get(path).and_then(|it| it.neighbours)
+            && self.now.since(seen) < FRESH
+        {
+            return Ok(neighbours);
+        }
+        let mut neighbours = [false; Coding::ALL.len()];
+        for (exists, coding) in neighbours.iter_mut().zip(Coding::ALL) {
+            let path = [path, coding.suffix().as_bytes()].concat();
+            match root.find(&path, self.way) {
+                Ok(found) => *exists = matches!(found, Found::File(_)),
+                Err(error) if is_cold(&error, self.way) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        self.known.entry(path).neighbours = Some((neighbours, self.now));
+        Ok(neighbours)
+    }
+
+    /// A file's bytes. `stamp` is what was found of it just now.
+    pub(super) fn load(
+        &mut self,
+        root: &Root,
+        path: &[u8],
+        stamp: Option<Stamp>,
+    ) -> io::Result<(Stamp, Source)> {
+        let stamp = match stamp {
+            Some(stamp) => stamp,
+            None => match root.find(path, self.way)? {
+                Found::File(stamp) => stamp,
+                Found::Folder(_) => return Err(io::ErrorKind::NotFound.into()),
+            },
+        };
+        if let Some(entry) = self.known.entries.get(path)
+            && let Some((then, content)) = &entry.content
+            && *then == stamp
+        {
+            return Ok((stamp, Source::Content(Arc::clone(content))));
+        }
+        let Opened { file, stamp } = root.read(path, self.way)?;
+        if stamp.size > SMALL {
+            return Ok((stamp, Source::File(Arc::new(file))));
+        }
+        let content = read(&file, stamp.size as usize, self.way)?;
+        if is_settled(stamp) {
+            self.known.keep(path, stamp, &content);
+        }
+        Ok((stamp, Source::Content(content)))
+    }
+}
+
+/// Whether what was read is what the stamp will go on standing for.
+fn is_settled(stamp: Stamp) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_secs());
+    let latest = stamp.modified.0.max(stamp.changed.0);
+    u64::try_from(latest).is_ok_and(|latest| latest + SETTLED < now)
+}
+
+/// Reads a file whole.
+fn read(file: &File, size: usize, way: Way) -> io::Result<Arc<[u8]>> {
+    let mut content = vec![0; size];
+    let mut filled = 0;
+    while filled < size {
+        let flags = if way == Way::Cached {
+            libc::RWF_NOWAIT
+        } else {
+            0
+        };
+        match read_at(file, &mut content[filled..], filled as u64, flags) {
+            // It became shorter since it was looked at.
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => filled += count,
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                // A file system that cannot tell is in memory, or as good as.
+                Some(libc::EOPNOTSUPP) => {
+                    let rest = &mut content[filled..];
+                    filled += read_at(file, rest, filled as u64, 0)?;
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+    Ok(content.into())
+}
+
+/// preadv2(2) with one part.
+fn read_at(file: &File, buffer: &mut [u8], offset: u64, flags: libc::c_int) -> io::Result<usize> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    // SAFETY: the part is memory of ours of the length that it says, and the call only writes to it.
+    let count = unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, flags) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Whether a read of the byte at `offset` would not wait for the disk.
+#[must_use]
+pub fn is_in_memory(file: &File, offset: u64) -> bool {
+    let mut byte = [0];
+    match read_at(file, &mut byte, offset, libc::RWF_NOWAIT) {
+        Err(error) => error.raw_os_error() != Some(libc::EAGAIN),
+        Ok(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn bytes(loaded: io::Result<(Stamp, Source)>) -> Vec<u8> {
+        match loaded.unwrap().1 {
+            Source::Content(content) => content.to_vec(),
+            Source::File(_) => panic!("it is small"),
+        }
+    }
+
+    #[test]
+    fn content_is_remembered_until_the_file_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "file").unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let Ok(Found::File(stamp)) = root.find(b"a", Way::Waiting) else {
+            panic!("it is a file");
+        };
+        let mut known = Known::default();
+        known.keep(b"a", stamp, &Arc::from(&b"kept"[..]));
+        let load = |known: &mut Known| bytes(Look::waiting(known).load(&root, b"a", None));
+        assert_eq!(load(&mut known), b"kept");
+        fs::write(folder.path().join("a"), "other").unwrap();
+        assert_eq!(load(&mut known), b"other");
+        assert!(known.held() < 1000);
+    }
+
+    #[test]
+    fn what_was_written_just_now_is_not_remembered() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let stamp = |ago: i64| {
+            let then = now.as_secs().cast_signed() - ago;
+            Stamp {
+                size: 1,
+                modified: (then, 0),
+                changed: (0, 0),
+                device: 1,
+                inode: 1,
+            }
+        };
+        assert!(!is_settled(stamp(0)) && !is_settled(stamp(-100)));
+        assert!(is_settled(stamp(60)));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut known = Known::default();
+        let stamp = Stamp {
+            size: 0,
+            modified: (0, 0),
+            changed: (0, 0),
+            device: 0,
+            inode: 0,
+        };
+        for round in 0..5000_u32 {
+            let content: Arc<[u8]> = vec![0; (round % 8192) as usize].into();
+            known.keep(&round.to_le_bytes(), stamp, &content);
+            assert!(known.held() <= MAX_CONTENT + MAX_ENTRIES * ENTRY);
+        }
+        assert!(known.held() > 0);
+    }
+
+    #[test]
+    fn neighbours_are_looked_for_once_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "").unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let mut known = Known::default();
+        let mut at = |tick| {
+            let mut look = Look::waiting_at(&mut known, Tick(tick));
+            look.neighbours(&root, b"a").unwrap()
+        };
+        assert_eq!(at(5000), [false, false]);
+        fs::write(folder.path().join("a.gz"), "").unwrap();
+        assert_eq!(at(5000 + FRESH - 1), [false, false]);
+        assert_eq!(at(5000 + FRESH), [false, true]);
+    }
+}

@@ -1,0 +1,70 @@
+//! A request that is taken to the files by somebody who may wait.
+
+use std::sync::Arc;
+
+use crate::conn::deadline::Tick;
+use crate::proto::http::head::{FieldTable, RequestHead};
+
+use super::answer::Answer;
+use super::folder::Folder;
+use super::known::{Known, Look};
+use super::open::status;
+
+/// Everything that the answer to a request depends on, to be taken to another thread.
+#[derive(Debug)]
+pub struct Visit {
+    folder: Arc<Folder>,
+    head: Vec<u8>,
+    prefix: String,
+    now: Tick,
+}
+
+/// The answer, and what was seen on the way.
+#[derive(Debug)]
+pub struct Visited {
+    /// The answer.
+    pub answer: Answer,
+    /// To be learnt by whoever answers the next request.
+    pub seen: Known,
+}
+
+impl Visited {
+    /// The answer where there is none for a fault of ours.
+    #[must_use]
+    pub fn failed() -> Visited {
+        Visited {
+            answer: Answer::page(500),
+            seen: Known::default(),
+        }
+    }
+}
+
+impl Visit {
+    /// The visit that a request wants; see [`Folder::answer`].
+    #[must_use]
+    pub fn new(folder: &Arc<Folder>, head: &RequestHead<'_>, prefix: &str, now: Tick) -> Visit {
+        Visit {
+            folder: Arc::clone(folder),
+            head: head.bytes().to_vec(),
+            prefix: prefix.to_owned(),
+            now,
+        }
+    }
+
+    /// Makes it. The disk is waited for.
+    #[must_use]
+    pub fn make(self) -> Visited {
+        let mut seen = Known::default();
+        let mut table = FieldTable::default();
+        let answer = match RequestHead::decode(&self.head, &mut 0, &mut table) {
+            Ok(Some((head, _))) => {
+                let mut look = Look::waiting_at(&mut seen, self.now);
+                let visit = self.folder.visit(&head, &self.prefix, &mut look);
+                visit.unwrap_or_else(|error| Answer::page(status(&error)))
+            }
+            // It was decoded before.
+            _ => Answer::page(500),
+        };
+        Visited { answer, seen }
+    }
+}

@@ -1,0 +1,369 @@
+//! The URL of a WebSocket (RFC 6455 §3), and that of HTTP which stands for it: where to connect, and what to ask for.
+//!
+//! ```text
+//! ws-URI  = "ws:"  "//" host [ ":" port ] path [ "?" query ]
+//! wss-URI = "wss:" "//" host [ ":" port ] path [ "?" query ]
+//! ```
+//!
+//! Userinfo, which RFC 3986 §3.2.1 has before the host, becomes credentials. A URL may hold secrets, in its userinfo and
+//! in its path alike: neither is shown by `Debug`, `Display` or a [`Fault`].
+
+use std::fmt;
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::byte::is_target;
+
+/// The longest name of a host (RFC 1035 §2.3.4), and the longest label of it.
+const MAX_NAME: usize = 253;
+const MAX_LABEL: usize = 63;
+
+/// The longest path and query: it has to fit into the request line that RFC 9112 §3 has every server read.
+pub const MAX_PARAMETERS: usize = 7900;
+
+/// Where a WebSocket is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url {
+    /// Whether it is spoken to over TLS: `wss` and `https`.
+    pub tls: bool,
+    /// The host.
+    pub host: Host,
+    /// The port, when it is written.
+    pub port: Option<u16>,
+    /// Path and query as they are, when they are written; a query alone has its slash before it.
+    pub parameters: Option<String>,
+    /// Who connects, when that is written.
+    pub userinfo: Option<Userinfo>,
+}
+
+/// A user's name and password, percent-decoded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Userinfo {
+    /// Without a colon, which Basic could not carry (RFC 7617 §2).
+    pub user: String,
+    /// Empty when there is none.
+    pub password: String,
+}
+
+/// A host: a name, or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// A name as it was written: letters, digits, hyphens and underscores between dots.
+    Name(String),
+    /// An address of either kind.
+    Ip(IpAddr),
+}
+
+/// What is wrong with a URL, or with a part of one. It never shows what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// There is a space or a control character.
+    Space,
+    /// There is a character beyond ASCII, or another that must be percent-encoded.
+    Character,
+    /// There is no scheme, or one that is not ws, wss, http or https.
+    Scheme,
+    /// There is a fragment, which means nothing to a WebSocket (RFC 6455 §3).
+    Fragment,
+    /// A percent sign in the userinfo is not followed by two hexadecimal digits, or what they say is not UTF-8 or a
+    /// control character.
+    Userinfo,
+    /// There is an @ in the userinfo.
+    At,
+    /// There is an encoded colon in the user's name.
+    UserColon,
+    /// There is no host.
+    HostMissing,
+    /// The host is neither a name nor an address.
+    Host,
+    /// The host is an IPv6 address without its brackets.
+    Brackets,
+    /// The host is an IPv6 address with a zone.
+    Zone,
+    /// The port is no number from 1 to 65535.
+    Port,
+    /// Path and query do not begin with a slash.
+    Slash,
+    /// Path and query are too long.
+    TooLong,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::Space => "a space or a control character, which is percent-encoded in a URL",
+            Fault::Character => "a character that must be percent-encoded in a URL",
+            Fault::Scheme => "it does not begin with ws://, wss://, http:// or https://",
+            Fault::Fragment => "a fragment (#), which a WebSocket has none of",
+            Fault::Userinfo => "the user name or password is not percent-encoded UTF-8",
+            Fault::At => "an @ in the user name or password, which is written %40",
+            Fault::UserColon => "a colon in the user name, which cannot be sent",
+            Fault::HostMissing => "the host is missing",
+            Fault::Host => {
+                "the host is neither a name in ASCII (an international one is written in its form xn--) nor an address"
+            }
+            Fault::Brackets => "an IPv6 address in a URL stands in brackets",
+            Fault::Zone => "an IPv6 address with a zone, which is not supported",
+            Fault::Port => "the port is no number from 1 to 65535",
+            Fault::Slash => "path and query do not begin with a slash",
+            Fault::TooLong => "path and query are too long",
+        })
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl Url {
+    /// Reads a URL whose scheme is ws, wss, http or https.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Url, Fault> {
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(Fault::Space);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(Fault::Scheme)?;
+        let tls = match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "http" => false,
+            "wss" | "https" => true,
+            _ => return Err(Fault::Scheme),
+        };
+        if rest.contains('#') {
+            return Err(Fault::Fragment);
+        }
+        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (userinfo, authority) = match authority.split_once('@') {
+            Some((userinfo, authority)) => (Some(userinfo), authority),
+            None => (None, authority),
+        };
+        if authority.contains('@') {
+            return Err(Fault::At);
+        }
+        let (host, port) = split_port(authority)?;
+        let parameters = match rest {
+            "" => None,
+            query if query.starts_with('?') => Some(format!("/{query}")),
+            path => Some(path.to_owned()),
+        };
+        if let Some(parameters) = &parameters {
+            check_parameters(parameters)?;
+        }
+        Ok(Url {
+            tls,
+            host: Host::in_url(host)?,
+            port,
+            parameters,
+            userinfo: userinfo
+                .filter(|userinfo| !userinfo.is_empty())
+                .map(Userinfo::parse)
+                .transpose()?,
+        })
+    }
+
+    /// The port to connect to: the scheme's own when none is written (RFC 6455 §3).
+    #[must_use]
+    pub fn port_or_default(&self) -> u16 {
+        self.port.unwrap_or(default_port(self.tls))
+    }
+
+    /// Path and query; the root when none is written.
+    #[must_use]
+    pub fn parameters_or_default(&self) -> &str {
+        self.parameters.as_deref().unwrap_or("/")
+    }
+}
+
+/// The port of `wss`, or of `ws` (RFC 6455 §3).
+#[must_use]
+pub fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
+}
+
+/// What the Host field of a request says: the port only when it is not the scheme's own (RFC 9110 §7.2).
+#[must_use]
+pub fn host_field(host: &Host, port: u16, tls: bool) -> String {
+    if port == default_port(tls) {
+        host.to_string()
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// Whether this is a path, perhaps with a query, that can be sent as it is.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_parameters(text: &str) -> Result<(), Fault> {
+    if !text.starts_with('/') {
+        Err(Fault::Slash)
+    } else if text.contains('#') {
+        Err(Fault::Fragment)
+    } else if text
+        .bytes()
+        .any(|byte| byte == b' ' || byte.is_ascii_control())
+    {
+        Err(Fault::Space)
+    } else if !text.bytes().all(is_target) {
+        Err(Fault::Character)
+    } else if text.len() > MAX_PARAMETERS {
+        Err(Fault::TooLong)
+    } else {
+        Ok(())
+    }
+}
+
+/// `host [ ":" port ]`; an empty port means the scheme's own (RFC 3986 §3.2.3).
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
+    let (host, port) = if authority.starts_with('[') {
+        authority.split_at(authority.find(']').ok_or(Fault::Host)? + 1)
+    } else if authority.parse::<Ipv6Addr>().is_ok() {
+        return Err(Fault::Brackets);
+    } else {
+        authority.split_at(authority.find(':').unwrap_or(authority.len()))
+    };
+    let port = match port.strip_prefix(':') {
+        None if !port.is_empty() => return Err(Fault::Host),
+        None | Some("") => None,
+        Some(digits) => Some(parse_port(digits)?),
+    };
+    Ok((host, port))
+}
+
+fn parse_port(digits: &str) -> Result<u16, Fault> {
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::Port);
+    }
+    digits
+        .parse()
+        .ok()
+        .filter(|port| *port != 0)
+        .ok_or(Fault::Port)
+}
+
+impl Host {
+    /// A name or an address that stands by itself: an IPv6 address may have its brackets or not.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Host, Fault> {
+        match text.parse::<Ipv6Addr>() {
+            Ok(address) => Ok(Host::Ip(address.into())),
+            Err(_) => Host::in_url(text),
+        }
+    }
+
+    fn in_url(text: &str) -> Result<Host, Fault> {
+        if text.is_empty() {
+            return Err(Fault::HostMissing);
+        }
+        if let Some(literal) = text.strip_prefix('[') {
+            let address = literal.strip_suffix(']').ok_or(Fault::Host)?;
+            if address.contains('%') {
+                return Err(Fault::Zone);
+            }
+            let address = address.parse::<Ipv6Addr>().map_err(|_| Fault::Host)?;
+            return Ok(Host::Ip(address.into()));
+        }
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Ok(Host::Ip(address.into()));
+        }
+        if is_name(text) {
+            Ok(Host::Name(text.to_owned()))
+        } else {
+            Err(Fault::Host)
+        }
+    }
+}
+
+/// Labels of letters, digits, hyphens and underscores between dots, perhaps with one behind the last. A name that ends in
+/// a number is none, but an IPv4 address that somebody has mistyped.
+fn is_name(text: &str) -> bool {
+    let relative = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        (1..=MAX_LABEL).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let last = relative.rsplit('.').next().unwrap_or_default();
+    relative.len() <= MAX_NAME
+        && relative.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl Userinfo {
+    fn parse(text: &str) -> Result<Userinfo, Fault> {
+        let (user, password) = text.split_once(':').unwrap_or((text, ""));
+        let userinfo = Userinfo {
+            user: percent_decoded(user)?,
+            password: percent_decoded(password)?,
+        };
+        if userinfo.user.contains(':') {
+            return Err(Fault::UserColon);
+        }
+        Ok(userinfo)
+    }
+}
+
+fn percent_decoded(text: &str) -> Result<String, Fault> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        if *byte != b'%' {
+            out.push(*byte);
+            continue;
+        }
+        let [high, low, tail @ ..] = tail else {
+            return Err(Fault::Userinfo);
+        };
+        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(Fault::Userinfo);
+        // Two hexadecimal digits are one byte.
+        out.push((digit(*high)? << 4 | digit(*low)?) as u8);
+        rest = tail;
+    }
+    let text = String::from_utf8(out).map_err(|_| Fault::Userinfo)?;
+    if text.chars().any(char::is_control) {
+        return Err(Fault::Userinfo);
+    }
+    Ok(text)
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::Ip(IpAddr::V4(address)) => address.fmt(f),
+            Host::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// Scheme, host and port: what of a URL is no secret.
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "wss" } else { "ws" };
+        write!(
+            f,
+            "{scheme}://{}",
+            host_field(&self.host, self.port_or_default(), self.tls)
+        )
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({self}/…)")
+    }
+}
+
+impl fmt::Debug for Userinfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Userinfo(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests;
