@@ -24,13 +24,16 @@ use std::process::ExitCode;
 
 pub use exit::Exit;
 
+use crate::auth;
+
 use args::{Command, Options};
 
 /// Does what the arguments after the program's name ask for.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter().peekable();
     if args.next_if(|verb| verb == monitor::VERB).is_some() {
-        return monitor::main(args, |_, _| None).into();
+        let verify = |hash: &str, password: &[u8]| auth::verify_secret(hash, password).ok();
+        return monitor::main(args, verify).into();
     }
     match args::parse(args) {
         Ok(Command::Run(options)) => run(options),

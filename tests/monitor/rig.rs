@@ -89,7 +89,7 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    /// Runs a helper with these arguments beside those that it always has. In them, `{}` is the folder.
+    /// Runs a helper with these arguments beside those that it always has.
     pub(crate) fn run(args: &[&str]) -> Helper {
         Helper::run_in(folder(), args)
     }
@@ -97,11 +97,9 @@ impl Helper {
     pub(crate) fn run_in(folder: TempDir, args: &[&str]) -> Helper {
         let (near, far) = packet::pair().expect("a pair of sockets");
         let within = |name: &str| folder.path().join(name);
-        let args = args
-            .iter()
-            .map(|arg| arg.replace("{}", &folder.path().display().to_string()));
         let child = Command::new(env!("CARGO_BIN_EXE_bellwire"))
-            .args(["monitor-helper", "--log", "debug"])
+            .args(["monitor-helper", "--log", "debug", "--config"])
+            .arg(within("bellwire.toml"))
             .args(args)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -302,12 +300,23 @@ pub(crate) fn folder() -> TempDir {
     write("group", GROUP);
     write("matrix", PASSWORDS);
     fs::create_dir(folder.path().join("services")).expect("a folder");
+    let mut config = with_users_by("missing");
     if let Some(modules) = modules() {
         for (name, lines) in services(&modules, folder.path()) {
             write(&format!("services/{name}"), &lines);
+            config.push_str(&with_users_by(name));
         }
     }
+    write("bellwire.toml", &config);
     folder
+}
+
+/// A server whose users are the system's, by this service.
+fn with_users_by(service: &str) -> String {
+    format!(
+        "[[server]]\nbind = [\"127.0.0.1:0\"]\nauth = {{ basic = true }}\n\
+         users = {{ source = \"system\", groups = [\"robots\"], service = \"{service}\" }}\n"
+    )
 }
 
 /// A program that a service runs.

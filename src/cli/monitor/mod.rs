@@ -147,20 +147,17 @@ fn setup(options: Options, socket: OwnedFd, verify: VerifySecret) -> Setup {
         Some(file) => grant::read(file).ok().and_then(|read| read.config),
         None => Some(config::built_in()),
     };
-    let (permitted, identity) = match &config {
-        Some(config) => (
-            Permitted::of(config),
-            privileges::resolve(config).ok().flatten(),
-        ),
-        None => {
-            log::error!("the helper cannot read the configuration: nothing is granted");
-            (Permitted::default(), None)
-        }
-    };
+    let mut permitted = Permitted::default();
+    match &config {
+        Some(config) => permitted.add(config),
+        None => log::error!("the helper cannot read the configuration: nothing is granted"),
+    }
+    let identity = config.as_ref().map(privileges::resolve);
     Setup {
         socket,
         config: options.config,
-        identity,
+        // Where there is none to give sockets to, the daemon itself has not started.
+        identity: identity.and_then(Result::ok).flatten(),
         permitted,
         limit: options.limit,
         verify,
