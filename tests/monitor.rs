@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -447,4 +448,51 @@ fn what_the_configuration_names_is_granted_and_nothing_else() {
     fs::remove_file(helper.path("bellwire.toml")).expect("no file");
     assert!(failure(helper.answer(Ask::Reload)).contains("No such file"));
     assert_eq!(text(open(&mut helper, "new.pem").1), "second key");
+}
+
+#[test]
+fn as_root_a_unix_socket_is_given_to_whom_the_daemon_becomes() {
+    let Some(_leave) = leave() else { return };
+    // SAFETY: geteuid takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        println!("skipped: only root can give something away");
+        return;
+    }
+    let folder = folder();
+    let config = "[daemon]\nuser = \"alice\"\ngroup = \"others\"\n[[server]]\nbind = [\"unix:front.sock\"]\n";
+    fs::write(folder.path().join("bellwire.toml"), config).expect("a file");
+    let mut helper = Helper::run_in(folder, &[]);
+    let path = helper.path("front.sock");
+    let address = format!("unix:{}", path.display());
+    let (answer, _listener) = helper.answer(Ask::Bind { address });
+    assert_eq!(answer, Answer::Descriptor);
+    let owner = fs::symlink_metadata(&path).expect("the socket");
+    assert_eq!((owner.uid(), owner.gid()), (10001, 20002));
+}
+
+#[test]
+fn it_keeps_no_descriptor_and_cannot_be_looked_into() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let begun = helper.answer(Ask::Reload).0;
+    assert_eq!(begun, Answer::Reloaded { accepted: true });
+    let path = format!("/proc/{}", helper.pid());
+    if fs::read_dir(format!("{path}/fd")).is_ok() {
+        // Its log and what nss_wrapper keeps are in the folder; left are input, output and the socket, once the text of
+        // the configuration is closed.
+        let own = || {
+            let descriptors = fs::read_dir(format!("{path}/fd")).into_iter().flatten();
+            let links = descriptors.flatten().map(|one| fs::read_link(one.path()));
+            let links = links.flatten();
+            links
+                .filter(|link| !link.starts_with(helper.path("")))
+                .count()
+        };
+        eventually("three descriptors alone", || own() == 3);
+    }
+    // Not dumpable: what is of the process belongs to root, whoever runs it.
+    let environment = fs::metadata(format!("{path}/environ")).expect("its environment");
+    assert_eq!(environment.uid(), 0);
+    let name = fs::read_to_string(format!("{path}/comm")).expect("its name");
+    assert_eq!(name, "bellwire-helper\n");
 }

@@ -20,6 +20,7 @@ mod serve;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub(super) fn spawn(config: Option<&Path>) -> io::Result<(OwnedFd, Child)> {
     let (near, far) = packet::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command
+        .arg0("bellwire")
         .arg(VERB)
         .args(["--log", &log::max_level().to_string()])
         .env_clear()
