@@ -30,7 +30,12 @@ const PASSWD: &str = "\
 alice:x:10001:20001:in robots by her primary group:/:/bin/false
 bob:x:10002:20002:in robots by a supplementary group:/:/bin/false
 carol:x:10003:20002:in other groups only:/:/bin/false
+dora:HASH:10004:20001:for pam_unix:/:/bin/false
+locked:!HASH:10006:20001:for pam_unix:/:/bin/false
 ";
+
+/// Of "secret of dora", SHA-512 as crypt(5) has it.
+const HASH: &str = "$6$abcdefgh$CW7rL4YuzeZOxTts9LvYzUcIKQjQz7RKZIO66Bd0uvTjNwpOh6eFV.zRU6YCMKu7EQ3I6/78YRPodRkVUYXPl.";
 
 const GROUP: &str = "robots:x:20001:bob\nothers:x:20002:\nthird:x:20003:carol\n";
 
@@ -84,7 +89,7 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    /// Runs a helper with these arguments beside those that it always has. In them, `{}` is the folder.
+    /// Runs a helper with these arguments beside those that it always has.
     pub(crate) fn run(args: &[&str]) -> Helper {
         Helper::run_in(folder(), args)
     }
@@ -92,11 +97,9 @@ impl Helper {
     pub(crate) fn run_in(folder: TempDir, args: &[&str]) -> Helper {
         let (near, far) = packet::pair().expect("a pair of sockets");
         let within = |name: &str| folder.path().join(name);
-        let args = args
-            .iter()
-            .map(|arg| arg.replace("{}", &folder.path().display().to_string()));
         let child = Command::new(env!("CARGO_BIN_EXE_bellwire"))
-            .args(["monitor-helper", "--log", "debug"])
+            .args(["monitor-helper", "--log", "debug", "--config"])
+            .arg(within("bellwire.toml"))
             .args(args)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -293,16 +296,27 @@ pub(crate) fn folder() -> TempDir {
     let write = |name: &str, text: &str| {
         fs::write(folder.path().join(name), text).expect("a file");
     };
-    write("passwd", PASSWD);
+    write("passwd", &PASSWD.replace("HASH", HASH));
     write("group", GROUP);
     write("matrix", PASSWORDS);
     fs::create_dir(folder.path().join("services")).expect("a folder");
+    let mut config = with_users_by("missing");
     if let Some(modules) = modules() {
         for (name, lines) in services(&modules, folder.path()) {
             write(&format!("services/{name}"), &lines);
+            config.push_str(&with_users_by(name));
         }
     }
+    write("bellwire.toml", &config);
     folder
+}
+
+/// A server whose users are the system's, by this service.
+fn with_users_by(service: &str) -> String {
+    format!(
+        "[[server]]\nbind = [\"127.0.0.1:0\"]\nauth = {{ basic = true }}\n\
+         users = {{ source = \"system\", groups = [\"robots\"], service = \"{service}\" }}\n"
+    )
 }
 
 /// A program that a service runs.
@@ -331,6 +345,10 @@ fn services(modules: &Path, folder: &Path) -> Vec<(&'static str, String)> {
         (
             "other",
             "auth required pam_permit.so\naccount required pam_permit.so\n".to_owned(),
+        ),
+        (
+            "unix",
+            "auth required pam_unix.so\naccount required pam_unix.so\n".to_owned(),
         ),
         ("expired", then("pam_debug.so acct=acct_expired")),
         ("outdated", then("pam_debug.so acct=new_authtok_reqd")),

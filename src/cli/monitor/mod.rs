@@ -20,6 +20,7 @@ mod serve;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -33,14 +34,12 @@ use crate::cli::{logging, output};
 use crate::config::{self, LogLevel};
 use crate::engine::packet;
 
+use attempt::VerifySecret;
 use permitted::Permitted;
 use serve::{Setup, Strange, serve};
 
 /// The verb by which the binary runs itself. Not for people, so no help names it.
 pub(super) const VERB: &str = "monitor-helper";
-
-/// Whether a password is the one of a hash; `None` when that cannot be said.
-pub(super) type VerifySecret = fn(&str, &[u8]) -> Option<bool>;
 
 /// An attempt that takes longer is given up.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -64,6 +63,7 @@ pub(super) fn spawn(config: Option<&Path>) -> io::Result<(OwnedFd, Child)> {
     let (near, far) = packet::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command
+        .arg0("bellwire")
         .arg(VERB)
         .args(["--log", &log::max_level().to_string()])
         .env_clear()
@@ -149,20 +149,17 @@ fn setup(options: Options, socket: OwnedFd, verify: VerifySecret) -> Setup {
         Some(file) => grant::read(file).ok().and_then(|read| read.config),
         None => Some(config::built_in()),
     };
-    let (permitted, identity) = match &config {
-        Some(config) => (
-            Permitted::of(config),
-            privileges::resolve(config).ok().flatten(),
-        ),
-        None => {
-            log::error!("the helper cannot read the configuration: nothing is granted");
-            (Permitted::default(), None)
-        }
-    };
+    let mut permitted = Permitted::default();
+    match &config {
+        Some(config) => permitted.add(config),
+        None => log::error!("the helper cannot read the configuration: nothing is granted"),
+    }
+    let identity = config.as_ref().map(privileges::resolve);
     Setup {
         socket,
         config: options.config,
-        identity,
+        // Where there is none to give sockets to, the daemon itself has not started.
+        identity: identity.and_then(Result::ok).flatten(),
         permitted,
         limit: options.limit,
         verify,

@@ -1,24 +1,31 @@
 //! What the configuration names, and so what may be asked for. Nothing is opened here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Address, Config, Server};
+use crate::config::{Address, Config, Server, Users};
 
-/// The files and addresses of one reading of the configuration.
+/// The files, addresses and PAM services of every reading of the configuration so far. What an earlier one names stays
+/// granted: the daemon may refuse the later one for reasons of its own, and then nothing that runs may change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Permitted {
     files: BTreeSet<PathBuf>,
-    addresses: Vec<Address>,
+    /// As they are printed.
+    addresses: BTreeMap<String, Address>,
+    services: BTreeSet<String>,
 }
 
 impl Permitted {
-    /// What this configuration names: of every server, also of those that do not run, for a command may start them.
-    pub(super) fn of(config: &Config) -> Permitted {
-        let binds = config.servers.iter().flat_map(|server| &server.bind);
-        Permitted {
-            files: config.servers.iter().flat_map(files).collect(),
-            addresses: binds.map(|bind| bind.address.clone()).collect(),
+    /// Adds what this configuration names: of every server, also of those that do not run, for a command may start them.
+    pub(super) fn add(&mut self, config: &Config) {
+        for server in &config.servers {
+            let addresses = server.bind.iter().map(|bind| bind.address.clone());
+            self.files.extend(files(server));
+            self.addresses
+                .extend(addresses.map(|address| (address.to_string(), address)));
+            if let Some(Users::System { service, .. }) = &server.users {
+                self.services.insert(service.value.clone());
+            }
         }
     }
 
@@ -31,8 +38,12 @@ impl Permitted {
 
     /// The address that is printed like this.
     pub(super) fn address(&self, asked: &str) -> Option<&Address> {
-        let mut addresses = self.addresses.iter();
-        addresses.find(|address| address.to_string() == asked)
+        self.addresses.get(asked)
+    }
+
+    /// Whether users may be asked for by this PAM service.
+    pub(super) fn service(&self, asked: &str) -> bool {
+        self.services.contains(asked)
     }
 }
 
@@ -43,6 +54,12 @@ fn files(server: &Server) -> Vec<PathBuf> {
         files.push(tls.certificate.value.clone());
         files.push(tls.private_key.value.clone());
         files.extend(tls.client_ca.iter().map(|file| file.value.clone()));
+    }
+    if let Some(Users::List(entries)) = &server.users {
+        let lines = entries
+            .iter()
+            .filter_map(|entry| entry.origin.line.as_ref());
+        files.extend(lines.map(|(file, _)| file.clone()));
     }
     files
 }
@@ -61,11 +78,15 @@ mod tests {
         [[server]]
         active = false
         bind = ["127.0.0.1:81"]
+        auth = { basic = true }
+        users = { source = "system", groups = ["root"], service = "door" }
     "#;
 
     fn permitted() -> Permitted {
+        let mut permitted = Permitted::default();
         let config = crate::config::parse(TEXT, Path::new("/etc/bellwire/bellwire.toml"));
-        Permitted::of(&config.unwrap())
+        permitted.add(&config.unwrap());
+        permitted
     }
 
     #[test]
@@ -110,9 +131,33 @@ mod tests {
     }
 
     #[test]
+    fn services_are_those_of_users_of_the_system() {
+        let permitted = permitted();
+        assert!(permitted.service("door"));
+        assert!(!permitted.service("bellwire") && !permitted.service("Door"));
+    }
+
+    #[test]
+    fn a_file_of_users_is_granted_and_what_was_named_before_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().join("users.txt");
+        std::fs::write(&users, "alice=secret\n").unwrap();
+        let text = "[[server]]\nbind = [\"127.0.0.1:0\"]\n[server.auth]\nbasic = true\n\
+            [server.users]\nfile = \"users.txt\"\nlist = [\"bob=x\"]\n";
+        let config = crate::config::parse(text, &folder.path().join("bellwire.toml"));
+        let mut permitted = permitted();
+        permitted.add(&config.unwrap());
+        assert_eq!(permitted.file(&users), Some(users.as_path()));
+        assert!(permitted.file(Path::new("/keys/key.pem")).is_some());
+        assert!(permitted.address("127.0.0.1:0").is_some());
+        assert!(permitted.address("127.0.0.1:80").is_some());
+    }
+
+    #[test]
     fn nothing_is_granted_before_a_configuration_was_read() {
         let permitted = Permitted::default();
         assert_eq!(permitted.file(Path::new("")), None);
         assert_eq!(permitted.address(""), None);
+        assert!(!permitted.service(""));
     }
 }

@@ -11,8 +11,7 @@ use crate::cli::privileges::Identity;
 use crate::engine::packet;
 use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request, Secret};
 
-use super::VerifySecret;
-use super::attempt::{self, Attempt};
+use super::attempt::{self, Attempt, VerifySecret};
 use super::grant;
 use super::permitted::Permitted;
 use super::queue::Queue;
@@ -229,6 +228,10 @@ impl Helper {
     fn take(&mut self, request: Request, now: Instant) -> Result<(), End> {
         let id = request.id;
         match &request.ask {
+            Ask::Auth { service, .. } if !self.setup.permitted.service(service) => {
+                log::error!("the configuration names no PAM service {service:?}");
+                self.answer(id, Answer::Unavailable)
+            }
             Ask::Auth { .. } | Ask::Hash { .. } => match self.queue.push(now, request) {
                 Ok(()) => Ok(()),
                 Err(_) => self.answer(id, Answer::Unavailable),
@@ -260,7 +263,7 @@ impl Helper {
         let grant::Read { text, config } = grant::read(file)?;
         let accepted = config.is_some();
         if let Some(config) = config {
-            self.setup.permitted = Permitted::of(&config);
+            self.setup.permitted.add(&config);
         }
         Ok((Answer::Reloaded { accepted }, text))
     }
