@@ -53,13 +53,14 @@ const ORDER: &[(&str, &str)] = &[
         "engine",
         "wheel < socket < feed < outbox < sealed < listener < slot < ops < shared < effects < receive < core < deliver < dial < mod",
     ),
+    ("cli/client_test", "report < connect < advice < link < mod"),
     ("engine/dial", "schedule < mod"),
     ("certs", "pem der < files < client < mod"),
     ("conn/tls", "error cipher < machine < mod"),
     ("manager", "backoff < access < pages < server < mod"),
     (
         "cli",
-        "exit < identity < certificates < logging < output < source < args < check < client_test < client_new < signals < daemon < mod",
+        "exit < random < identity < certificates < logging < output < source < args < check < client_url < client_test client_new < signals < daemon < mod",
     ),
 ];
 

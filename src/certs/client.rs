@@ -11,9 +11,11 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::proto::http::url::Host;
 
 use super::der::Facts;
 use super::files::{self, Fault, Which, read_chain, read_key, read_roots};
@@ -105,6 +107,17 @@ pub fn load_client(
             let roots = roots.err().into_iter();
             Err(roots.chain(identity.err().unwrap_or_default()).collect())
         }
+    }
+}
+
+/// What the certificate of a server has to be good for, and what the server is told it is expected to be (RFC 6066 §3).
+///
+/// # Errors
+/// When no certificate can have it.
+pub fn server_name(host: &Host) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    match host {
+        Host::Name(name) => ServerName::try_from(name.clone()),
+        Host::Ip(address) => Ok(ServerName::from(*address)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::Arg;
 
@@ -15,6 +16,8 @@ bellwire: a WebSocket connection manager for small machines
 
   bellwire [run] [-c FILE]    run the servers in the foreground
   bellwire check [-c FILE]    validate the configuration and print every fault
+  bellwire client test ID|URL|-         dial by hand, and say how each step went
+  bellwire client new URL|- [--id ID]   a URL filled into a [[client]] block
 
 Options:
   -c, --config FILE    the configuration file; else $BELLWIRE_CONFIG, ./bellwire.toml (not as root),
@@ -52,12 +55,27 @@ file:line:column: what is wrong, and what is allowed. Exits with 78 on any fault
                        when the file cannot be read
 ";
 
+const CLIENT_HELP: &str = "\
+bellwire client test ID|URL|- [-c FILE] [--json] [--timeout SECONDS]
+bellwire client new URL|- [--id ID]
+
+test dials by hand, without the daemon: DNS, TCP, TLS, upgrade, ping, each with its time, or the cause of the failure and
+what to try. - reads the URL from stdin, so that a password in it is not in the process list. new prints a [[client]] block
+for the configuration.
+
+  -c, --config FILE    the configuration file, where ID is one of its clients
+      --json           one JSON object for each step, one a line
+      --timeout 10     for each step, in seconds
+      --id ID          the id in the block
+
+Exit status: 0 it works, 1 it does not, 4 no such client, 5 timed out, 78 configuration fault.
+";
+
 /// Verbs of the contract whose features are not built.
-const LATER_VERBS: [&str; 10] = [
+const LATER_VERBS: [&str; 9] = [
     "status",
     "reload",
     "server",
-    "client",
     "send",
     "connections",
     "kick",
@@ -73,6 +91,15 @@ pub(super) enum Command {
     Run(Options),
     /// Validate the configuration.
     Check(Options),
+    /// Dial by hand; see `client_test`.
+    ClientTest {
+        target: String,
+        config: Option<PathBuf>,
+        json: bool,
+        timeout: Duration,
+    },
+    /// Fill a URL into a block; see `client_new`.
+    ClientNew { url: String, id: Option<String> },
     /// Print this text.
     Print(&'static str),
 }
@@ -122,6 +149,12 @@ enum Verb {
 
 /// Reads the arguments after the program's name. The error is one line for whoever typed them.
 pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let [verb, rest @ ..] = &args[..]
+        && verb == "client"
+    {
+        return parse_client(rest);
+    }
     let mut parser = lexopt::Parser::from_args(args);
     let mut options = Options::default();
     let mut verb = None;
@@ -161,6 +194,65 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         }
         (None | Some(Verb::Run), false) => Ok(Command::Run(options)),
     }
+}
+
+/// `client test` and `client new`.
+fn parse_client(args: &[OsString]) -> Result<Command, String> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let (mut words, mut config, mut json, mut id) = (Vec::new(), None, false, None);
+    let mut timeout = Duration::from_secs(10);
+    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Print(CLIENT_HELP)),
+            Arg::Long("json") => json = true,
+            Arg::Long("id") => id = Some(text(parser.value())?),
+            Arg::Long("timeout") => {
+                let text = text(parser.value())?;
+                timeout = parse_seconds(&text).ok_or_else(|| {
+                    format!("--timeout: {text:?}; allowed: seconds, from 0.1 to 3600")
+                })?;
+            }
+            Arg::Short('c') | Arg::Long("config") => {
+                let file = parser.value().map_err(|error| error.to_string())?;
+                config = Some(file.into());
+            }
+            Arg::Value(word) => {
+                words.push(text(Ok(word))?);
+            }
+            Arg::Short(letter) => return Err(format!("unknown option -{letter}")),
+            Arg::Long(name) => return Err(format!("unknown option --{name}")),
+        }
+    }
+    let mut words = words.into_iter();
+    match (words.next().as_deref(), words.next(), words.next()) {
+        (Some("test"), Some(target), None) => Ok(Command::ClientTest {
+            target,
+            config,
+            json,
+            timeout,
+        }),
+        (Some("new"), Some(url), None) => Ok(Command::ClientNew { url, id }),
+        (Some(verb @ ("list" | "connect" | "disconnect")), ..) => {
+            Err(format!("client {verb} is not available yet"))
+        }
+        _ => Err("client test takes an ID, a URL or -; client new takes a URL or -".to_owned()),
+    }
+}
+
+/// An argument as text.
+fn text(value: Result<OsString, lexopt::Error>) -> Result<String, String> {
+    let value = value.map_err(|error| error.to_string())?;
+    value
+        .into_string()
+        .map_err(|value| format!("{value:?} is not UTF-8"))
+}
+
+/// Seconds, perhaps with a fraction.
+fn parse_seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.strip_suffix('s').unwrap_or(text).parse().ok()?;
+    (0.1..=3600.0)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
 }
 
 fn parse_verb(word: &OsStr) -> Result<Verb, String> {
@@ -263,6 +355,42 @@ mod tests {
             ("--socket /s", "--socket is not available yet"),
             ("send WS_SERVER_1 --binary", "send is not available yet"),
             ("-- -c", "unknown verb \"-c\"; allowed: run, check"),
+        ] {
+            assert_eq!(parsed(line), Err(error.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn clients_have_verbs_of_their_own() {
+        let new = |url: &str, id: Option<&str>| Command::ClientNew {
+            url: url.to_owned(),
+            id: id.map(str::to_owned),
+        };
+        assert_eq!(parsed("client new ws://h"), Ok(new("ws://h", None)));
+        assert_eq!(parsed("client new --id a -"), Ok(new("-", Some("a"))));
+        assert_eq!(
+            parsed("client test up -c f --json --timeout 0.5s"),
+            Ok(Command::ClientTest {
+                target: "up".to_owned(),
+                config: Some(PathBuf::from("f")),
+                json: true,
+                timeout: Duration::from_millis(500),
+            })
+        );
+        for (line, error) in [
+            (
+                "client",
+                "client test takes an ID, a URL or -; client new takes a URL or -",
+            ),
+            (
+                "client test a b",
+                "client test takes an ID, a URL or -; client new takes a URL or -",
+            ),
+            ("client list", "client list is not available yet"),
+            (
+                "client test a --timeout 0",
+                "--timeout: \"0\"; allowed: seconds, from 0.1 to 3600",
+            ),
         ] {
             assert_eq!(parsed(line), Err(error.to_owned()), "{line}");
         }

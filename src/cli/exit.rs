@@ -11,6 +11,10 @@ pub enum Exit {
     Failed,
     /// It was asked for something that there is not.
     Usage,
+    /// There is nothing of that name.
+    NotFound,
+    /// It took too long.
+    TimedOut,
     /// The configuration is at fault; EX_CONFIG of sysexits.h.
     Configuration,
 }
@@ -22,6 +26,8 @@ impl Exit {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::NotFound => 4,
+            Exit::TimedOut => 5,
             Exit::Configuration => 78,
         }
     }

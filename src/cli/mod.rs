@@ -1,15 +1,20 @@
 //! Floor 5: the command line.
 //!
-//! Left to right: exit, identity, certificates, logging, output, source, args, check, signals, daemon.
+//! Left to right: exit, random, identity, certificates, logging, output, source, args, check, client_url, client_test,
+//! client_new, signals, daemon.
 
 mod args;
 mod certificates;
 mod check;
+mod client_new;
+mod client_test;
+mod client_url;
 pub mod daemon;
 mod exit;
 mod identity;
 mod logging;
 mod output;
+mod random;
 mod signals;
 mod source;
 
@@ -25,6 +30,21 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match args::parse(args) {
         Ok(Command::Run(options)) => run(options),
         Ok(Command::Check(options)) => check::check(options).into(),
+        Ok(Command::ClientTest {
+            target,
+            config,
+            json,
+            timeout,
+        }) => client_test::test(client_test::Options {
+            target,
+            config,
+            json,
+            timeout,
+        })
+        .into(),
+        Ok(Command::ClientNew { url, id }) => {
+            client_new::new(&client_new::Options { url, id }).into()
+        }
         Ok(Command::Print(text)) => output::print(text).into(),
         Err(what) => {
             output::complain(&format!("bellwire: {what} (see bellwire --help)"));
