@@ -266,8 +266,13 @@ fn a_certificate_that_is_not_trusted_ends_it() {
     }
     for (trust, cause, advice) in [
         (
-            "ca = \"other.pem\"",
+            "ca = \"another.pem\"",
             "UnknownIssuer",
+            "ca in [client.trust]",
+        ),
+        (
+            "ca = \"authority.pem\"",
+            "BadSignature",
             "ca in [client.trust]",
         ),
         ("ca = \"ca.pem\"", "not valid for name", "one of the names"),
@@ -276,7 +281,8 @@ fn a_certificate_that_is_not_trusted_ends_it() {
         let ran = dial_trusting(folder.path(), "127.0.0.1", server.address, trust);
         assert_eq!(
             (ran.status, steps(&ran)),
-            (Some(1), vec!["tcp".to_owned(), "tls failed".to_owned()])
+            (Some(1), vec!["tcp".to_owned(), "tls failed".to_owned()]),
+            "{ran:?}"
         );
         assert!(
             ran.stdout.contains(cause) && ran.stdout.contains(advice),

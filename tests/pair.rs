@@ -403,7 +403,7 @@ fn an_answer_that_proves_nothing_refuses_the_upgrade() {
         ),
         (
             "SSH-2.0-OpenSSH\r\n".to_owned(),
-            "the server's answer is no HTTP: the version is malformed: SSH-2.0-OpenSSH",
+            "the server's answer is no HTTP: the status line is malformed: SSH-2.0-OpenSSH",
         ),
         (
             format!(

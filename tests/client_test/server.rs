@@ -1,7 +1,7 @@
 //! Servers of one connection, each in a thread of its own: those that others wrote, and those that misbehave.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -54,6 +54,9 @@ impl Server {
             let accept = String::from_utf8(accept.to_vec()).unwrap();
             // A peer that has left before all of it was sent has read enough.
             let _ = stream.write_all(answer.replace("{accept}", &accept).as_bytes());
+            let _ = stream.shutdown(Shutdown::Write);
+            // What is not read would end it with a reset.
+            let _ = stream.read_to_end(&mut Vec::new());
             head
         })
     }

@@ -102,7 +102,7 @@ fn the_system_is_read_from_where_the_variables_say() {
     let one = authority("one");
     let bundle = folder.file("bundle.pem", one.clone() + &authority("two"));
     let roots = |file: Option<&Path>, folders: Option<&str>| {
-        read_system(file.map(Into::into), folders.map(Into::into)).map(|roots| roots.len())
+        read_system(file.map(Path::as_os_str), folders.map(OsStr::new)).map(|roots| roots.len())
     };
     assert_eq!(roots(Some(&bundle), None), Ok(2));
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -73,20 +73,15 @@ pub(super) fn connect(addresses: &[SocketAddr], timeout: Duration) -> Vec<Attemp
         })
         .collect();
     let mut end = start + timeout;
-    loop {
-        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok((at, took, result)) => {
-                if result.is_ok() {
-                    end = end.min(Instant::now() + PATIENCE);
-                }
-                let timed_out =
-                    matches!(&result, Err(error) if error.kind() == io::ErrorKind::TimedOut);
-                if let Some(attempt) = attempts.get_mut(at) {
-                    attempt.took = took;
-                    attempt.result = (!timed_out).then_some(result);
-                }
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+    let left = |end: Instant| end.saturating_duration_since(Instant::now());
+    while let Ok((at, took, result)) = receiver.recv_timeout(left(end)) {
+        if result.is_ok() {
+            end = end.min(Instant::now() + PATIENCE);
+        }
+        let timed_out = matches!(&result, Err(error) if error.kind() == io::ErrorKind::TimedOut);
+        if let Some(attempt) = attempts.get_mut(at) {
+            attempt.took = took;
+            attempt.result = (!timed_out).then_some(result);
         }
     }
     for attempt in &mut attempts {

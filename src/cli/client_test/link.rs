@@ -228,7 +228,7 @@ impl Link {
     /// Sends a ping; what is waited for has until `end`.
     pub(super) fn ping(&mut self, end: Instant) -> Result<(), Failure> {
         self.transport.end = end;
-        self.with_out(|conn, tools, out| conn.ping(tools, out));
+        self.with_out(Connection::ping);
         self.flush()
     }
 
