@@ -3,6 +3,7 @@
 //! They stand apart from libFuzzer so that a stable test can replay the corpus through them:
 //! each has a `check(data: &[u8])` that panics when the engine is at fault.
 
+pub mod client_answer;
 pub mod conn_pair;
 pub mod http_body;
 pub mod http_head;

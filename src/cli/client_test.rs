@@ -137,7 +137,10 @@ impl Test<'_> {
             .map(|address| SocketAddr::new(*address, self.client.port))
             .collect();
         let mut first = None;
-        let mut timed_out = false;
+        let mut failure = Failure::new(
+            "no address can be connected to",
+            "another port; whether the server runs; and what stands between, such as a firewall",
+        );
         for attempt in connect::connect(&addresses, self.timeout) {
             let address = attempt.address.to_string();
             let fact = ("address", Value::from(address.as_str()));
@@ -149,22 +152,19 @@ impl Test<'_> {
                 }
                 Some(Err(error)) => error.to_string(),
                 None => {
-                    timed_out = true;
+                    failure.timed_out = true;
                     "no answer in time".to_owned()
                 }
             };
             let text = format!("{address}: {cause}");
-            let facts = [fact, ("cause", Value::from(cause))];
-            self.report.missed(Step::Tcp, attempt.took, facts, &text);
+            if addresses.len() == 1 {
+                failure.cause = text;
+            } else {
+                let facts = [fact, ("cause", Value::from(cause))];
+                self.report.missed(Step::Tcp, attempt.took, facts, &text);
+            }
         }
-        first.ok_or_else(|| {
-            let mut failure = Failure::new(
-                "no address can be connected to",
-                "another port; whether the server runs; and what stands between, such as a firewall",
-            );
-            failure.timed_out = timed_out;
-            self.report.failed(Step::Tcp, start.elapsed(), &failure)
-        })
+        first.ok_or_else(|| self.report.failed(Step::Tcp, start.elapsed(), &failure))
     }
 
     fn secure(&self, mut transport: Transport) -> Result<Transport, Exit> {
