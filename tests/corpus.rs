@@ -46,6 +46,11 @@ fn http_body() {
 }
 
 #[test]
+fn client_answer() {
+    replay("client_answer", checks::client_answer::check);
+}
+
+#[test]
 fn conn_pair() {
     replay("conn_pair", checks::conn_pair::check);
 }

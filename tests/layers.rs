@@ -75,8 +75,9 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "exit < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_test < client_new < signals < monitor < daemon < mod",
+        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < daemon < mod",
     ),
+    ("cli/client_test", "report < advice connect < link < mod"),
     ("cli/args", "help < scan < command < calls < mod"),
     (
         "cli/control",

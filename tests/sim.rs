@@ -1,4 +1,4 @@
-//! A seeded simulation of many connections on a bad network: short writes, cuts, delays, resets, closes. What one side
+//! A seeded simulation of many connections on a bad network: short writes, cuts, delays, resets, closes; some of them over TLS. What one side
 //! sends, the other is told once, in order and unchanged, up to an end that both know of. The terms differ as well: how
 //! much may wait for a slow peer and what becomes of it, when it is pinged, and how soon it must answer.
 //!
@@ -16,6 +16,8 @@ use bellwire::proto::ws::frame::Kind;
 use support::{Side, Told, conf};
 
 mod support;
+#[path = "pair/tls.rs"]
+mod tls;
 
 /// A small generator (xorshift64*), so that a seed means the same everywhere.
 struct Random(u64);
@@ -61,7 +63,15 @@ impl Run {
             pong_timeout: Millis::seconds([1, 20][random.below(2)]),
             ..conf()
         };
-        let mut sides = [Side::client(conf.clone()), Side::server(conf)];
+        let mut sides = if random.below(3) == 0 {
+            let (client, server) = tls::pair("localhost");
+            [
+                Side::client_over_tls(conf.clone(), client),
+                Side::server_over_tls(conf, server),
+            ]
+        } else {
+            [Side::client(conf.clone()), Side::server(conf)]
+        };
         for side in &mut sides {
             side.pipe.room = 200_000;
             side.short_ways = random.below(2) == 0;

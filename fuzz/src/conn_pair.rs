@@ -8,7 +8,7 @@ use bellwire::proto::ws::frame::Kind;
 use support::{Side, Told, conf};
 
 #[path = "../../tests/support/mod.rs"]
-mod support;
+pub(super) mod support;
 
 /// The bytes are a list of commands of two bytes: to send a message, to close, or to put a byte between what is sent.
 /// After each of them everything is let through, in pieces. Runs that differ in the pieces, or in the ways that

@@ -4,6 +4,7 @@
 //! each has a `check(data: &[u8])` that panics when the engine is at fault.
 
 pub mod cgi;
+pub mod client_answer;
 pub mod conn_pair;
 pub mod credentials;
 pub mod form;

@@ -4,16 +4,18 @@
 //! case: `$SSL_CERT_FILE` and `$SSL_CERT_DIR` when they are set, else the first bundle of a list of known places. That
 //! is what rustls-native-certs does on Linux, the only system that this is built for, with four crates more.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::proto::http::url::Host;
 
 use super::der::Facts;
 use super::files::{self, Fault, Which, read_chain, read_key, read_roots};
@@ -58,7 +60,8 @@ impl SystemRoots {
     fn get(&mut self) -> Result<Arc<RootCertStore>, Fault> {
         let read = || {
             let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-            read_system(variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"))
+            let (file, folders) = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
+            read_system(file.as_deref(), folders.as_deref())
         };
         let roots = self.0.get_or_insert_with(|| read().map(Arc::new));
         roots
@@ -105,6 +108,17 @@ pub fn load_client(
             let roots = roots.err().into_iter();
             Err(roots.chain(identity.err().unwrap_or_default()).collect())
         }
+    }
+}
+
+/// What the certificate of a server has to be good for, and what the server is told it is expected to be (RFC 6066 §3).
+///
+/// # Errors
+/// When no certificate can have it.
+pub fn server_name(host: &Host) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    match host {
+        Host::Name(name) => ServerName::try_from(name.clone()),
+        Host::Ip(address) => Ok(ServerName::from(*address)),
     }
 }
 
@@ -193,14 +207,14 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 /// What the variables name, when either is set; else the first bundle that there is.
-fn read_system(file: Option<OsString>, folders: Option<OsString>) -> Result<RootCertStore, String> {
+fn read_system(file: Option<&OsStr>, folders: Option<&OsStr>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     if file.is_some() || folders.is_some() {
         if let Some(file) = file {
-            let path = PathBuf::from(file);
-            add_file(&path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
+            let path = Path::new(file);
+            add_file(path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
         }
-        for folder in folders.iter().flat_map(std::env::split_paths) {
+        for folder in folders.iter().flat_map(|list| std::env::split_paths(list)) {
             add_folder(&folder, &mut roots)
                 .map_err(|error| format!("{}: {error}", folder.display()))?;
         }

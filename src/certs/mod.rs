@@ -19,7 +19,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client};
+pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client, server_name};
 pub use der::Facts;
 pub use files::{Fault, Which};
 

@@ -7,7 +7,8 @@ use crate::cli::certificates;
 use crate::cli::exit::Exit;
 use crate::cli::output::{print, print_faults, print_warnings};
 use crate::cli::source;
-use crate::config::{Config, Fault};
+use crate::config::{Config, Fault, Id};
+use crate::proto::http::url::host_field;
 
 /// Reads the configuration and tells what is wrong with it, or in short what it says.
 pub(super) fn check(options: Options) -> Exit {
@@ -33,36 +34,54 @@ fn summary(config: &Config) -> String {
         Some(file) => file.display().to_string(),
         None => "no configuration file, so the built-in default".to_owned(),
     };
-    let servers = match config.servers.len() {
-        1 => "1 server".to_owned(),
-        count => format!("{count} servers"),
-    };
-    let mut summary = format!("{file}: ok, {servers}\n");
+    let mut summary = format!("{file}: ok, {}", counted(config.servers.len(), "server"));
+    if !config.clients.is_empty() {
+        let _ = write!(summary, ", {}", counted(config.clients.len(), "client"));
+    }
+    summary.push('\n');
     for server in &config.servers {
         let addresses: Vec<String> = server
             .bind
             .iter()
             .map(|bind| bind.address.to_string())
             .collect();
-        let name = if server.name == server.id.as_str() {
-            String::new()
-        } else {
-            format!(" ({})", server.name)
-        };
-        let inactive = if server.active { "" } else { ", not active" };
+        let title = titled(&server.id, &server.name);
+        let inactive = inactive(server.active);
         // Writing to a String cannot fail.
-        let _ = writeln!(
-            summary,
-            "  {}{name}: {}{inactive}",
-            server.id,
-            addresses.join(", ")
-        );
+        let _ = writeln!(summary, "  {title}: {}{inactive}", addresses.join(", "));
         let loaded = server.tls.as_ref().map(certificates::load);
         for line in loaded.iter().flatten().flat_map(certificates::describe) {
             let _ = writeln!(summary, "    certificate: {line}");
         }
     }
+    for client in &config.clients {
+        let title = titled(&client.id, &client.name);
+        let scheme = if client.tls { "wss" } else { "ws" };
+        let host = host_field(&client.host, client.port, client.tls);
+        let inactive = inactive(client.active);
+        let _ = writeln!(summary, "  {title}: {scheme}://{host}{inactive}");
+    }
     summary
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// The id, and the name where that is another.
+fn titled(id: &Id, name: &str) -> String {
+    if name == id.as_str() {
+        id.to_string()
+    } else {
+        format!("{id} ({name})")
+    }
+}
+
+fn inactive(active: bool) -> &'static str {
+    if active { "" } else { ", not active" }
 }
 
 /// One JSON object (RFC 8259) a line.
@@ -137,6 +156,13 @@ mod tests {
         assert_eq!(
             summary(&config),
             "f.toml: ok, 2 servers\n  WS_SERVER_1 (Front): 127.0.0.1:80, unix:/s\n  b: [::1]:80, not active\n"
+        );
+        let text = "[[client]]\nurl = \"wss://me:secret@h:1/auth/me/secret\"\nname = \"Up\"\n\
+                    [[client]]\nhost = \"::1\"\nactive = false\n";
+        let config = config::parse(text, Path::new("f.toml")).expect("no faults");
+        assert_eq!(
+            summary(&config),
+            "f.toml: ok, 0 servers, 2 clients\n  WS_CLIENT_1 (Up): wss://h:1\n  WS_CLIENT_2: ws://[::1], not active\n"
         );
         assert_eq!(
             summary(&config::built_in()),

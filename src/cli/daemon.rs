@@ -11,6 +11,7 @@ use crate::manager::{Manager, bind};
 
 use super::certificates;
 use super::exit::Exit;
+use super::random::random;
 use super::signals::Signals;
 
 /// Answers in flight are finished for this long after a signal to stop.
@@ -166,13 +167,6 @@ fn turn_until_stopped(
     }
     log::info!("stopped");
     Ok(())
-}
-
-/// Masking keys and handshake nonces want bytes that nobody can guess; the system has them.
-fn random(buffer: &mut [u8; 256]) {
-    // SAFETY: the buffer is as long as it is said to be. Up to 256 bytes come whole (getrandom(2)).
-    let count = unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) };
-    assert_eq!(count, 256, "the system has no randomness");
 }
 
 /// Each connection is a descriptor: the soft limit is raised to the hard one.

@@ -1,12 +1,15 @@
 //! Floor 5: the command line.
 //!
-//! Left to right: exit, identity, privileges, certificates, accounts, logging, output, source, hash_password, args,
-//! check, control, signals, monitor, daemon.
+//! Left to right: exit, random, identity, privileges, certificates, accounts, logging, output, source, hash_password,
+//! args, check, control, client_url, client_test, client_new, signals, monitor, daemon.
 
 mod accounts;
 mod args;
 mod certificates;
 mod check;
+mod client_new;
+mod client_test;
+mod client_url;
 mod control;
 pub mod daemon;
 mod exit;
@@ -17,6 +20,7 @@ mod monitor;
 mod output;
 #[cfg_attr(not(test), expect(dead_code, reason = "nothing is dropped yet"))]
 mod privileges;
+mod random;
 mod signals;
 mod source;
 
@@ -27,7 +31,7 @@ pub use exit::Exit;
 
 use crate::auth;
 
-use args::{Command, Options};
+use args::{Command, Options, Target};
 
 /// Does what the arguments after the program's name ask for.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -41,8 +45,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::HashPassword) => hash_password::run().into(),
         Ok(Command::Print(text)) => output::print(text).into(),
         Ok(Command::Control(control)) => control::run(control).into(),
-        Ok(Command::ClientTest(_)) => later("client test"),
-        Ok(Command::ClientNew(_)) => later("client new"),
+        Ok(Command::ClientTest(options)) => client_test::test(client_test::Options {
+            target: spelled(options.target),
+            config: options.config,
+            json: options.json,
+            timeout: options.timeout,
+        })
+        .into(),
+        Ok(Command::ClientNew(options)) => client_new::new(&client_new::Options {
+            url: spelled(options.url),
+            id: options.id.map(|id| id.to_string()),
+        })
+        .into(),
         Err(what) => {
             output::complain(&format!("bellwire: {what} (see bellwire --help)"));
             Exit::Usage.into()
@@ -57,9 +71,12 @@ fn verify_secret(hash: &str, password: &[u8]) -> Option<bool> {
         .ok()
 }
 
-fn later(verb: &str) -> ExitCode {
-    output::complain(&format!("bellwire: {verb} is not available yet"));
-    Exit::Usage.into()
+/// A target as it was written.
+fn spelled(target: Target) -> String {
+    match target {
+        Target::Named(name) => name,
+        Target::Stdin => "-".to_owned(),
+    }
 }
 
 fn run(options: Options) -> ExitCode {

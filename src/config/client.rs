@@ -10,12 +10,12 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::fault::{Faults, Placed};
+use crate::config::fault::{Faults, Place, Placed};
 use crate::config::id::Id;
 use crate::config::raw::Table;
 use crate::config::server::{read_id, read_name, read_subprotocols};
 use crate::config::value::show_duration;
-use crate::proto::http::url::Host;
+use crate::proto::http::url::{Host, Url};
 
 pub use basic::Basic;
 pub use trust::{Identity, Trust};
@@ -86,6 +86,35 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
+    /// A client that connects to `url`, with the default of every other key.
+    #[must_use]
+    pub fn of_url(url: Url) -> Client {
+        let id = Id::of_client(1);
+        Client {
+            name: id.to_string(),
+            id,
+            active: true,
+            port: url.port_or_default(),
+            parameters: url.parameters_or_default().to_owned(),
+            host: url.host,
+            tls: url.tls,
+            basic: url.userinfo.map(Basic::from),
+            ping: None,
+            reconnect: None,
+            headers: Vec::new(),
+            subprotocols: Vec::new(),
+            on_connect: Vec::new(),
+            outbox: 0,
+            outbox_ttl: OUTBOX_TTL,
+            trust: Trust {
+                ca: None,
+                identity: None,
+                verify: true,
+                place: Place { line: 1, column: 1 },
+            },
+        }
+    }
+
     /// Reads the `ordinal`th client of the file, counted from 1. Beside it, where its id is written. `exposed` says
     /// whether others can read the file, which is a warning for each secret in it.
     pub(super) fn read(

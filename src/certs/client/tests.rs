@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
@@ -101,7 +102,7 @@ fn the_system_is_read_from_where_the_variables_say() {
     let one = authority("one");
     let bundle = folder.file("bundle.pem", one.clone() + &authority("two"));
     let roots = |file: Option<&Path>, folders: Option<&str>| {
-        read_system(file.map(Into::into), folders.map(Into::into)).map(|roots| roots.len())
+        read_system(file.map(Path::as_os_str), folders.map(OsStr::new)).map(|roots| roots.len())
     };
     assert_eq!(roots(Some(&bundle), None), Ok(2));
 
@@ -150,4 +151,13 @@ fn the_system_is_read_once() {
         ..files
     };
     assert!(load_client(&unverified, &mut system).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn every_host_can_be_the_name_of_a_server(text in "[a-zA-Z0-9_.-]{1,20}|[0-9.]{7,15}|[0-9a-f:]{2,12}") {
+        if let Ok(host) = Host::parse(&text) {
+            prop_assert!(server_name(&host).is_ok(), "{}", host);
+        }
+    }
 }

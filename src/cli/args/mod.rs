@@ -12,7 +12,7 @@ mod tests;
 
 use std::ffi::{OsStr, OsString};
 
-pub(super) use command::{Command, Control, Form, Input, Options, Source, Verbosity};
+pub(super) use command::{Command, Control, Form, Input, Options, Source, Target, Verbosity};
 
 use scan::Words;
 

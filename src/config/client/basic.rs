@@ -25,6 +25,15 @@ pub struct Basic {
     pub password: Secret,
 }
 
+impl From<Userinfo> for Basic {
+    fn from(userinfo: Userinfo) -> Basic {
+        Basic {
+            username: userinfo.user,
+            password: Secret::new(userinfo.password),
+        }
+    }
+}
+
 /// Reads the table, or takes the userinfo of the URL in its place.
 pub(super) fn read(
     table: &mut Table<'_>,
@@ -40,10 +49,7 @@ pub(super) fn read(
     } else {
         None
     };
-    let from_url = userinfo.map(|userinfo| Basic {
-        username: userinfo.value.user,
-        password: Secret::new(userinfo.value.password),
-    });
+    let from_url = userinfo.map(|userinfo| Basic::from(userinfo.value));
     if let (Some(own), Some(from_url)) = (&own, &from_url)
         && own != from_url
     {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::*;
-use crate::proto::http::url::Host;
+use crate::proto::http::url::{Host, Url};
 
 fn client(text: &str) -> Client {
     let mut config = read(&format!("[[client]]\n{text}"));
@@ -135,6 +135,7 @@ fn a_url_fills_the_other_keys() {
     );
     assert!(filled == written);
     let url = client("url = \"wss://h\"\n");
+    assert!(url == Client::of_url(Url::parse("wss://h").expect("a URL")));
     assert_eq!(
         (url.port, url.parameters.as_str(), url.tls),
         (443, "/", true)

@@ -326,7 +326,7 @@ fn a_client_shakes_hands_and_talks() {
             let mut sent = Vec::new();
             both.client
                 .write(&[&said], &mut both.cipher, |bytes| {
-                    sent.extend_from_slice(bytes)
+                    sent.extend_from_slice(bytes);
                 })
                 .unwrap();
             let (heard, _) = give(&mut both.server, &sent, 10_000, &mut both.cipher).unwrap();
@@ -349,7 +349,7 @@ fn a_client_refuses_a_certificate_that_it_does_not_trust() {
     let mut sent = 0;
     both.client
         .write(&[b"late"], &mut Cipher::default(), |bytes| {
-            sent += bytes.len()
+            sent += bytes.len();
         })
         .unwrap();
     assert_eq!(sent, 0);

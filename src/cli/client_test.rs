@@ -1,0 +1,288 @@
+//! `bellwire client test`: dials by hand, and says how each step of the way went: DNS, TCP, TLS, upgrade, ping.
+//!
+//! It needs no daemon, and speaks by the same machines as the daemon's clients do. What is of the configuration alone,
+//! such as `on_connect`, is not sent: nothing is to happen at the server but a connection that comes and goes.
+
+mod advice;
+mod connect;
+mod link;
+mod report;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::certs::{Facts, SystemRoots, server_name};
+use crate::cli::certificates;
+use crate::cli::client_url;
+use crate::cli::exit::Exit;
+use crate::cli::output::{complain, print_faults};
+use crate::cli::random::random;
+use crate::cli::source;
+use crate::config::{Client, Id};
+use crate::conn::tls::Tls;
+use crate::proto::http::url::{Host, host_field};
+use crate::proto::ws::handshake::Request;
+
+use link::{Link, Seen, Transport};
+use report::{Failure, Report, Step};
+
+/// The closing handshake at the end is a courtesy.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Options {
+    /// The id of a client of the configuration, a URL, or `-`, which reads a URL from stdin.
+    pub(super) target: String,
+    /// The configuration file that was named.
+    pub(super) config: Option<PathBuf>,
+    /// For programs: an object for each step, one a line.
+    pub(super) json: bool,
+    /// For each step.
+    pub(super) timeout: Duration,
+}
+
+/// Dials, and says how it went.
+pub(super) fn test(options: Options) -> Exit {
+    let client = match find(&options.target, options.config) {
+        Ok(client) => client,
+        Err(exit) => return exit,
+    };
+    let report = Report { json: options.json };
+    let test = Test {
+        client: &client,
+        report,
+        timeout: options.timeout,
+    };
+    match test.run() {
+        Ok(()) => Exit::Done,
+        Err(exit) => exit,
+    }
+}
+
+/// The client that is meant.
+fn find(target: &str, config: Option<PathBuf>) -> Result<Client, Exit> {
+    if target == "-" || target.contains("://") {
+        return client_url::read(target)
+            .map(Client::of_url)
+            .map_err(|what| {
+                complain(&format!("bellwire: {what}"));
+                Exit::Usage
+            });
+    }
+    let config = source::load(config).map_err(|faults| {
+        print_faults(&faults);
+        Exit::Configuration
+    })?;
+    let id = Id::new(target);
+    let mut clients = config.clients.into_iter();
+    clients
+        .find(|client| Some(&client.id) == id.as_ref())
+        .ok_or_else(|| {
+            complain(&format!("bellwire: invalid WS client ID {target:?}"));
+            Exit::NoSuchId
+        })
+}
+
+struct Test<'c> {
+    client: &'c Client,
+    report: Report,
+    timeout: Duration,
+}
+
+impl Test<'_> {
+    fn run(&self) -> Result<(), Exit> {
+        let addresses = self.resolve()?;
+        let stream = self.connect(&addresses)?;
+        let mut transport = Transport::new(stream, self.end());
+        if self.client.tls {
+            transport = self.secure(transport)?;
+        }
+        let mut link = self.upgrade(transport)?;
+        self.ping(&mut link)?;
+        link.close(Instant::now() + CLOSING);
+        Ok(())
+    }
+
+    fn end(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    fn resolve(&self) -> Result<Vec<IpAddr>, Exit> {
+        let name = match &self.client.host {
+            Host::Ip(address) => return Ok(vec![*address]),
+            Host::Name(name) => name,
+        };
+        let start = Instant::now();
+        let result = connect::resolve(name, self.timeout);
+        let took = start.elapsed();
+        let addresses = result.map_err(|failure| self.report.failed(Step::Dns, took, &failure))?;
+        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let text = format!("{name}: {}", texts.join(", "));
+        let facts = [
+            ("name", Value::from(name.as_str())),
+            ("addresses", Value::from(texts)),
+        ];
+        self.report.done(Step::Dns, took, facts, &text);
+        Ok(addresses)
+    }
+
+    fn connect(&self, addresses: &[IpAddr]) -> Result<std::net::TcpStream, Exit> {
+        let start = Instant::now();
+        let addresses: Vec<SocketAddr> = addresses
+            .iter()
+            .map(|address| SocketAddr::new(*address, self.client.port))
+            .collect();
+        let mut first = None;
+        let mut failure = Failure::new(
+            "no address can be connected to",
+            "another port; whether the server runs; and what stands between, such as a firewall",
+        );
+        for attempt in connect::connect(&addresses, self.timeout) {
+            let address = attempt.address.to_string();
+            let fact = ("address", Value::from(address.as_str()));
+            let cause = match attempt.result {
+                Some(Ok(stream)) => {
+                    self.report.done(Step::Tcp, attempt.took, [fact], &address);
+                    first = first.or(Some(stream));
+                    continue;
+                }
+                Some(Err(error)) => error.to_string(),
+                None => {
+                    failure.timed_out = true;
+                    "no answer in time".to_owned()
+                }
+            };
+            let text = format!("{address}: {cause}");
+            if addresses.len() == 1 {
+                failure.cause = text;
+            } else {
+                let facts = [fact, ("cause", Value::from(cause))];
+                self.report.missed(Step::Tcp, attempt.took, facts, &text);
+            }
+        }
+        first.ok_or_else(|| self.report.failed(Step::Tcp, start.elapsed(), &failure))
+    }
+
+    fn secure(&self, mut transport: Transport) -> Result<Transport, Exit> {
+        let start = Instant::now();
+        let result = self.make_tls().and_then(|tls| {
+            let tls = transport.secure(tls)?;
+            Ok((
+                tls.agreed(),
+                tls.peer_certificates().first().map(|der| Facts::read(der)),
+            ))
+        });
+        let took = start.elapsed();
+        let (agreed, certificate) =
+            result.map_err(|failure| self.report.failed(Step::Tls, took, &failure))?;
+        let version = agreed
+            .and_then(|(version, _)| version.as_str())
+            .unwrap_or_default()
+            .replace('_', ".")
+            .replace("TLSv", "TLS ");
+        let verified = self.client.trust.verify;
+        let unverified = if verified { "" } else { ", not verified" };
+        let (text, certificate) = match certificate.flatten() {
+            Some(facts) => (
+                format!(
+                    "{version}; {facts}, issued by {}, {}{unverified}",
+                    facts.issuer,
+                    certificates::time_left(&facts)
+                ),
+                certificate_facts(&facts),
+            ),
+            // It cannot be read by us, which does not keep anybody from trusting it.
+            None => (format!("{version}{unverified}"), Value::Null),
+        };
+        let facts = [
+            ("version", Value::from(version)),
+            ("verified", Value::from(verified)),
+            ("certificate", certificate),
+        ];
+        self.report.done(Step::Tls, took, facts, &text);
+        Ok(transport)
+    }
+
+    fn make_tls(&self) -> Result<Tls, Failure> {
+        const TRUST: &str = "other files in [client.trust]";
+        let loaded = certificates::load_client(self.client, &mut SystemRoots::default());
+        let loaded = loaded.map_err(|faults| {
+            let faults: Vec<String> = faults.into_iter().map(|(_, what)| what).collect();
+            Failure::new(faults.join("; "), TRUST)
+        })?;
+        let name = server_name(&self.client.host)
+            .map_err(|error| Failure::new(error.to_string(), "another name of the host"))?;
+        Tls::client(&loaded.config, name).map_err(|error| Failure::new(error.to_string(), TRUST))
+    }
+
+    fn upgrade(&self, transport: Transport) -> Result<Link, Exit> {
+        let client = self.client;
+        let protocols: Vec<&str> = client.subprotocols.iter().map(String::as_str).collect();
+        let fields: Vec<(&str, &[u8])> = client
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        let basic = client.basic.as_ref();
+        let request = Request {
+            host: &host_field(&client.host, client.port, client.tls),
+            target: &client.parameters,
+            protocols: &protocols,
+            basic: basic.map(|basic| (basic.username.as_str(), basic.password.reveal())),
+            fields: &fields,
+        };
+        let start = Instant::now();
+        let result =
+            Link::open(transport.until(self.end()), &request, random).and_then(|mut link| {
+                let seen = link.wait()?;
+                Ok((link, seen))
+            });
+        let took = start.elapsed();
+        let (link, seen) =
+            result.map_err(|failure| self.report.failed(Step::Upgrade, took, &failure))?;
+        let protocol = match seen {
+            Seen::Opened(protocol) => protocol,
+            Seen::Pong => None,
+        };
+        let text = match &protocol {
+            Some(protocol) => format!("subprotocol {protocol}"),
+            None => "no subprotocol".to_owned(),
+        };
+        let facts = [("subprotocol", Value::from(protocol))];
+        self.report.done(Step::Upgrade, took, facts, &text);
+        Ok(link)
+    }
+
+    fn ping(&self, link: &mut Link) -> Result<(), Exit> {
+        let start = Instant::now();
+        let mut result = link.ping(self.end());
+        while result.is_ok() {
+            match link.wait() {
+                Ok(Seen::Pong) => break,
+                Ok(Seen::Opened(_)) => {}
+                Err(failure) => result = Err(failure),
+            }
+        }
+        let took = start.elapsed();
+        match result {
+            Ok(()) => {
+                self.report.done(Step::Ping, took, [], "answered");
+                Ok(())
+            }
+            Err(failure) => Err(self.report.failed(Step::Ping, took, &failure)),
+        }
+    }
+}
+
+fn certificate_facts(facts: &Facts) -> Value {
+    serde_json::json!({
+        "subject": facts.subject,
+        "names": facts.names,
+        "issuer": facts.issuer,
+        "days_left": facts.days_left(certificates::now()),
+    })
+}

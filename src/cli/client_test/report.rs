@@ -1,0 +1,135 @@
+//! What `client test` says: a line for each step, or an object for programs.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::cli::exit::Exit;
+use crate::cli::output::print;
+
+/// A step of the way to a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Dns,
+    Tcp,
+    Tls,
+    Upgrade,
+    Ping,
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Step::Dns => "dns",
+            Step::Tcp => "tcp",
+            Step::Tls => "tls",
+            Step::Upgrade => "upgrade",
+            Step::Ping => "ping",
+        }
+    }
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What went wrong, in one line.
+    pub(super) cause: String,
+    /// What to try.
+    pub(super) advice: String,
+    /// Time was up.
+    pub(super) timed_out: bool,
+}
+
+impl Failure {
+    pub(super) fn new(cause: impl Into<String>, advice: impl Into<String>) -> Failure {
+        Failure {
+            cause: cause.into(),
+            advice: advice.into(),
+            timed_out: false,
+        }
+    }
+
+    pub(super) fn timeout(cause: impl Into<String>, advice: impl Into<String>) -> Failure {
+        Failure {
+            timed_out: true,
+            ..Failure::new(cause, advice)
+        }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        if self.timed_out {
+            Exit::TimedOut
+        } else {
+            Exit::Failed
+        }
+    }
+}
+
+/// Says each step as soon as it is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    pub(super) json: bool,
+}
+
+impl Report {
+    /// A step went well. `facts` are for programs, `text` says the same to people.
+    pub(super) fn done<const N: usize>(
+        self,
+        step: Step,
+        took: Duration,
+        facts: [(&str, Value); N],
+        text: &str,
+    ) {
+        self.say(step, took, true, facts.into_iter(), text);
+    }
+
+    /// One of several ways that a step may go did not go.
+    pub(super) fn missed<const N: usize>(
+        self,
+        step: Step,
+        took: Duration,
+        facts: [(&str, Value); N],
+        text: &str,
+    ) {
+        self.say(step, took, false, facts.into_iter(), text);
+    }
+
+    /// A step failed, and with it the whole.
+    pub(super) fn failed(self, step: Step, took: Duration, failure: &Failure) -> Exit {
+        let facts = [
+            ("cause", Value::from(failure.cause.as_str())),
+            ("advice", Value::from(failure.advice.as_str())),
+        ];
+        self.say(step, took, false, facts.into_iter(), &failure.cause);
+        if !self.json {
+            print(&format!("{:24}try: {}\n", "", failure.advice));
+        }
+        failure.exit()
+    }
+
+    fn say<'f>(
+        self,
+        step: Step,
+        took: Duration,
+        ok: bool,
+        facts: impl Iterator<Item = (&'f str, Value)>,
+        text: &str,
+    ) {
+        let milliseconds = took.as_secs_f64() * 1000.0;
+        if self.json {
+            let mut object = Map::new();
+            object.insert("step".to_owned(), Value::from(step.name()));
+            object.insert("ok".to_owned(), Value::from(ok));
+            let rounded = (milliseconds * 1000.0).round() / 1000.0;
+            object.insert("ms".to_owned(), Value::from(rounded));
+            object.extend(facts.map(|(name, value)| (name.to_owned(), value)));
+            print(&format!("{}\n", Value::Object(object)));
+        } else {
+            let name = step.name();
+            let mark = if ok { "" } else { "failed" };
+            print(&format!(
+                "{name:7} {mark:6} {milliseconds:6.1} ms  {text}\n"
+            ));
+        }
+    }
+}
