@@ -233,9 +233,13 @@ impl Process {
             events: libc::POLLIN,
             revents: 0,
         };
-        // SAFETY: one pollfd, as is said.
-        unsafe { libc::poll(&raw mut fds, 1, 1000) };
-        self.reap();
+        for _ in 0..10 {
+            // SAFETY: one pollfd, as is said.
+            unsafe { libc::poll(&raw mut fds, 1, 100) };
+            if self.reap().is_some() {
+                break;
+            }
+        }
     }
 }
 
