@@ -36,7 +36,7 @@ pub struct Command<'c> {
     pub descriptors: Option<u64>,
 }
 
-/// A process that runs, and our ends of its pipes. It is killed and reaped with [`Process::kill`] and
+/// A process that runs, and our ends of its pipes. It is ended and reaped by [`Process::signal`] and
 /// [`Process::reap`], by nobody else.
 #[derive(Debug)]
 pub(super) struct Process {
