@@ -4,6 +4,7 @@
 //! is another. Nothing is allocated for a message, and the time for one is linear in its length, whatever is in it and
 //! whatever is looked for.
 
+use memchr::memchr2;
 use memchr::memmem::Finder;
 
 use crate::config::{How, Match};
@@ -57,11 +58,12 @@ impl Matcher {
                 }
             }
             Kind::Folded(how, pattern) => {
-                let mut text = text.chars().map(fold);
+                let mut folded = text.chars().map(fold);
                 match how {
-                    How::StartsWith => pattern.begins(&mut text),
-                    How::Exact => pattern.begins(&mut text) && text.next().is_none(),
-                    How::Contains | How::Any => pattern.is_in(text),
+                    How::StartsWith => pattern.begins(&mut folded),
+                    How::Exact => pattern.begins(&mut folded) && folded.next().is_none(),
+                    _ if text.is_ascii() => pattern.is_in_ascii(text.as_bytes()),
+                    How::Contains | How::Any => pattern.is_in(folded),
                 }
             }
         }
@@ -117,6 +119,32 @@ impl Pattern {
         true
     }
 
+    /// The same at several times the speed: where nothing of the pattern has been seen, what cannot begin it is skipped.
+    fn is_in_ascii(&self, text: &[u8]) -> bool {
+        let Some(&first) = self.characters.first() else {
+            return true;
+        };
+        let Ok(first) = u8::try_from(first) else {
+            return false;
+        };
+        let (mut at, mut seen) = (0, 0);
+        while seen < self.characters.len() {
+            if seen == 0 {
+                let rest = &text[at..];
+                match memchr2(first, first.to_ascii_uppercase(), rest) {
+                    Some(skipped) => at += skipped,
+                    None => return false,
+                }
+            }
+            let Some(next) = text.get(at) else {
+                return false;
+            };
+            seen = self.advance(seen, char::from(next.to_ascii_lowercase()));
+            at += 1;
+        }
+        true
+    }
+
     fn begins(&self, text: &mut impl Iterator<Item = char>) -> bool {
         self.characters
             .iter()
@@ -134,6 +162,12 @@ pub fn fold(character: char) -> char {
         return character.to_ascii_lowercase();
     }
     match character {
+        // What is written most, for std has to search its tables.
+        '×' | 'ß'..='ÿ' | 'α'..='ρ' | 'σ'..='ω' | 'а'..='я' => character,
+        '\u{2e80}'..='\u{a63f}' | '가'..='힣' => character,
+        'À'..='Þ' | 'Α'..='Ρ' | 'Σ'..='Ω' | 'А'..='Я' => {
+            char::from_u32(u32::from(character) + 32).unwrap_or(character)
+        }
         // Of its own, although its upper case is I.
         'ı' => character,
         // Cherokee is folded to upper case, which was there first.

@@ -36,7 +36,7 @@ pub struct Command<'c> {
     pub descriptors: Option<u64>,
 }
 
-/// A process that runs, and our ends of its pipes. It is killed and reaped with [`Process::kill`] and
+/// A process that runs, and our ends of its pipes. It is ended and reaped by [`Process::signal`] and
 /// [`Process::reap`], by nobody else.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -233,9 +233,13 @@ impl Process {
             events: libc::POLLIN,
             revents: 0,
         };
-        // SAFETY: one pollfd, as is said.
-        unsafe { libc::poll(&raw mut fds, 1, 1000) };
-        self.reap();
+        for _ in 0..10 {
+            // SAFETY: one pollfd, as is said.
+            unsafe { libc::poll(&raw mut fds, 1, 100) };
+            if self.reap().is_some() {
+                break;
+            }
+        }
     }
 }
 

@@ -188,6 +188,8 @@ proptest! {
         let folded = |text: &str| text.chars().map(fold).collect::<String>();
         let (n, t) = (folded(&needle), folded(&text));
         prop_assert_eq!(matches(How::Contains, &needle, false, &text), t.contains(&n));
+        let ascii: String = text.chars().filter(char::is_ascii).collect();
+        prop_assert_eq!(matches(How::Contains, &needle, false, &ascii), folded(&ascii).contains(&n));
         prop_assert_eq!(matches(How::StartsWith, &needle, false, &text), t.starts_with(&n));
         prop_assert_eq!(matches(How::Exact, &needle, false, &text), t == n);
         prop_assert_eq!(matches(How::Contains, &needle, true, &text), text.contains(&needle));
