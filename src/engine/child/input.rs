@@ -59,6 +59,9 @@ impl Input {
             self.waiting.extend(bytes);
         }
         self.watch(registry);
+        if self.pipe.is_none() {
+            return Err(Refused::Gone);
+        }
         Ok(self.waiting.len())
     }
 
@@ -115,8 +118,11 @@ impl Input {
         };
         match done {
             Ok(()) => self.watched = wanted,
-            // The system has no memory for it: what waits could wait for ever.
-            Err(_) => self.pipe = None,
+            // The system has no memory for it: what waits would wait for ever.
+            Err(_) => {
+                self.pipe = None;
+                self.waiting.clear();
+            }
         }
     }
 }

@@ -36,8 +36,7 @@ pub struct Command<'c> {
     pub descriptors: Option<u64>,
 }
 
-/// A process that runs, and our ends of its pipes. It is ended and reaped by [`Process::signal`] and
-/// [`Process::reap`], by nobody else.
+/// A process that runs, or has ended and is not reaped. Nobody else reaps it.
 #[derive(Debug)]
 pub(super) struct Process {
     /// Also the number of its group. It stands for no other process until this one is reaped.
