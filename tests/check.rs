@@ -114,7 +114,7 @@ fn faults_for_programs_are_json_on_stdout() {
     assert_eq!(
         failed.stdout,
         "{\"kind\":\"fault\",\"file\":\"bellwire.toml\",\"line\":1,\"column\":1,\
-         \"what\":\"unknown key \\\"colour\\\" in the file; allowed: daemon, server, trigger\"}\n"
+         \"what\":\"unknown key \\\"colour\\\" in the file; allowed: daemon, server, client, trigger\"}\n"
     );
     let folder = folder_with(VALID);
     let well = ran(&mut bellwire(

@@ -27,7 +27,6 @@ pub(super) struct Table<'d> {
     /// Where it begins; for the absence of a table, where its parent does.
     place: Place,
     allowed: Vec<&'static str>,
-    later: Vec<&'static str>,
 }
 
 impl<'d> Table<'d> {
@@ -42,7 +41,6 @@ impl<'d> Table<'d> {
             entries,
             place,
             allowed: Vec::new(),
-            later: Vec::new(),
         }
     }
 
@@ -87,25 +85,6 @@ impl<'d> Table<'d> {
     fn get(&mut self, key: &'static str) -> Option<&'d Value<'d>> {
         self.allowed.push(key);
         self.entries?.get(key)
-    }
-
-    /// A key whose feature is not built: any value is refused.
-    pub(super) fn later(&mut self, key: &'static str, what: &str, faults: &mut Faults<'_>) {
-        self.later.push(key);
-        let Some(value) = self.entries.and_then(|entries| entries.get(key)) else {
-            return;
-        };
-        let refused = format!("{key}: {what} not available yet");
-        match value.get_ref() {
-            DeValue::Array(items)
-                if items.iter().all(|item| item.get_ref().is_table()) && !items.is_empty() =>
-            {
-                for item in items.iter() {
-                    faults.refuse(place_of(item, faults), refused.clone());
-                }
-            }
-            _ => faults.refuse(place_of(value, faults), refused),
-        }
     }
 
     /// The table below `key`.
@@ -432,7 +411,7 @@ impl<'d> Table<'d> {
     pub(super) fn finish(self, faults: &mut Faults<'_>) {
         for (key, _) in self.entries.into_iter().flatten() {
             let name: &str = key.get_ref();
-            if self.allowed.contains(&name) || self.later.contains(&name) {
+            if self.allowed.contains(&name) {
                 continue;
             }
             let guess = match nearest(name, &self.allowed) {

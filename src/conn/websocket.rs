@@ -114,7 +114,7 @@ impl Connection {
         out: &mut Out<'_>,
         now: Tick,
     ) -> Sent {
-        if !self.is_open() {
+        if !self.is_open() && !matches!(self.phase, Phase::Lines(_)) {
             return Sent::Closed;
         }
         if backlog > 0 && backlog + frame.bytes.len() > self.conf.max_backlog {

@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mio::event::Event as Readiness;
+use mio::net::TcpStream;
 use mio::{Registry, Token};
 use slab::Slab;
 
+use crate::conn::buffer::Out;
 use crate::conn::event::{CloseReason, ConnId, Event};
 use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
@@ -19,10 +21,11 @@ use super::effects::{close_tls, feed, flush};
 use super::ops::{Handler, Ops};
 use super::outbox::Wrote;
 use super::outcome::Outcome;
-use super::receive::{HIGH, receive};
+use super::outgoing::Outgoing;
+use super::receive::{HIGH, begin, receive};
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Slot, Who};
-use super::socket::Socket;
+use super::socket::{Peer, Socket};
 use super::wheel::Wheel;
 
 /// What is spoken on the connections of an owner.
@@ -111,6 +114,64 @@ impl Core {
         entry.insert(slot);
         self.owners[who.owner as usize].live += 1;
         Ok(())
+    }
+
+    /// A connection that was begun from here.
+    pub(super) fn adopt<H: Handler>(
+        &mut self,
+        handler: &mut H,
+        stream: TcpStream,
+        outgoing: &Outgoing<'_>,
+        registry: &Registry,
+    ) -> io::Result<ConnId> {
+        let who = Who {
+            owner: outgoing.owner,
+            peer: Peer::from(stream.peer_addr()?),
+            loopback: false,
+            tls: outgoing.tls.is_some(),
+        };
+        let tls = match &outgoing.tls {
+            Some((config, name)) => {
+                let tls = Tls::client(config, name.clone()).map_err(io::Error::other)?;
+                Some(Box::new(tls))
+            }
+            None => None,
+        };
+        let index = self.slots.vacant_key();
+        self.serial += 1;
+        let id = ConnId::new(self.serial, index);
+        let Outgoing {
+            conf,
+            request,
+            nonce,
+            ..
+        } = outgoing;
+        let now = self.shared.now;
+        // A plain one begins with its request, which is sent when it is settled.
+        let conn = if tls.is_some() {
+            Connection::client_over_tls(id, Rc::clone(conf), request, *nonce, now)
+        } else {
+            let mut none = Vec::new();
+            let mut out = Out {
+                cork: &mut self.shared.cork,
+                through: &mut none,
+                date: &self.shared.date,
+            };
+            Connection::client(id, Rc::clone(conf), request, *nonce, &mut out, now)
+        };
+        let mut slot = Slot::new(conn, Socket::Tcp(stream), tls, who, self.seconds);
+        if let Err(error) = slot.socket.register(registry, Token(index)) {
+            self.shared.forget();
+            return Err(error);
+        }
+        self.slots.insert(slot);
+        self.owners[who.owner as usize].live += 1;
+        self.guarded(index, handler, registry, |slot, shared, handler| {
+            let mut wrote = Wrote::default();
+            begin(slot, shared, handler, &mut wrote);
+            wrote
+        });
+        Ok(id)
     }
 
     /// Acts on what the system reported of a slot.

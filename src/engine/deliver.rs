@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use crate::conn::buffer::{Sent, SharedFrame};
+use crate::conn::event::ConnId;
 
 use super::core::Core;
 use super::effects::flush;
-use super::ops::{Later, Ops};
+use super::ops::{Frames, Later, Ops};
 use super::outbox::Wrote;
 use super::receive::HIGH;
 use super::shared::with_ops;
@@ -18,27 +19,14 @@ impl Core {
         for op in later.drain(..) {
             match op {
                 Later::Send { to, frame } => {
-                    if let Some(index) = self.find(to) {
-                        self.queue(index, &frame);
-                    }
+                    self.queue_to(to, &frame);
                 }
                 Later::Broadcast {
                     owner,
                     except,
                     frames,
                 } => {
-                    let frame = frames.share();
-                    let except = except.and_then(|id| self.find(id));
-                    let count = self
-                        .owners
-                        .get(owner as usize)
-                        .map_or(0, |owner| owner.members.len());
-                    for at in 0..count {
-                        let index = self.owners[owner as usize].members[at] as usize;
-                        if Some(index) != except {
-                            self.queue(index, &frame);
-                        }
-                    }
+                    self.broadcast(owner, except, frames);
                 }
                 Later::Close { to, code, reason } => {
                     if let Some(index) = self.find(to) {
@@ -53,7 +41,33 @@ impl Core {
         }
     }
 
-    fn queue(&mut self, index: usize, frame: &SharedFrame) {
+    /// Queues messages for all open WebSockets of an owner, but `except`; how many will get them.
+    pub(super) fn broadcast(
+        &mut self,
+        owner: u32,
+        except: Option<ConnId>,
+        frames: Frames,
+    ) -> usize {
+        let frame = frames.share();
+        let except = except.and_then(|id| self.find(id));
+        let owners = self.owners.get(owner as usize);
+        let count = owners.map_or(0, |owner| owner.members.len());
+        let mut reached = 0;
+        for at in 0..count {
+            let index = self.owners[owner as usize].members[at] as usize;
+            if Some(index) != except {
+                reached += usize::from(self.queue(index, &frame));
+            }
+        }
+        reached
+    }
+
+    /// Queues a frame for one connection. False: it will not get it.
+    pub(super) fn queue_to(&mut self, id: ConnId, frame: &SharedFrame) -> bool {
+        self.find(id).is_some_and(|index| self.queue(index, frame))
+    }
+
+    fn queue(&mut self, index: usize, frame: &SharedFrame) -> bool {
         let slot = &mut self.slots[index];
         let most = slot.conn.conf().max_backlog.min(HIGH);
         if slot.backlog() + frame.bytes.len() > most {
@@ -83,6 +97,7 @@ impl Core {
             Sent::Dropped => self.totals.dropped += u64::from(frame.messages),
             Sent::Closed => {}
         }
+        sent == Sent::Queued
     }
 
     /// Lets `write` write to another connection, which is settled at the end of the batch.

@@ -72,7 +72,7 @@ impl Frames {
     /// Messages are joined up to so many bytes.
     const JOINED: usize = 64 * 1024;
 
-    fn new(kind: Kind, data: &[u8]) -> Frames {
+    pub(super) fn new(kind: Kind, data: &[u8]) -> Frames {
         let mut frames = Frames {
             kind,
             messages: 0,

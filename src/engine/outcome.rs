@@ -6,6 +6,10 @@ use std::net::SocketAddr;
 use crate::conn::event::ExchangeId;
 use crate::files::Visited;
 
+use super::child::{ChildEvent, ChildId};
+use super::dial::Dialled;
+use super::monitor::MonitorReply;
+
 /// Something that came to an end outside of any event.
 #[derive(Debug)]
 pub enum Outcome {
@@ -18,6 +22,12 @@ pub enum Outcome {
     Left(ExchangeId),
     /// A request whose answer was deferred is no more, for its connection has ended.
     Orphaned(ExchangeId),
+    /// A process that was started by [`Engine::spawn`](super::Engine::spawn).
+    Child(ChildId, ChildEvent),
+    /// What came of [`Engine::dial`](super::Engine::dial).
+    Dialled(Dialled),
+    /// An answer to [`Engine::ask`](super::Engine::ask).
+    Monitor(MonitorReply),
     /// What waited for the peer of an answer in pieces has left; told once for each
     /// [`Ops::tell_drained`](super::Ops::tell_drained).
     Drained(ExchangeId),

@@ -353,6 +353,33 @@ fn receive_tls<H: Handler>(
     }
 }
 
+/// The first words of a connection that was begun from here: its request, which is in the cork, or those of TLS.
+pub(super) fn begin<H: Handler>(
+    slot: &mut Slot,
+    shared: &mut Shared,
+    handler: &mut H,
+    wrote: &mut Wrote,
+) {
+    let Some(tls) = &mut slot.tls else {
+        return with_ops(slot, shared, wrote, |_| ());
+    };
+    let begun = tls.start(&mut shared.cipher);
+    Sealed {
+        wire: Wire {
+            socket: &slot.socket,
+            outbox: &mut slot.outbox,
+            outboxes: &mut shared.outboxes,
+            wrote,
+        },
+        tls,
+        cipher: &mut shared.cipher,
+    }
+    .send_cipher();
+    if let Err(error) = begun {
+        fail_tls(slot, shared, handler, wrote, &error);
+    }
+}
+
 /// TLS failed, after what came before that was worked on.
 #[cold]
 fn fail_tls<H: Handler>(

@@ -8,6 +8,12 @@ use std::net::{SocketAddr, TcpStream};
 mod tls;
 
 use super::*;
+use super::slot::Slot;
+use crate::conn::event::ConnId;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::io;
+use std::time::{Duration, Instant};
 use crate::conn::Conf;
 use crate::conn::deadline::Millis;
 use crate::conn::event::Event;

@@ -21,8 +21,8 @@ mod visit;
 pub use self::answer::{Answer, Body, Segment};
 pub use self::folder::{Folder, Settings};
 pub use self::known::{Known, is_in_memory};
-pub use self::visit::{Visit, Visited};
 pub use self::mime::of as content_type;
+pub use self::visit::{Visit, Visited};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,145 @@
+//! What the loop watches beside connections: processes, outgoing connects, and the helper.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use mio::{Registry, Token};
+
+use crate::conn::deadline::Tick;
+use crate::proto::monitor_wire::Ask;
+
+use super::child::{ChildEvents, Children, Command};
+use super::dial::{Dialled, Dials};
+use super::monitor::{Monitor, MonitorReply, NotAsked};
+use super::outcome::Outcome;
+
+/// Tokens from here on are those of processes.
+pub(super) const CHILDREN: usize = 1 << 33;
+/// The helper's.
+const MONITOR: usize = 1 << 34;
+/// And from here on those of connects.
+const DIALS: usize = 1 << 35;
+/// The first that is none of these.
+pub(super) const END: usize = 1 << 36;
+
+/// All of it, and what it has to tell.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub children: Children,
+    pub dials: Dials,
+    monitor: Option<Monitor>,
+    child_events: ChildEvents,
+    dialled: VecDeque<Dialled>,
+    replies: VecDeque<MonitorReply>,
+}
+
+impl Beside {
+    pub(super) fn new() -> Beside {
+        Beside {
+            children: Children::new(Token(CHILDREN)),
+            dials: Dials::new(Token(DIALS)),
+            monitor: None,
+            child_events: VecDeque::new(),
+            dialled: VecDeque::new(),
+            replies: VecDeque::new(),
+        }
+    }
+
+    /// The system reported one of the tokens.
+    pub(super) fn note(&mut self, token: Token, now: Tick, registry: &Registry) {
+        match token.0 {
+            MONITOR => {
+                if let Some(monitor) = &mut self.monitor {
+                    monitor.ready(&mut self.replies);
+                }
+            }
+            at if at < MONITOR => {
+                self.children
+                    .ready(at - CHILDREN, registry, now, &mut self.child_events);
+            }
+            _ => self.dials.ready(token, now, registry, &mut self.dialled),
+        }
+    }
+
+    /// What is due, and what more is to be read of processes.
+    pub(super) fn turn(&mut self, now: Tick, registry: &Registry) {
+        if self.children.has_unread() {
+            self.children.resume(now, &mut self.child_events);
+        }
+        if self.children.deadline().is_some_and(|due| due.is_due(now)) {
+            self.children.on_deadline(now, &mut self.child_events);
+        }
+        if self.dials.deadline().is_some_and(|due| due.is_due(now)) {
+            self.dials.on_deadline(now, registry, &mut self.dialled);
+        }
+    }
+
+    /// When there is something to do again; now when that is so already.
+    pub(super) fn deadline(&self, now: Tick) -> Option<Tick> {
+        if self.children.has_unread() {
+            return Some(now);
+        }
+        let (children, dials) = (self.children.deadline(), self.dials.deadline());
+        children.into_iter().chain(dials).reduce(Tick::earlier)
+    }
+
+    pub(super) fn spawn(
+        &mut self,
+        command: &Command<'_>,
+        registry: &Registry,
+        now: Tick,
+    ) -> io::Result<super::child::ChildId> {
+        self.children.spawn(command, registry, now)
+    }
+
+    pub(super) fn dial(
+        &mut self,
+        addresses: Vec<std::net::SocketAddr>,
+        now: Tick,
+        registry: &Registry,
+    ) -> super::dial::DialId {
+        self.dials
+            .start(addresses, now, registry, &mut self.dialled)
+    }
+
+    /// A helper to ask, instead of the one that has ended.
+    pub(super) fn set_monitor(&mut self, socket: OwnedFd, registry: &Registry) -> io::Result<()> {
+        let token = Token(MONITOR);
+        match &mut self.monitor {
+            Some(monitor) => monitor.replace(socket, registry, token),
+            None => {
+                self.monitor = Some(Monitor::new(socket, registry, token)?);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn has_monitor(&self) -> bool {
+        self.monitor.as_ref().is_some_and(Monitor::is_alive)
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
+        match &mut self.monitor {
+            Some(monitor) => monitor.ask(ask),
+            None => Err(NotAsked::Gone),
+        }
+    }
+
+    /// Whether there is something to tell.
+    pub(super) fn has_outcomes(&self) -> bool {
+        !self.child_events.is_empty() || !self.dialled.is_empty() || !self.replies.is_empty()
+    }
+
+    /// Something to tell.
+    pub(super) fn poll(&mut self) -> Option<Outcome> {
+        if let Some(reply) = self.replies.pop_front() {
+            return Some(Outcome::Monitor(reply));
+        }
+        if let Some(dialled) = self.dialled.pop_front() {
+            return Some(Outcome::Dialled(dialled));
+        }
+        let (id, event) = self.child_events.pop_front()?;
+        Some(Outcome::Child(id, event))
+    }
+}

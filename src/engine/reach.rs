@@ -1,0 +1,303 @@
+//! What whoever turns the engine may do between turns: act on connections, send, start processes, connect, ask.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+
+use crate::conn::Counters;
+use crate::conn::buffer::{Sent, SharedFrame};
+use crate::conn::deadline::Tick;
+use crate::conn::event::{ConnId, ExchangeId};
+use crate::files::Visit;
+use crate::proto::monitor_wire::Ask;
+use crate::proto::ws::close::CloseCode;
+use crate::proto::ws::frame::Kind;
+
+use super::child::{ChildId, Children, Command, Refused};
+use super::core::Totals;
+use super::dial::DialId;
+use super::lane::Job;
+use super::monitor::NotAsked;
+use super::ops::{Frames, Handler, Ops};
+use super::outcome::Outcome;
+use super::outgoing::Outgoing;
+use super::socket::Peer;
+use super::turn::Engine;
+
+/// An open WebSocket, as it is listed.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its name.
+    pub id: ConnId,
+    /// Where the other end is.
+    pub peer: Peer,
+    /// Who is.
+    pub user: Option<Rc<String>>,
+    /// How long the connection has lived, in whole seconds.
+    pub age: Duration,
+    /// What it has counted.
+    pub counters: Counters,
+}
+
+impl Engine {
+    /// Connections that are open in any phase.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.core.slots.len()
+    }
+
+    /// Open WebSockets of an owner.
+    #[must_use]
+    pub fn websockets(&self, owner: u32) -> usize {
+        self.core
+            .owners
+            .get(owner as usize)
+            .map_or(0, |owner| owner.members.len())
+    }
+
+    /// The open WebSockets of an owner, each with what is known of it.
+    pub fn members(&self, owner: u32) -> impl Iterator<Item = Member> + '_ {
+        let members = self.core.owners.get(owner as usize);
+        let members = members.map_or(&[][..], |owner| &owner.members);
+        members.iter().filter_map(|&index| {
+            let slot = self.core.slots.get(index as usize)?;
+            Some(Member {
+                id: slot.conn.id(),
+                peer: slot.who.peer,
+                user: slot.about.user.clone(),
+                age: Duration::from_secs(u64::from(self.core.seconds.saturating_sub(slot.since))),
+                counters: slot.conn.counters,
+            })
+        })
+    }
+
+    /// Bytes that count against the memory limit now.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.core.memory
+    }
+
+    /// Counters over all connections.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.core.totals
+    }
+
+    /// Whether the connection lives.
+    #[must_use]
+    pub fn is_live(&self, id: ConnId) -> bool {
+        self.core.find(id).is_some()
+    }
+
+    /// Acts on a connection from outside of its events. `None`: it has ended.
+    pub fn with<H: Handler, T>(
+        &mut self,
+        handler: &mut H,
+        id: ConnId,
+        act: impl FnOnce(&mut H, &mut Ops<'_>) -> T,
+    ) -> Option<T> {
+        self.core.act(id, handler, self.poll.registry(), act)
+    }
+
+    /// Acts on a request whose answer was deferred, or is under way in pieces. `None`: it is no more.
+    pub fn with_exchange<H: Handler, T>(
+        &mut self,
+        handler: &mut H,
+        exchange: ExchangeId,
+        act: impl FnOnce(&mut H, &mut Ops<'_>) -> T,
+    ) -> Option<T> {
+        let index = self.core.find(exchange.conn)?;
+        if !self.core.slots[index].conn.is_in_exchange(exchange.number) {
+            return None;
+        }
+        self.with(handler, exchange.conn, act)
+    }
+
+    /// Takes a request to the files where that may take its time; see [`Outcome::Visited`].
+    pub fn visit(&mut self, exchange: ExchangeId, visit: Visit) {
+        self.lane.push(Job::Visit(exchange, visit));
+    }
+
+    /// Asks for the addresses of a name; see [`Outcome::Resolved`].
+    pub fn resolve(&mut self, number: u64, host: &str, port: u16) {
+        self.lane.push(Job::Resolve {
+            number,
+            host: host.to_owned(),
+            port,
+        });
+    }
+
+    /// Whether [`Engine::poll`] has something.
+    #[inline]
+    #[must_use]
+    pub fn has_outcomes(&self) -> bool {
+        !self.core.shared.aside.outcomes.is_empty() || self.beside.has_outcomes()
+    }
+
+    /// What there is to tell; to be asked until there is nothing, after each turn.
+    pub fn poll(&mut self) -> Option<Outcome> {
+        let own = self.core.shared.aside.outcomes.pop_front();
+        own.or_else(|| self.beside.poll())
+    }
+
+    /// Does what acting from outside of events has left to do; to be called after that, before the next turn.
+    pub fn settle<H: Handler>(&mut self, handler: &mut H) {
+        self.finish(handler);
+    }
+
+    /// The clock of this turn.
+    #[must_use]
+    pub fn now(&self) -> Tick {
+        self.core.shared.now
+    }
+
+    /// Sends a message to the peer of a connection, if it is open and not too slow.
+    pub fn send<H: Handler>(
+        &mut self,
+        handler: &mut H,
+        id: ConnId,
+        kind: Kind,
+        data: &[u8],
+    ) -> bool {
+        let sent = self.with(handler, id, |_, ops| ops.reply(kind, data));
+        sent == Some(Sent::Queued)
+    }
+
+    /// Sends a message to all open WebSockets of an owner, but `except`: encoded once. How many got it.
+    pub fn broadcast(
+        &mut self,
+        owner: u32,
+        except: Option<ConnId>,
+        kind: Kind,
+        data: &[u8],
+    ) -> usize {
+        self.core.broadcast(owner, except, Frames::new(kind, data))
+    }
+
+    /// Queues a line, its newline included, for a connection of lines behind what waits for it already. False: it has
+    /// ended, or has too much to read.
+    pub fn queue_line(&mut self, id: ConnId, line: &Rc<[u8]>) -> bool {
+        let frame = SharedFrame {
+            kind: Kind::Text,
+            messages: 1,
+            bytes: Rc::clone(line),
+        };
+        self.core.queue_to(id, &frame)
+    }
+
+    /// Bytes that wait for the peer of a connection.
+    #[must_use]
+    pub fn backlog(&self, id: ConnId) -> usize {
+        let index = self.core.find(id);
+        index.map_or(0, |index| self.core.slots[index].backlog())
+    }
+
+    /// Begins the closing handshake of a connection. False: it has ended.
+    pub fn close<H: Handler>(
+        &mut self,
+        handler: &mut H,
+        id: ConnId,
+        code: CloseCode,
+        reason: &str,
+    ) -> bool {
+        self.with(handler, id, |_, ops| ops.close(code, reason))
+            .is_some()
+    }
+
+    /// The open WebSocket of that ordinal number.
+    #[must_use]
+    pub fn find(&self, serial: u64) -> Option<(ConnId, u32)> {
+        let mut slots = self.core.slots.iter();
+        let found = slots.find(|(_, slot)| {
+            slot.conn.id().serial() == serial && slot.conn.is_websocket() && !slot.reaped
+        });
+        found.map(|(_, slot)| (slot.conn.id(), slot.who.owner))
+    }
+
+    /// Ends all connections of an owner: WebSockets with 1001, idle ones at once, and requests with their answer.
+    pub fn end_all<H: Handler>(&mut self, handler: &mut H, owner: u32) {
+        let slots = self.core.slots.iter();
+        let all: Vec<usize> = slots
+            .filter(|(_, slot)| slot.who.owner == owner && !slot.reaped)
+            .map(|(index, _)| index)
+            .collect();
+        for index in all {
+            self.core.shut_down(index, handler, self.poll.registry());
+        }
+    }
+
+    /// Starts a process; what it does is told by [`Outcome::Child`].
+    ///
+    /// # Errors
+    /// As [`Children::spawn`].
+    pub fn spawn(&mut self, command: &Command<'_>) -> io::Result<ChildId> {
+        let now = self.now();
+        self.beside.spawn(command, self.poll.registry(), now)
+    }
+
+    /// Writes to the stdin of a process; see [`Children::write`].
+    ///
+    /// # Errors
+    /// Nothing was taken.
+    pub fn write_to_child(&mut self, id: ChildId, bytes: &[u8]) -> Result<usize, Refused> {
+        let registry = self.poll.registry();
+        self.beside.children.write(id, bytes, registry)
+    }
+
+    /// The processes that were started.
+    pub fn children(&mut self) -> &mut Children {
+        &mut self.beside.children
+    }
+
+    /// Connects to a host that has these addresses; see [`Outcome::Dialled`].
+    pub fn dial(&mut self, addresses: Vec<SocketAddr>) -> DialId {
+        let now = self.now();
+        self.beside.dial(addresses, now, self.poll.registry())
+    }
+
+    /// Gives a connect up.
+    pub fn cancel_dial(&mut self, id: DialId) {
+        self.beside.dials.cancel(id);
+    }
+
+    /// Takes over a connected socket and begins the opening handshake as a client. What becomes of it is told as events
+    /// of the owner.
+    ///
+    /// # Errors
+    /// When the system does not watch the socket, or TLS cannot begin.
+    pub fn adopt<H: Handler>(
+        &mut self,
+        handler: &mut H,
+        stream: TcpStream,
+        outgoing: &Outgoing<'_>,
+    ) -> io::Result<ConnId> {
+        self.core
+            .adopt(handler, stream, outgoing, self.poll.registry())
+    }
+
+    /// Another helper to ask, for there was none or it has ended.
+    ///
+    /// # Errors
+    /// When the system does not watch the socket.
+    pub fn set_monitor(&mut self, socket: OwnedFd) -> io::Result<()> {
+        self.beside.set_monitor(socket, self.poll.registry())
+    }
+
+    /// Whether there is a helper to ask.
+    #[must_use]
+    pub fn has_monitor(&self) -> bool {
+        self.beside.has_monitor()
+    }
+
+    /// Asks the helper; the answer is [`Outcome::Monitor`] with this number.
+    ///
+    /// # Errors
+    /// It was not asked.
+    pub fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
+        self.beside.ask(ask)
+    }
+}
