@@ -27,6 +27,13 @@ pub struct AnswerHead<'a> {
     pub length: Option<u64>,
 }
 
+/// What is said with an answer to a target that holds a password: nobody keeps it (RFC 9111 §5.2.2.5), and no other site is
+/// told where somebody came from.
+const PRIVATE: [(&str, &[u8]); 2] = [
+    ("Referrer-Policy", b"no-referrer"),
+    ("Cache-Control", b"no-store"),
+];
+
 /// Writes an answer whole. The connection ends after it unless it is `persistent`.
 pub(super) fn write(answer: &Answer<'_>, exchange: Exchange, persistent: bool, out: &mut Out<'_>) {
     let head = AnswerHead {
@@ -72,7 +79,17 @@ pub(super) fn write_head(
     let mut head = ResponseWriter::start(out.cork, answer.status);
     head.date(out.date);
     for (name, value) in answer.fields {
-        head.field(name, value);
+        let ours = PRIVATE
+            .iter()
+            .any(|(ours, _)| ours.eq_ignore_ascii_case(name));
+        if !(exchange.private && ours) {
+            head.field(name, value);
+        }
+    }
+    if exchange.private {
+        for (name, value) in PRIVATE {
+            head.field(name, value);
+        }
     }
     match answer.length {
         _ if is_bodiless(answer.status) => {}

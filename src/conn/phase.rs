@@ -72,6 +72,8 @@ pub(super) struct Exchange {
     pub received: u64,
     /// The status of the answer whose body is being written.
     pub status: u16,
+    /// The target holds a password: the answer must not be kept by anybody, nor the target be told on.
+    pub private: bool,
 }
 
 impl Exchange {
@@ -84,6 +86,7 @@ impl Exchange {
             answered: false,
             received: 0,
             status: 0,
+            private: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl Exchange {
             answered: false,
             received: 0,
             status: 0,
+            private: false,
         }
     }
 }

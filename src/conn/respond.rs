@@ -38,6 +38,13 @@ impl Connection {
         }
     }
 
+    /// The target of the current request holds a password: whatever answers it says that it is not to be kept.
+    pub fn set_private(&mut self) {
+        if let Phase::AwaitAnswer(exchange) | Phase::ReadBody(exchange, _) = &mut self.phase {
+            exchange.private = true;
+        }
+    }
+
     /// Whether the answer to a request is still to come from outside of the event.
     #[must_use]
     pub fn is_deferred(&self) -> bool {

@@ -127,6 +127,12 @@ impl Tls {
         Some((common.protocol_version()?, suite.suite()))
     }
 
+    /// Whether it is the server's side.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(self.machine, Machine::Server(_))
+    }
+
     /// The certificates that the peer has shown, its own first, each in DER; none when it did not have to.
     #[must_use]
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {

@@ -12,6 +12,7 @@ use std::fmt;
 use crate::conn::Said;
 use crate::conn::deadline::Tick;
 use crate::conn::event::ConnId;
+use crate::proto::http::credentials::redact;
 use crate::proto::http::head::{RequestHead, RequestTarget};
 
 use super::socket::Peer;
@@ -36,7 +37,7 @@ impl Access {
             RequestTarget::Asterisk => "*",
         };
         Box::new(Access {
-            request: format!("{} {path}", head.method().as_str()),
+            request: format!("{} {}", head.method().as_str(), redact(path)),
             begun,
         })
     }

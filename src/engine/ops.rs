@@ -178,6 +178,11 @@ impl Ops<'_> {
         }
     }
 
+    /// The target of the request holds a password; see [`Connection::set_private`].
+    pub fn set_private(&mut self) {
+        self.conn.set_private();
+    }
+
     /// Whether the body of the request is held back.
     pub fn hold_body(&mut self, hold: bool) {
         self.conn.hold_body(hold, &mut self.out, self.now);

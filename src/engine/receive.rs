@@ -1,7 +1,11 @@
 //! One receive of one connection, and everything that it leads to.
 
 use std::io;
+use std::rc::Rc;
 
+use rustls::pki_types::CertificateDer;
+
+use crate::certs::Facts;
 use crate::conn::Aux;
 use crate::conn::buffer::{Out, Through};
 use crate::conn::deadline::Tick;
@@ -295,6 +299,9 @@ fn receive_tls<H: Handler>(
     if !was_open && tls.is_open() {
         slot.conn.secured(now);
         log::debug!("{}: TLS: {:?}", slot.conn.id(), tls.agreed());
+        if tls.is_server() {
+            slot.about.user = subject(tls.peer_certificates());
+        }
     }
     got.end = plain.len();
     if tls.is_peer_closed() {
@@ -378,6 +385,12 @@ pub(super) fn begin<H: Handler>(
     if let Err(error) = begun {
         fail_tls(slot, shared, handler, wrote, &error);
     }
+}
+
+/// Whom a client's certificate, which was found to be good, names.
+fn subject(chain: &[CertificateDer<'_>]) -> Option<Rc<String>> {
+    let facts = Facts::read(chain.first()?)?;
+    Some(Rc::new(facts.subject))
 }
 
 /// TLS failed, after what came before that was worked on.

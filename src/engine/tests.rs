@@ -7,19 +7,19 @@ use std::net::{SocketAddr, TcpStream};
 
 mod tls;
 
-use super::*;
 use super::slot::Slot;
-use crate::conn::event::ConnId;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::io;
-use std::time::{Duration, Instant};
+use super::*;
 use crate::conn::Conf;
 use crate::conn::deadline::Millis;
+use crate::conn::event::ConnId;
 use crate::conn::event::Event;
 use crate::conn::{Answer, SlowPeer};
 use crate::proto::ws::frame::Kind;
 use crate::proto::ws::handshake;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What the handler of these tests does with messages.
 #[derive(Clone, Copy, PartialEq)]

@@ -1,8 +1,15 @@
 //! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
+//!
+//! An event of a connection is acted on where it happens, by [`Handler::on_event`], with what is of that connection and the
+//! [`Desk`]; what wants the whole engine is left on the desk, and done by [`Manager::work`] after the turn, with all that
+//! the engine has to tell besides.
 
 mod access;
-pub mod backoff;
+mod backoff;
+mod bus;
+mod desk;
 pub mod environment;
+mod login;
 pub mod matching;
 mod pages;
 pub mod rpc;
@@ -13,21 +20,29 @@ use std::sync::Arc;
 
 use crate::config::{self, Address};
 use crate::conn::deadline::Millis;
-use crate::conn::event::{ConnId, Event, ExchangeId};
+use crate::conn::event::{ConnId, Event};
 use crate::conn::{Conf, SlowPeer};
-use crate::engine::{Bound, Engine, Handler, Ops, Outcome, Speaks};
+use crate::engine::{Bound, Engine, Handler, MonitorReply, Ops, Outcome, Speaks};
+use crate::files::Visited;
+use crate::proto::http::head::{FieldTable, RequestHead};
+use crate::proto::monitor_wire::Answer;
 
-use crate::files::{Visit, Visited};
-
+use desk::{Desk, Todo};
+use login::Pending;
 use server::Server;
+
+/// Whose connections the engine knows by a number.
+#[derive(Debug)]
+enum Source {
+    Server(Box<Server>),
+}
 
 /// Everything that runs.
 #[derive(Debug, Default)]
 pub struct Manager {
     /// By owner number.
-    servers: Vec<Server>,
-    /// Requests whose files the disk has to be waited for.
-    visits: Vec<(ExchangeId, Visit)>,
+    sources: Vec<Source>,
+    desk: Desk,
 }
 
 impl Manager {
@@ -44,15 +59,97 @@ impl Manager {
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> std::io::Result<u32> {
         let server = Server::open(conf)?;
-        let owner = engine.add_owner(conf.id.as_str(), conf.limits.max_connections, Speaks::Http);
+        let max = conf.limits.max_connections;
+        let owner = engine.add_owner(conf.id.as_str(), max, Speaks::Http);
         engine.secure(owner, tls);
         let shared = Rc::new(connections(&conf.limits));
         for bound in bound {
             engine.listen(bound, owner, Rc::clone(&shared))?;
         }
-        debug_assert_eq!(owner as usize, self.servers.len());
-        self.servers.push(server);
+        debug_assert_eq!(owner as usize, self.sources.len());
+        self.sources.push(Source::Server(Box::new(server)));
         Ok(owner)
+    }
+
+    /// Acts on what the engine has to tell since the last turn, and does what events have left.
+    #[inline]
+    pub fn work(&mut self, engine: &mut Engine) {
+        if engine.has_outcomes() || !self.desk.todo.is_empty() || !self.desk.bus.is_empty() {
+            self.work_now(engine);
+        }
+    }
+
+    fn work_now(&mut self, engine: &mut Engine) {
+        loop {
+            if let Some(outcome) = engine.poll() {
+                self.on_outcome(engine, outcome);
+            } else if let Some(todo) = self.desk.todo.pop_front() {
+                self.on_todo(engine, todo);
+            } else {
+                break;
+            }
+        }
+        self.desk.bus.hand_on(engine);
+        engine.settle(self);
+    }
+
+    fn on_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
+        match outcome {
+            Outcome::Visited(exchange, visited) => {
+                let Visited { answer, seen } = *visited;
+                engine.with_exchange(self, exchange, |manager, ops| {
+                    if let Some(Source::Server(server)) = manager.source(ops.owner()) {
+                        server.pages.learn(seen);
+                    }
+                    pages::send(ops, answer);
+                });
+            }
+            Outcome::Monitor(MonitorReply { id, answer, .. }) => {
+                if let Some(pending) = self.desk.login.take(id) {
+                    self.on_checked(engine, *pending, &answer);
+                }
+            }
+            Outcome::Left(_)
+            | Outcome::Orphaned(_)
+            | Outcome::Drained(_)
+            | Outcome::Resolved(..)
+            | Outcome::Child(..)
+            | Outcome::Dialled(_) => {}
+        }
+    }
+
+    fn on_todo(&mut self, engine: &mut Engine, todo: Todo) {
+        match todo {
+            Todo::Visit(exchange, visit) => engine.visit(exchange, visit),
+            Todo::Ask(pending) => {
+                if let Err(pending) = self.desk.login.ask(pending, engine) {
+                    self.on_checked(engine, *pending, &Answer::Unavailable);
+                }
+            }
+        }
+    }
+
+    /// The helper's answer for a request that waits, if it still does.
+    fn on_checked(&mut self, engine: &mut Engine, mut pending: Pending, answer: &Answer) {
+        let Some(exchange) = pending.exchange else {
+            return;
+        };
+        engine.with_exchange(self, exchange, |manager, ops| {
+            let bytes = std::mem::take(&mut pending.head);
+            let mut table = FieldTable::default();
+            // It was decoded before.
+            let Ok(Some((head, _))) = RequestHead::decode(&bytes, &mut 0, &mut table) else {
+                return;
+            };
+            let Manager { sources, desk, .. } = manager;
+            if let Some(Source::Server(server)) = sources.get_mut(ops.owner() as usize) {
+                server.on_checked(desk, ops, &head, pending, answer);
+            }
+        });
+    }
+
+    fn source(&mut self, owner: u32) -> Option<&mut Source> {
+        self.sources.get_mut(owner as usize)
     }
 }
 
@@ -83,43 +180,16 @@ fn connections(limits: &config::Limits) -> Conf {
     }
 }
 
-impl Manager {
-    /// Acts on what the engine has to tell since the last turn.
-    #[inline]
-    pub fn work(&mut self, engine: &mut Engine) {
-        if engine.has_outcomes() || !self.visits.is_empty() {
-            self.work_now(engine);
-        }
-    }
-
-    fn work_now(&mut self, engine: &mut Engine) {
-        while let Some(outcome) = engine.poll() {
-            if let Outcome::Visited(exchange, visited) = outcome {
-                let Visited { answer, seen } = *visited;
-                engine.with_exchange(self, exchange, |manager, ops| {
-                    if let Some(server) = manager.servers.get_mut(ops.owner() as usize) {
-                        server.pages.learn(seen);
-                    }
-                    pages::send(ops, answer);
-                });
-            }
-        }
-        for (exchange, visit) in self.visits.drain(..) {
-            engine.visit(exchange, visit);
-        }
-        engine.settle(self);
-    }
-}
-
 impl Handler for Manager {
     #[inline(always)]
     fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
-        let Some(server) = self.servers.get_mut(ops.owner() as usize) else {
-            return;
-        };
-        match event {
-            Event::Message { kind, data } => server.on_message(ops, id, kind, data),
-            other => server.on_other(ops, id, &other, &mut self.visits),
+        let Manager { sources, desk } = self;
+        match sources.get_mut(ops.owner() as usize) {
+            Some(Source::Server(server)) => match event {
+                Event::Message { kind, data } => server.on_message(desk, ops, id, kind, data),
+                other => server.on_other(desk, ops, id, &other),
+            },
+            None => {}
         }
     }
 }

@@ -52,10 +52,15 @@ impl Pages {
         }
     }
 
-    /// Answers a request that is no upgrade; else what is to be made first, for the disk has to be waited for.
-    pub(super) fn answer(&mut self, ops: &mut Ops<'_>, head: &RequestHead<'_>) -> Option<Visit> {
+    /// Answers a request that is no upgrade. What of its path is `prefix` is no part of what is asked for; else what is to be made first, for the disk has to be waited for.
+    pub(super) fn answer(
+        &mut self,
+        ops: &mut Ops<'_>,
+        head: &RequestHead<'_>,
+        prefix: &str,
+    ) -> Option<Visit> {
         match head.method() {
-            Method::Get | Method::Head => return self.serve(ops, head),
+            Method::Get | Method::Head => return self.serve(ops, head, prefix),
             Method::Options => {
                 ops.respond(&Answer {
                     status: 204,
@@ -70,7 +75,7 @@ impl Pages {
         None
     }
 
-    fn serve(&mut self, ops: &mut Ops<'_>, head: &RequestHead<'_>) -> Option<Visit> {
+    fn serve(&mut self, ops: &mut Ops<'_>, head: &RequestHead<'_>, prefix: &str) -> Option<Visit> {
         match self {
             Pages::Empty => {
                 ops.respond(&Answer {
@@ -91,9 +96,10 @@ impl Pages {
                     body: &page.content,
                 });
             }
-            Pages::Folder(folder, known) => match folder.answer_now(head, "", known, ops.now()) {
+            Pages::Folder(folder, known) => match folder.answer_now(head, prefix, known, ops.now())
+            {
                 Some(answer) => send(ops, answer),
-                None => return Some(Visit::new(folder, head, "", ops.now())),
+                None => return Some(Visit::new(folder, head, prefix, ops.now())),
             },
         }
         None

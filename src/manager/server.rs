@@ -1,26 +1,32 @@
 //! A server: what it answers to requests, and what it does with messages.
 
 use std::io;
+use std::rc::Rc;
 
 use crate::config::{self, Messages, Origins};
-use crate::conn::event::{ConnId, Event, ExchangeId};
+use crate::conn::event::{CloseReason, ConnId, Event};
 use crate::engine::Ops;
-use crate::files::Visit;
 use crate::proto::http::head::RequestHead;
+use crate::proto::monitor_wire::Answer;
 use crate::proto::ws::frame::Kind;
 use crate::proto::ws::handshake;
 
 use super::access;
+use super::desk::{Desk, Todo};
+use super::login::{Decision, Entry, Gate, Pending};
 use super::pages::{Pages, respond_error};
+use super::rpc::event::Kind as EventKind;
+use super::rpc::{ConnectionName, Payload};
 
 /// One running server.
 #[derive(Debug)]
 pub(super) struct Server {
-    id: String,
+    id: Rc<str>,
     messages: Messages,
     subprotocols: Vec<String>,
     origins: Origins,
     pub(super) pages: Pages,
+    gate: Option<Gate>,
 }
 
 impl Server {
@@ -30,17 +36,36 @@ impl Server {
     /// The folder's.
     pub(super) fn open(conf: &config::Server) -> io::Result<Server> {
         Ok(Server {
-            id: conf.id.as_str().to_owned(),
+            id: Rc::from(conf.id.as_str()),
             messages: conf.messages,
             subprotocols: conf.subprotocols.clone(),
             origins: conf.origins.clone(),
             pages: Pages::open(&conf.http)?,
+            gate: Gate::of(conf),
         })
     }
 
-    /// What the server itself does with a message.
+    /// Whether a user who has entered may stay.
+    pub(super) fn admits(&self, user: Option<&str>) -> bool {
+        match (&self.gate, user) {
+            (None, _) => true,
+            (Some(gate), Some(user)) => gate.knows(user),
+            (Some(_), None) => false,
+        }
+    }
+
     #[inline(always)]
-    pub(super) fn on_message(&self, ops: &mut Ops<'_>, id: ConnId, kind: Kind, data: &[u8]) {
+    pub(super) fn on_message(
+        &mut self,
+        desk: &mut Desk,
+        ops: &mut Ops<'_>,
+        id: ConnId,
+        kind: Kind,
+        data: &[u8],
+    ) {
+        if desk.bus.wants(EventKind::Message, Some(&self.id)) {
+            self.publish_message(desk, ops, id, kind, data);
+        }
         match self.messages {
             Messages::None => {}
             Messages::Echo => {
@@ -50,63 +75,151 @@ impl Server {
         }
     }
 
+    #[cold]
+    fn publish_message(&self, desk: &mut Desk, ops: &Ops<'_>, id: ConnId, kind: Kind, data: &[u8]) {
+        let peer = ops.peer().to_string();
+        let payload = match (kind, str::from_utf8(data)) {
+            (Kind::Text, Ok(text)) => Payload::Text(text),
+            _ => Payload::Binary(data),
+        };
+        desk.bus
+            .publish(EventKind::Message, Some(&self.id), |event| {
+                event.connection = Some(ConnectionName(id.serial()));
+                event.peer = Some(&peer);
+                event.user = ops.user().map(|user| user.as_str());
+                event.message = Some(payload);
+            });
+    }
+
     /// Everything but messages.
     #[inline(never)]
     pub(super) fn on_other(
         &mut self,
+        desk: &mut Desk,
         ops: &mut Ops<'_>,
         id: ConnId,
         event: &Event<'_>,
-        visits: &mut Vec<(ExchangeId, Visit)>,
     ) {
         match event {
-            Event::Request(head) => self.on_request(ops, id, head, visits),
-            Event::Closed(reason) => log::debug!("{id}: {}: {}: {reason}", ops.peer(), self.id),
+            Event::Request(head) => self.on_request(desk, ops, id, head),
+            Event::Closed(reason) => self.on_closed(desk, ops, id, reason),
             _ => {}
         }
     }
 
+    fn on_closed(&self, desk: &mut Desk, ops: &Ops<'_>, id: ConnId, reason: &CloseReason<'_>) {
+        log::debug!("{id}: {}: {}: {reason}", ops.peer(), self.id);
+        let (peer, why) = (ops.peer().to_string(), reason.to_string());
+        desk.bus
+            .publish(EventKind::Disconnect, Some(&self.id), |event| {
+                event.connection = Some(ConnectionName(id.serial()));
+                event.peer = Some(&peer);
+                event.user = ops.user().map(|user| user.as_str());
+                event.code = Some(reason.code());
+                event.reason = Some(&why);
+            });
+    }
+
     fn on_request(
         &mut self,
+        desk: &mut Desk,
         ops: &mut Ops<'_>,
         id: ConnId,
         head: &RequestHead<'_>,
-        visits: &mut Vec<(ExchangeId, Visit)>,
     ) {
-        if handshake::wants_upgrade(head) {
-            self.on_upgrade(ops, id, head);
-        } else if let Some(visit) = self.pages.answer(ops, head) {
-            visits.push((ops.defer(false), visit));
+        // Before any password is looked at: a foreign page must not be able to try some.
+        if handshake::wants_upgrade(head) && !self.is_own_page(ops, id, head) {
+            return;
+        }
+        let Some(gate) = &mut self.gate else {
+            return self.enter(desk, ops, id, head, &Entry::default());
+        };
+        match gate.decide(ops, head, &mut desk.login) {
+            Decision::Enter(entry) => self.enter(desk, ops, id, head, &entry),
+            Decision::Refused => {}
+            Decision::Ask(mut pending) => {
+                pending.exchange = Some(ops.defer(true));
+                desk.todo.push_back(Todo::Ask(pending));
+            }
         }
     }
 
-    fn on_upgrade(&self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) {
+    /// The helper has answered for a request that waited; its head is read again.
+    pub(super) fn on_checked(
+        &mut self,
+        desk: &mut Desk,
+        ops: &mut Ops<'_>,
+        head: &RequestHead<'_>,
+        pending: Pending,
+        answer: &Answer,
+    ) {
+        let id = ops.exchange().conn;
+        match &mut self.gate {
+            Some(gate) => {
+                if let Some(entry) = gate.settle(ops, pending, answer, &mut desk.login) {
+                    self.enter(desk, ops, id, head, &entry);
+                }
+            }
+            // Nothing is asked any more.
+            None => self.enter(desk, ops, id, head, &Entry::default()),
+        }
+    }
+
+    /// A request that may enter.
+    fn enter(
+        &mut self,
+        desk: &mut Desk,
+        ops: &mut Ops<'_>,
+        id: ConnId,
+        head: &RequestHead<'_>,
+        entry: &Entry,
+    ) {
+        if self.gate.is_some() {
+            ops.set_user(entry.user.clone());
+        }
+        if handshake::wants_upgrade(head) {
+            self.upgrade(desk, ops, id, head);
+        } else if let Some(visit) = self.pages.answer(ops, head, entry.prefix(head)) {
+            desk.todo.push_back(Todo::Visit(ops.defer(false), visit));
+        }
+    }
+
+    /// The Origin and Host rules; a request that breaks them has been answered.
+    fn is_own_page(&self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) -> bool {
+        let denied = access::check(&self.origins, head, ops.is_loopback());
+        if let Err(denied) = &denied {
+            log::warn!("{id}: {}: {}: {denied}", ops.peer(), self.id);
+            respond_error(ops, 403, &[]);
+        }
+        denied.is_ok()
+    }
+
+    fn upgrade(&self, desk: &mut Desk, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) {
         let offer = match handshake::read_request(head) {
             Ok(offer) => offer,
             Err(refused) => {
                 log::debug!("{id}: {}: no upgrade: {refused}", self.id);
-                let mut fields = Vec::new();
-                fields.extend(
-                    refused
-                        .fields()
-                        .iter()
-                        .map(|(name, value)| (*name, value.as_bytes())),
-                );
+                let fields = refused.fields().iter();
+                let fields: Vec<_> = fields
+                    .map(|(name, value)| (*name, value.as_bytes()))
+                    .collect();
                 respond_error(ops, refused.status(), &fields);
                 return;
             }
         };
-        if let Err(denied) = access::check(&self.origins, head, ops.is_loopback()) {
-            log::warn!("{id}: {}: {}: {denied}", ops.peer(), self.id);
-            respond_error(ops, 403, &[]);
-            return;
-        }
         // The first of the client's that is listed: its preference counts (RFC 6455 §4.2.2).
         let protocol = offer
             .protocols()
             .find(|&offered| self.subprotocols.iter().any(|known| known == offered));
         if ops.upgrade(&offer, protocol) {
             log::debug!("{id}: {}: {}: WebSocket open", ops.peer(), self.id);
+            let peer = ops.peer().to_string();
+            desk.bus
+                .publish(EventKind::Connect, Some(&self.id), |event| {
+                    event.connection = Some(ConnectionName(id.serial()));
+                    event.peer = Some(&peer);
+                    event.user = ops.user().map(|user| user.as_str());
+                });
         }
     }
 }

@@ -1,0 +1,26 @@
+//! What the handling of an event has at hand beside the connection, and what it leaves to be done after it.
+
+use std::collections::VecDeque;
+
+use crate::conn::event::ExchangeId;
+use crate::files::Visit;
+
+use super::bus::Bus;
+use super::login::{Login, Pending};
+
+/// Something that wants the whole engine, and is done after the turn.
+#[derive(Debug)]
+pub(super) enum Todo {
+    /// The disk has to be waited for.
+    Visit(ExchangeId, Visit),
+    /// The helper has to be asked.
+    Ask(Box<Pending>),
+}
+
+/// What all sources of events share.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pub bus: Bus,
+    pub login: Login,
+    pub todo: VecDeque<Todo>,
+}
