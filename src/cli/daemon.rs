@@ -1,6 +1,7 @@
 //! The main job: binds what the configuration names, and runs the loop until a signal ends it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::panic;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use crate::manager::{Manager, bind};
 
 use super::certificates;
 use super::exit::Exit;
+use super::helper::Helper;
+use super::privileges::{self, Identity};
 use super::random::random;
 use super::signals::Signals;
 
@@ -24,13 +27,27 @@ pub fn run(config: &Config) -> Exit {
     if let Err(error) = raise_descriptor_limit() {
         log::warn!("the descriptor limit stays as it is: {error}");
     }
+    let identity = match privileges::resolve(config) {
+        Ok(identity) => identity,
+        Err(fault) => {
+            log::error!("{fault}");
+            return Exit::Configuration;
+        }
+    };
     let Some(bound) = bind_all(config) else {
         return Exit::Failed;
     };
     let Some(loaded) = load_certificates(config) else {
         return Exit::Configuration;
     };
-    match serve(config, bound, loaded) {
+    let helper = match give_up_rights(config, identity.as_ref()) {
+        Ok(helper) => helper,
+        Err(error) => {
+            log::error!("{error}");
+            return Exit::Failed;
+        }
+    };
+    match serve(config, bound, loaded, helper) {
         Ok(()) => Exit::Done,
         Err(error) => {
             log::error!("the event loop failed: {error}");
@@ -63,6 +80,34 @@ fn bind_all(config: &Config) -> Option<Vec<Vec<Bound>>> {
     (!failed).then_some(servers)
 }
 
+/// Starts the helper, which keeps the rights that this process then gives up for good.
+fn give_up_rights(
+    config: &Config,
+    identity: Option<&Identity>,
+) -> io::Result<Option<(Helper, OwnedFd)>> {
+    let context = |what: &str, error: io::Error| io::Error::other(format!("{what}: {error}"));
+    if let Some(identity) = identity {
+        for binding in active(config).flat_map(|server| &server.bind) {
+            if let Address::Unix(path) = &binding.address {
+                privileges::give_socket(path, identity)
+                    .map_err(|error| context(&format!("{}", binding.address), error))?;
+            }
+        }
+    }
+    let helper =
+        Helper::start(config).map_err(|error| context("the helper cannot be started", error))?;
+    privileges::drop_to(identity)
+        .map_err(|error| context("root's rights cannot be given up", error))?;
+    match identity {
+        Some(identity) if identity.account.user == 0 => {
+            log::warn!("running as root, as user in [daemon] says; better is a user of its own");
+        }
+        Some(identity) => log::info!("running as {} from here on", identity.name),
+        None => {}
+    }
+    Ok(helper)
+}
+
 /// The servers that run, by the order in which the engine knows them.
 fn active(config: &Config) -> impl Iterator<Item = &Server> {
     config.servers.iter().filter(|server| server.active)
@@ -85,7 +130,12 @@ fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
     (!failed).then_some(all)
 }
 
-fn serve(config: &Config, bound: Vec<Vec<Bound>>, loaded: Vec<Option<Loaded>>) -> io::Result<()> {
+fn serve(
+    config: &Config,
+    bound: Vec<Vec<Bound>>,
+    loaded: Vec<Option<Loaded>>,
+    helper: Option<(Helper, OwnedFd)>,
+) -> io::Result<()> {
     let limits = Limits {
         max_connections: config.daemon.max_connections,
         max_memory: config.daemon.max_memory as usize,
@@ -93,6 +143,13 @@ fn serve(config: &Config, bound: Vec<Vec<Bound>>, loaded: Vec<Option<Loaded>>) -
     let signals = Signals::watch()?;
     let mut engine = Engine::new(limits, random)?;
     engine.wake_on(signals.fd())?;
+    let mut helper = match helper {
+        Some((helper, socket)) => {
+            engine.set_monitor(socket)?;
+            Some(helper)
+        }
+        None => None,
+    };
     let mut manager = Manager::default();
     let mut owners = Vec::new();
     for ((server, bound), loaded) in active(config).zip(bound).zip(loaded) {
@@ -109,7 +166,7 @@ fn serve(config: &Config, bound: Vec<Vec<Bound>>, loaded: Vec<Option<Loaded>>) -
         owners.push((server, manager.start(&mut engine, server, bound, tls)?));
     }
     let reload = |engine: &mut Engine| reload_certificates(config, &owners, engine);
-    turn_until_stopped(&mut engine, &mut manager, &signals, reload)
+    turn_until_stopped(&mut engine, &mut manager, &mut helper, &signals, reload)
 }
 
 /// SIGHUP: certificates are read again. Connections keep those that they began with, and a server keeps its own when the
@@ -144,11 +201,13 @@ fn reload_certificates(config: &Config, owners: &[(&Server, u32)], engine: &mut 
 fn turn_until_stopped(
     engine: &mut Engine,
     manager: &mut Manager,
+    helper: &mut Option<Helper>,
     signals: &Signals,
     reload: impl Fn(&mut Engine),
 ) -> io::Result<()> {
     while signals.stops() == 0 {
-        engine.turn(manager, None)?;
+        let until = helper.as_mut().and_then(|helper| helper.look_after(engine));
+        engine.turn(manager, until)?;
         manager.work(engine);
         if signals.take_reloads() > 0 {
             reload(engine);

@@ -1,7 +1,7 @@
 //! Floor 5: the command line.
 //!
 //! Left to right: exit, random, identity, privileges, certificates, accounts, logging, output, source, hash_password,
-//! args, check, control, client_url, client_test, client_new, signals, monitor, daemon.
+//! args, check, control, client_url, client_test, client_new, signals, monitor, helper, daemon.
 
 mod accounts;
 mod args;
@@ -14,11 +14,11 @@ mod control;
 pub mod daemon;
 mod exit;
 mod hash_password;
+mod helper;
 mod identity;
 mod logging;
 mod monitor;
 mod output;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing is dropped yet"))]
 mod privileges;
 mod random;
 mod signals;
@@ -91,9 +91,6 @@ fn run(options: Options) -> ExitCode {
     logging::init(level);
     for warning in &config.warnings {
         log::warn!("{warning}");
-    }
-    if identity::is_root() {
-        log::warn!("running as root, for changing user is not available yet");
     }
     daemon::run(&config).into()
 }

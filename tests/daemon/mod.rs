@@ -46,7 +46,7 @@ impl Daemon {
     ) -> Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("bellwire.toml");
-        fs::write(&file, config).expect("a configuration");
+        fs::write(&file, for_whoever_runs(config)).expect("a configuration");
         let mut child = command(env!("CARGO_BIN_EXE_bellwire"), &file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -177,5 +177,18 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
         limit.rlim_cur = limit.rlim_max;
         assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
         limit.rlim_cur
+    }
+}
+
+/// The same for root, who would become a user that may not be there, and could not read folders of tests then.
+pub(crate) fn for_whoever_runs(config: &str) -> String {
+    // SAFETY: geteuid has no arguments and cannot fail.
+    let root = unsafe { libc::geteuid() } == 0;
+    if !root || config.contains("user = ") {
+        return config.to_owned();
+    }
+    match config.split_once("[daemon]\n") {
+        Some((before, after)) => format!("{before}[daemon]\nuser = \"root\"\n{after}"),
+        None => format!("{config}\n[daemon]\nuser = \"root\"\n"),
     }
 }
