@@ -368,7 +368,7 @@ fn a_server_that_never_answers_runs_out_of_time() {
         });
         let ran = dial(
             &format!("{scheme}://{}", server.address),
-            &["--timeout", "0.3"],
+            &["--timeout", "300ms"],
         );
         assert_eq!(ran.status, Some(5), "{ran:?}");
         let step = if scheme == "ws" { "upgrade" } else { "tls" };
@@ -460,7 +460,7 @@ fn a_new_block_is_taken_by_check() {
         ),
         (
             ["client", "new", "ws://h", "--id=1a"],
-            "bellwire: invalid WS client ID \"1a\"",
+            "bellwire: --id: \"1a\"; allowed: letters, digits and underscores",
         ),
     ] {
         let ran = bellwire(folder.path(), &args, "");
