@@ -1,7 +1,6 @@
 //! The command line of the built binary: what it prints where, and how it ends.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use daemon::for_whoever_runs;

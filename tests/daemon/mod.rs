@@ -184,7 +184,7 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
 pub(crate) fn for_whoever_runs(config: &str) -> String {
     // SAFETY: geteuid has no arguments and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
-    if !root || config.contains("user = ") {
+    if !root || config.lines().any(|line| line.starts_with("user = ")) {
         return config.to_owned();
     }
     match config.split_once("[daemon]\n") {
