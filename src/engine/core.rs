@@ -166,10 +166,8 @@ impl Core {
         }
         self.slots.insert(slot);
         self.owners[who.owner as usize].live += 1;
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            begin(slot, shared, handler, &mut wrote);
-            wrote
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
+            begin(slot, shared, handler, wrote);
         });
         Ok(id)
     }
@@ -183,33 +181,24 @@ impl Core {
         handler: &mut H,
         registry: &Registry,
     ) {
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
             slot.writable |= readiness.is_writable();
             slot.ending |= readiness.is_read_closed() || readiness.is_error();
-            if slot.ending && slot.conn.is_deferred() {
-                shared
-                    .aside
-                    .outcomes
-                    .push_back(Outcome::Left(slot.exchange()));
-            }
             slot.readable |= readiness.is_readable() || slot.ending;
+            if slot.ending && slot.conn.is_deferred() {
+                tell_left(slot, shared);
+            }
             // One that goes on from the last turn is served with those, once.
             if !slot.resumed {
-                receive(slot, shared, handler, &mut wrote);
+                receive(slot, shared, handler, wrote);
             }
-            wrote
         });
     }
 
     /// Receives from a slot what one turn grants it, and acts on it.
     #[inline(never)]
     pub(super) fn serve<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            receive(slot, shared, handler, &mut wrote);
-            wrote
-        });
+        self.guarded(index, handler, registry, receive);
     }
 
     /// Lets `act` act on a connection from outside of its events; `None`: it has ended.
@@ -222,10 +211,8 @@ impl Core {
     ) -> Option<T> {
         let index = self.find(id)?;
         let mut result = None;
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            result = Some(with_ops(slot, shared, &mut wrote, |ops| act(handler, ops)));
-            wrote
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
+            result = Some(with_ops(slot, shared, wrote, |ops| act(handler, ops)));
         });
         result
     }
@@ -246,14 +233,12 @@ impl Core {
         handler: &mut H,
         registry: &Registry,
     ) {
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            with_ops(slot, shared, &mut wrote, |ops| {
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
+            with_ops(slot, shared, wrote, |ops| {
                 if let Some(reason) = ops.conn.on_deadline(ops.tools, &mut ops.out, ops.now) {
                     handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
                 }
             });
-            wrote
         });
     }
 
@@ -264,14 +249,12 @@ impl Core {
         handler: &mut H,
         registry: &Registry,
     ) {
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            with_ops(slot, shared, &mut wrote, |ops| {
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
+            with_ops(slot, shared, wrote, |ops| {
                 if let Some(reason) = ops.conn.shut_down(ops.tools, &mut ops.out, ops.now) {
                     handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
                 }
             });
-            wrote
         });
     }
 
@@ -282,7 +265,7 @@ impl Core {
         index: usize,
         handler: &mut H,
         registry: &Registry,
-        work: impl FnOnce(&mut Slot, &mut Shared, &mut H) -> Wrote,
+        work: impl FnOnce(&mut Slot, &mut Shared, &mut H, &mut Wrote),
     ) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
@@ -291,14 +274,16 @@ impl Core {
             return;
         }
         let shared = &mut self.shared;
-        match catch_unwind(AssertUnwindSafe(|| work(slot, shared, handler))) {
+        let mut wrote = Wrote::default();
+        let worked = AssertUnwindSafe(|| work(slot, shared, handler, &mut wrote));
+        match catch_unwind(worked) {
             // By far the most frequent end of a turn: a message came whole, and what it led to has left.
-            Ok(wrote) if !wrote.short && !wrote.broken && slot.is_quiet() => {
+            Ok(()) if !wrote.short && !wrote.broken && slot.is_quiet() => {
                 if let Some(due) = slot.conn.deadline() {
                     self.wheel.arm(index, due);
                 }
             }
-            Ok(wrote) => {
+            Ok(()) => {
                 self.settle(index, wrote, handler, registry);
                 if self.memory > self.max_memory {
                     self.shed(handler, registry);
@@ -552,4 +537,11 @@ impl Core {
         let slot = self.slots.get(id.slot())?;
         (slot.conn.id() == id && !slot.reaped).then_some(id.slot())
     }
+}
+
+/// The peer of a request whose answer was deferred has likely left.
+#[cold]
+fn tell_left(slot: &Slot, shared: &mut Shared) {
+    let left = Outcome::Left(slot.exchange());
+    shared.aside.outcomes.push_back(left);
 }
