@@ -61,7 +61,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome outgoing < slot < ops < shared < effects < receive < core < accept deliver < beside < turn < reach < mod",
+        "wheel warnings < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome outgoing < slot < ops < shared < effects < receive < core < accept deliver < beside < turn < reach < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),

@@ -26,6 +26,7 @@ use super::receive::{HIGH, begin, receive};
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Slot, Who};
 use super::socket::{Peer, Socket};
+use super::warnings::Warnings;
 use super::wheel::Wheel;
 
 /// What is spoken on the connections of an owner.
@@ -82,6 +83,8 @@ pub(super) struct Core {
     pub serial: u64,
     /// Whole seconds since the start.
     pub seconds: u32,
+    /// What is logged of those that are shed.
+    pub sheds: Warnings,
 }
 
 impl Core {
@@ -494,11 +497,11 @@ impl Core {
             if slot.held == 0 {
                 return;
             }
-            log::warn!(
+            self.sheds.warn(format_args!(
                 "{}: closed, for it holds most ({} bytes) of more than max_memory allows",
                 slot.conn.id(),
                 slot.held
-            );
+            ));
             self.totals.shed += 1;
             self.shed_one(index, handler, registry);
         }

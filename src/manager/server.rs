@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::config::{self, Messages, Origins};
 use crate::conn::event::{CloseReason, ConnId, Event};
-use crate::engine::Ops;
+use crate::engine::{Ops, Warnings};
 use crate::proto::http::head::RequestHead;
 use crate::proto::monitor_wire::Answer;
 use crate::proto::ws::frame::Kind;
@@ -27,6 +27,8 @@ pub(super) struct Server {
     origins: Origins,
     pub(super) pages: Pages,
     gate: Option<Gate>,
+    /// What is logged of upgrades that the Origin and Host rules refuse.
+    denials: Warnings,
 }
 
 impl Server {
@@ -42,6 +44,7 @@ impl Server {
             origins: conf.origins.clone(),
             pages: Pages::open(&conf.http)?,
             gate: Gate::of(conf),
+            denials: Warnings::default(),
         })
     }
 
@@ -185,10 +188,11 @@ impl Server {
     }
 
     /// The Origin and Host rules; a request that breaks them has been answered.
-    fn is_own_page(&self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) -> bool {
+    fn is_own_page(&mut self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) -> bool {
         let denied = access::check(&self.origins, head, ops.is_loopback());
         if let Err(denied) = &denied {
-            log::warn!("{id}: {}: {}: {denied}", ops.peer(), self.id);
+            self.denials
+                .warn(format_args!("{id}: {}: {}: {denied}", ops.peer(), self.id));
             respond_error(ops, 403, &[]);
         }
         denied.is_ok()
