@@ -114,6 +114,8 @@ impl Core {
         if let Some(due) = slot.conn.deadline() {
             self.wheel.arm(index, due);
         }
+        slot.held = slot.held_now() as u32;
+        self.memory += slot.held as usize;
         entry.insert(slot);
         self.owners[who.owner as usize].live += 1;
         Ok(())
@@ -392,6 +394,9 @@ impl Core {
             // It fails only when the peer is gone, which reading shows.
             let _ = slot.socket.half_close();
             slot.conn.half_closed(self.shared.now);
+        }
+        if slot.conn.is_closed() {
+            slot.tls = None;
         }
         let held = u32::try_from(slot.held_now()).unwrap_or(u32::MAX);
         if held != slot.held {

@@ -248,7 +248,7 @@ impl Engine {
         self.finish(handler);
         if !idle {
             self.busy = now;
-        } else if now.since(self.busy) >= QUIET && self.core.memory == 0 {
+        } else if now.since(self.busy) >= QUIET {
             self.core.shared.tools.pool.shrink();
             self.core.shared.outboxes.shrink();
         }
