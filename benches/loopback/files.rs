@@ -108,7 +108,7 @@ pub(crate) fn compare(processor: usize) {
         "\nfiles: server CPU a request, µs (medians of {REPEATS}; the ratio with its range)\n"
     );
     let version = nginx.as_ref().map_or("none installed", |(_, it)| it);
-    println!("     bytes  connections  in flight  bellwire     nginx  ratio ({version})");
+    println!("      bytes  connections  in flight  bellwire     nginx  ratio ({version})");
     for sealed in [false, true] {
         for shape in CELLS {
             println!("{}", Row::measure(shape, sealed, &servers, &site));
@@ -170,7 +170,7 @@ impl fmt::Display for Row {
         let ours = self.ours;
         write!(
             f,
-            "{sealed:3}{bytes:>7}  {connections:>11}  {in_flight:>9}  {ours:>8.1}"
+            "{sealed:3} {bytes:>7}  {connections:>11}  {in_flight:>9}  {ours:>8.1}"
         )?;
         match self.theirs {
             Some((theirs, [least, middle, most])) => {
