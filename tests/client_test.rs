@@ -12,6 +12,7 @@ use server::Server;
 
 #[path = "client_test/authority.rs"]
 mod authority;
+mod daemon;
 #[path = "client_test/server.rs"]
 mod server;
 
@@ -444,7 +445,8 @@ fn a_new_block_is_taken_by_check() {
         let args = [&["client", "new", "-"], args].concat();
         let ran = bellwire(folder.path(), &args, url);
         assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
-        fs::write(folder.path().join("bellwire.toml"), &ran.stdout).unwrap();
+        let config = daemon::for_whoever_runs(&ran.stdout);
+        fs::write(folder.path().join("bellwire.toml"), config).unwrap();
         let checked = bellwire(folder.path(), &["check", "-c", "bellwire.toml"], "");
         assert_eq!(checked.status, Some(0), "{checked:?}");
     }
