@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
@@ -231,18 +231,23 @@ fn a_server_that_breaks_the_protocol_is_left() {
     let mut daemon = run(&format!(
         "[[client]]\nurl = \"ws://{at}\"\nreconnect = \"100ms\"\n"
     ));
-    // A masked frame, which no server may send (RFC 6455 §5.1).
+    // Half a frame, in one breath with the upgrade.
     let mut stream = accept(&listener);
-    answer(
-        &mut stream,
-        &format!("{UPGRADE}\u{1}\u{0}").replace("\u{1}\u{0}", "\u{1}"),
-    );
+    answer(&mut stream, &format!("{UPGRADE}\u{1}\u{7}half"));
     stream.shutdown(Shutdown::Write).unwrap();
     daemon.wait_for_log("the peer left without a Close frame");
+    // A masked frame, which no server may send (RFC 6455 §5.1).
     let mut stream = accept(&listener);
     answer(&mut stream, UPGRADE);
-    std::io::Write::write_all(&mut stream, b"\x81\x81\0\0\0\0a").unwrap();
+    stream.write_all(b"\x81\x81\0\0\0\0a").unwrap();
     daemon.wait_for_log("closed with 1002");
+    // A head without an end.
+    let mut stream = accept(&listener);
+    answer(&mut stream, "HTTP/1.1 101 Switching Protocols\r\n");
+    let line = [&b"X-Long: "[..], &[b'a'; 1000], b"\r\n"].concat();
+    // Until nobody takes it any more.
+    while stream.write_all(&line).is_ok() {}
+    daemon.wait_for_log("the server's answer is no HTTP");
     drop(open(&listener));
 }
 
@@ -250,19 +255,31 @@ fn a_server_that_breaks_the_protocol_is_left() {
 fn what_will_not_change_is_tried_slowly() {
     let listener = listen(8, 0);
     let at = address(&listener);
-    let mut daemon = run(&format!(
-        "[[client]]\nurl = \"ws://{at}\"\nreconnect = \"100ms\"\n"
-    ));
-    for (answers, told) in [(
-        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
-        "the server wants a user name and password, or others: HTTP/1.1 401 Unauthorized",
-    )] {
+    for (answers, told) in [
+        (
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
+            "the server wants a user name and password, or others: HTTP/1.1 401 Unauthorized",
+        ),
+        // Where it redirects to may repeat what it was asked for, passwords included.
+        (
+            "HTTP/1.1 301 Moved Permanently\r\nLocation: https://example.org/auth/me/secret/\r\n\r\n",
+            "the server redirects to https://example.org, which is not followed: HTTP/1.1 301 Moved Permanently",
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: /auth/me/secret/\r\n\r\n",
+            "the server redirects, which is not followed: HTTP/1.1 302 Found",
+        ),
+    ] {
+        let mut daemon = run(&format!(
+            "[[client]]\nurl = \"ws://{at}/auth/me/secret\"\nreconnect = \"100ms\"\n"
+        ));
         answer(&mut accept(&listener), answers);
         let line = daemon.wait_for_log(told);
         assert!(line.contains("[WARN]"), "{line}");
         let (_, wait) = line.split_once("tries again in ").unwrap();
         let wait: f64 = wait.trim_end_matches(" s").parse().unwrap();
         assert!((54.0..=66.0).contains(&wait), "{line}");
+        assert!(!end(daemon).join("\n").contains("secret"));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::config;
 use crate::conn::Conf;
 use crate::conn::buffer::Sent;
 use crate::conn::deadline::{Millis, Tick};
-use crate::conn::event::{CloseReason, ConnId, Event};
+use crate::conn::event::{CloseReason, ConnId, Event, Refusal};
 use crate::engine::{DialId, Ops};
 use crate::proto::http::url::host_field;
 use crate::proto::ws::frame::Kind;
@@ -397,6 +397,7 @@ impl Client {
 
     fn on_closed(&mut self, desk: &mut Desk, ops: &Ops<'_>, id: ConnId, reason: &CloseReason<'_>) {
         let was_open = matches!(self.phase, Phase::Open | Phase::Closing);
+        let reason = self.without_secrets(*reason);
         let text = reason.to_string();
         if was_open {
             let peer = ops.peer().to_string();
@@ -419,6 +420,26 @@ impl Client {
             reason: &text,
         };
         self.over(desk, ops.now(), &end);
+    }
+
+    /// Where a server redirects to may repeat what it was asked for, and with it a password or a token: then only the
+    /// server that it names is told.
+    fn without_secrets<'r>(&self, reason: CloseReason<'r>) -> CloseReason<'r> {
+        let asked = &self.conf.parameters;
+        match reason {
+            CloseReason::Refused(Refusal::Status {
+                status,
+                line,
+                location: Some(location),
+            }) if asked.starts_with("/auth/") || asked.contains('?') => {
+                CloseReason::Refused(Refusal::Status {
+                    status,
+                    line,
+                    location: origin(location),
+                })
+            }
+            other => other,
+        }
     }
 
     /// An attempt or a connection has ended: what comes next.
@@ -455,12 +476,10 @@ impl Client {
 
     /// The first failure of its kind is a warning; the same again is not worth one until the connection was good.
     fn complain(&mut self, end: &End<'_>, wait: Option<Duration>) {
-        let known = self.warned.as_deref() == Some(end.reason)
-            && end.lasted.is_none_or(|lasted| lasted < STABLE);
-        let level = if known {
-            log::Level::Debug
-        } else {
+        let level = if self.is_news(end) {
             log::Level::Warn
+        } else {
+            log::Level::Debug
         };
         let next = match wait {
             Some(wait) => format!("tries again in {:.1} s", wait.as_secs_f64()),
@@ -468,6 +487,11 @@ impl Client {
         };
         log::log!(level, "{}: {}; {next}", self.id, end.reason);
         self.warned = Some(end.reason.to_owned());
+    }
+
+    fn is_news(&self, end: &End<'_>) -> bool {
+        let is_the_same = self.warned.as_deref() == Some(end.reason);
+        !is_the_same || end.lasted.is_some_and(|lasted| lasted >= STABLE)
     }
 
     fn publish<'e>(
@@ -486,7 +510,17 @@ impl Client {
     }
 }
 
+/// The part of a URL before its path, if it has one.
+fn origin(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    let end = url[host..].find(['/', '?', '#']);
+    Some(end.map_or(url, |end| &url[..host + end]))
+}
+
 fn backoff(conf: &config::Client) -> Option<Backoff> {
     let reconnect = conf.reconnect.as_ref()?;
     Some(Backoff::new(reconnect.every, reconnect.max))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
 
 use super::backoff::Cause;
-use super::client::{Halt, Phase};
+use super::client::{Client, Halt, Phase};
 use super::clients::{Defined, NotConnected};
 use super::rpc::{ClientStatus, Reloaded};
 use super::{Manager, Source};
@@ -134,7 +134,7 @@ impl Manager {
         client.give_up_outbox(&mut self.desk);
         client.leaving = true;
         self.halt_client(engine, at);
-        if self.clients.get(at).map(|client| client.phase()) == Some(Phase::Idle) {
+        if self.clients.get(at).map(Client::phase) == Some(Phase::Idle) {
             self.forget_client(engine, at);
         }
     }

@@ -1,4 +1,4 @@
-//! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
+//! Floor 4: what happens. Servers and clients by the number that the engine knows them by, and what they do on events.
 //!
 //! An event of a connection is acted on where it happens, by [`Handler::on_event`], with what is of that connection and the
 //! [`Desk`]; what wants the whole engine is left on the desk, and done by [`Manager::work`] after the turn, with all that

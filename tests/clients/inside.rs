@@ -113,7 +113,7 @@ fn serve(listener: TcpListener) -> Receiver<String> {
         loop {
             let mut socket = open(&listener);
             let mut end = "gone".to_owned();
-            let mut tell = |text: String| sender.send(text).is_ok();
+            let tell = |text: String| sender.send(text).is_ok();
             if !tell("open".to_owned()) {
                 return;
             }
