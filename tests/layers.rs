@@ -61,13 +61,13 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel warnings < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome outgoing < slot < ops < shared < effects < receive < core < accept deliver < beside < turn < reach < mod",
+        "wheel warnings < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access outgoing < outcome < beside < slot < ops < shared < effects < receive < core < accept deliver < turn < reach < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access < bus pages < login < desk < server < mod",
+        "environment matching backoff rpc access outbox < approach pages bus < login < desk < client server < clients < mod < connecting",
     ),
     (
         "manager/rpc",

@@ -5,10 +5,10 @@ use std::os::fd::OwnedFd;
 use std::panic;
 use std::time::{Duration, Instant};
 
-use crate::certs::Loaded;
+use crate::certs::{Loaded, SystemRoots};
 use crate::config::{Address, Config, Server};
 use crate::engine::{Bound, Engine, Limits};
-use crate::manager::{Manager, bind};
+use crate::manager::{Defined, Manager, bind};
 
 use super::certificates;
 use super::exit::Exit;
@@ -40,6 +40,9 @@ pub fn run(config: &Config) -> Exit {
     let Some(loaded) = load_certificates(config) else {
         return Exit::Configuration;
     };
+    let Some(clients) = define_clients(config) else {
+        return Exit::Configuration;
+    };
     let helper = match give_up_rights(config, identity.as_ref()) {
         Ok(helper) => helper,
         Err(error) => {
@@ -47,7 +50,7 @@ pub fn run(config: &Config) -> Exit {
             return Exit::Failed;
         }
     };
-    match serve(config, bound, loaded, helper) {
+    match serve(config, bound, loaded, clients, helper) {
         Ok(()) => Exit::Done,
         Err(error) => {
             log::error!("the event loop failed: {error}");
@@ -130,10 +133,31 @@ fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
     (!failed).then_some(all)
 }
 
+/// The clients, each with what it speaks TLS by; none when a file of one has gone bad since the configuration was read.
+fn define_clients(config: &Config) -> Option<Vec<Defined>> {
+    let mut failed = false;
+    let mut system = SystemRoots::default();
+    let mut all = Vec::new();
+    for client in &config.clients {
+        let load = || certificates::load_client(client, &mut system);
+        let loaded = client.tls.then(load).transpose();
+        let loaded = loaded.unwrap_or_else(|faults| {
+            failed = true;
+            for (place, what) in faults {
+                log::error!("{}", config.fault(Some(place), what));
+            }
+            None
+        });
+        all.push((client.clone(), loaded.map(|loaded| loaded.config)));
+    }
+    (!failed).then_some(all)
+}
+
 fn serve(
     config: &Config,
     bound: Vec<Vec<Bound>>,
     loaded: Vec<Option<Loaded>>,
+    clients: Vec<Defined>,
     helper: Option<(Helper, OwnedFd)>,
 ) -> io::Result<()> {
     let limits = Limits {
@@ -164,6 +188,9 @@ fn serve(
         }
         let tls = loaded.map(|loaded| loaded.config);
         owners.push((server, manager.start(&mut engine, server, bound, tls)?));
+    }
+    for client in clients {
+        manager.add_client(&mut engine, client);
     }
     let reload = |engine: &mut Engine| reload_certificates(config, &owners, engine);
     turn_until_stopped(&mut engine, &mut manager, &mut helper, &signals, reload)
@@ -206,8 +233,12 @@ fn turn_until_stopped(
     reload: impl Fn(&mut Engine),
 ) -> io::Result<()> {
     while signals.stops() == 0 {
-        let until = helper.as_mut().and_then(|helper| helper.look_after(engine));
-        engine.turn(manager, until)?;
+        let helper = helper.as_mut();
+        let until = [
+            helper.and_then(|helper| helper.look_after(engine)),
+            time_left(engine, manager),
+        ];
+        engine.turn(manager, until.into_iter().flatten().min())?;
         manager.work(engine);
         if signals.take_reloads() > 0 {
             reload(engine);
@@ -215,6 +246,7 @@ fn turn_until_stopped(
     }
     log::info!("stopping: {} connections are open", engine.connections());
     let end = Instant::now() + GRACE;
+    manager.stop_clients(engine);
     engine.shut_down(manager);
     while engine.connections() > 0 && signals.stops() < 2 {
         let left = end.saturating_duration_since(Instant::now());
@@ -226,6 +258,12 @@ fn turn_until_stopped(
     }
     log::info!("stopped");
     Ok(())
+}
+
+/// Until the manager has something to do.
+fn time_left(engine: &Engine, manager: &Manager) -> Option<Duration> {
+    let left = manager.deadline()?.since(engine.now());
+    Some(Duration::from_millis(u64::from(left)))
 }
 
 /// Each connection is a descriptor: the soft limit is raised to the hard one.

@@ -253,6 +253,15 @@ impl Engine {
         &mut self.beside.children
     }
 
+    /// Sixteen bytes that nobody can guess.
+    pub fn random(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        for part in bytes.as_chunks_mut().0 {
+            *part = self.core.shared.tools.keys.next_key();
+        }
+        bytes
+    }
+
     /// Connects to a host that has these addresses; see [`Outcome::Dialled`].
     pub fn dial(&mut self, addresses: Vec<SocketAddr>) -> DialId {
         let now = self.now();

@@ -1,25 +1,32 @@
-//! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
+//! Floor 4: what happens. Servers and clients by the number that the engine knows them by, and what they do on events.
 //!
 //! An event of a connection is acted on where it happens, by [`Handler::on_event`], with what is of that connection and the
 //! desk; what wants the whole engine is left on the desk, and done by [`Manager::work`] after the turn, with all that
 //! the engine has to tell besides.
 
 mod access;
+mod approach;
 mod backoff;
 mod bus;
+mod client;
+mod clients;
+mod connecting;
 mod desk;
 pub mod environment;
 mod login;
 pub mod matching;
+mod outbox;
 mod pages;
 pub mod rpc;
 mod server;
+
+pub use clients::{Defined, NotConnected};
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::{self, Address};
-use crate::conn::deadline::Millis;
+use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::{ConnId, Event};
 use crate::conn::{Conf, SlowPeer};
 use crate::engine::{Bound, Engine, Handler, MonitorReply, Ops, Outcome, Speaks};
@@ -27,6 +34,7 @@ use crate::files::Visited;
 use crate::proto::http::head::{FieldTable, RequestHead};
 use crate::proto::monitor_wire::Answer;
 
+use clients::Clients;
 use desk::{Desk, Todo};
 use login::Pending;
 use server::Server;
@@ -35,6 +43,8 @@ use server::Server;
 #[derive(Debug)]
 enum Source {
     Server(Box<Server>),
+    /// By its place.
+    Client(usize),
 }
 
 /// Everything that runs.
@@ -42,6 +52,7 @@ enum Source {
 pub struct Manager {
     /// By owner number.
     sources: Vec<Source>,
+    clients: Clients,
     desk: Desk,
 }
 
@@ -66,15 +77,33 @@ impl Manager {
         for bound in bound {
             engine.listen(bound, owner, Rc::clone(&shared))?;
         }
-        debug_assert_eq!(owner as usize, self.sources.len());
-        self.sources.push(Source::Server(Box::new(server)));
+        self.place(owner, Source::Server(Box::new(server)));
         Ok(owner)
+    }
+
+    /// The number of an owner that has gone is given to another.
+    fn place(&mut self, owner: u32, source: Source) {
+        debug_assert!(owner as usize <= self.sources.len());
+        match self.sources.get_mut(owner as usize) {
+            Some(place) => *place = source,
+            None => self.sources.push(source),
+        }
+    }
+
+    /// When [`Manager::work`] has something to do, whatever happens.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        self.clients.deadline()
     }
 
     /// Acts on what the engine has to tell since the last turn, and does what events have left.
     #[inline]
     pub fn work(&mut self, engine: &mut Engine) {
-        if engine.has_outcomes() || !self.desk.todo.is_empty() || !self.desk.bus.is_empty() {
+        if engine.has_outcomes()
+            || !self.desk.todo.is_empty()
+            || !self.desk.bus.is_empty()
+            || self.clients.is_due(engine.now())
+        {
             self.work_now(engine);
         }
     }
@@ -85,6 +114,8 @@ impl Manager {
                 self.on_outcome(engine, outcome);
             } else if let Some(todo) = self.desk.todo.pop_front() {
                 self.on_todo(engine, todo);
+            } else if self.clients.is_due(engine.now()) {
+                self.on_clients_due(engine);
             } else {
                 break;
             }
@@ -109,12 +140,9 @@ impl Manager {
                     self.on_checked(engine, *pending, &answer);
                 }
             }
-            Outcome::Left(_)
-            | Outcome::Orphaned(_)
-            | Outcome::Drained(_)
-            | Outcome::Resolved(..)
-            | Outcome::Child(..)
-            | Outcome::Dialled(_) => {}
+            Outcome::Left(_) | Outcome::Orphaned(_) | Outcome::Drained(_) | Outcome::Child(..) => {}
+            Outcome::Resolved(number, result) => self.on_resolved(engine, number, result),
+            Outcome::Dialled(dialled) => self.on_dialled(engine, dialled),
         }
     }
 
@@ -183,12 +211,17 @@ fn connections(limits: &config::Limits) -> Conf {
 impl Handler for Manager {
     #[inline(always)]
     fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
-        let Manager { sources, desk } = self;
+        let Manager {
+            sources,
+            clients,
+            desk,
+        } = self;
         match sources.get_mut(ops.owner() as usize) {
             Some(Source::Server(server)) => match event {
                 Event::Message { kind, data } => server.on_message(desk, ops, id, kind, data),
                 other => server.on_other(desk, ops, id, &other),
             },
+            Some(Source::Client(at)) => clients.on_event(*at, desk, ops, id, event),
             None => {}
         }
     }
