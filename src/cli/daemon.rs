@@ -13,6 +13,7 @@ use super::certificates;
 use super::exit::Exit;
 use super::random::random;
 use super::signals::Signals;
+use super::world;
 
 /// Answers in flight are finished for this long after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -21,16 +22,16 @@ const GRACE: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn run(config: &Config) -> Exit {
     log_panics();
-    if let Err(error) = raise_descriptor_limit() {
-        log::warn!("the descriptor limit stays as it is: {error}");
-    }
+    let descriptors = raise_descriptor_limit()
+        .inspect_err(|error| log::warn!("the descriptor limit stays as it is: {error}"))
+        .ok();
     let Some(bound) = bind_all(config) else {
         return Exit::Failed;
     };
     let Some(loaded) = load_certificates(config) else {
         return Exit::Configuration;
     };
-    match serve(config, bound, loaded) {
+    match serve(config, bound, loaded, descriptors) {
         Ok(()) => Exit::Done,
         Err(error) => {
             log::error!("the event loop failed: {error}");
@@ -85,7 +86,12 @@ fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
     (!failed).then_some(all)
 }
 
-fn serve(config: &Config, bound: Vec<Vec<Bound>>, loaded: Vec<Option<Loaded>>) -> io::Result<()> {
+fn serve(
+    config: &Config,
+    bound: Vec<Vec<Bound>>,
+    loaded: Vec<Option<Loaded>>,
+    descriptors: Option<u64>,
+) -> io::Result<()> {
     let limits = Limits {
         max_connections: config.daemon.max_connections,
         max_memory: config.daemon.max_memory as usize,
@@ -94,6 +100,10 @@ fn serve(config: &Config, bound: Vec<Vec<Bound>>, loaded: Vec<Option<Loaded>>) -
     let mut engine = Engine::new(limits, random)?;
     engine.wake_on(signals.fd())?;
     let mut manager = Manager::default();
+    manager.set_world(&engine, world::of(config, descriptors));
+    let longest = config.servers.iter().map(|it| it.limits.max_message).max();
+    let longest = longest.unwrap_or_default() as usize;
+    manager.set_triggers(&mut engine, &config.triggers, longest)?;
     let mut owners = Vec::new();
     for ((server, bound), loaded) in active(config).zip(bound).zip(loaded) {
         let scheme = if loaded.is_some() { "https" } else { "http" };
@@ -148,7 +158,7 @@ fn turn_until_stopped(
     reload: impl Fn(&mut Engine),
 ) -> io::Result<()> {
     while signals.stops() == 0 {
-        engine.turn(manager, None)?;
+        engine.turn(manager, wait(engine, manager))?;
         manager.work(engine);
         if signals.take_reloads() > 0 {
             reload(engine);
@@ -157,32 +167,43 @@ fn turn_until_stopped(
     log::info!("stopping: {} connections are open", engine.connections());
     let end = Instant::now() + GRACE;
     engine.shut_down(manager);
-    while engine.connections() > 0 && signals.stops() < 2 {
+    manager.stop_scripts(engine);
+    while engine.connections() + engine.children().running() > 0 && signals.stops() < 2 {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        engine.turn(manager, Some(left))?;
+        engine.turn(
+            manager,
+            wait(engine, manager).map_or(Some(left), |it| Some(it.min(left))),
+        )?;
         manager.work(engine);
     }
     log::info!("stopped");
     Ok(())
 }
 
-/// Each connection is a descriptor: the soft limit is raised to the hard one.
-fn raise_descriptor_limit() -> io::Result<()> {
+/// How long the loop may sleep before the manager has something to do.
+fn wait(engine: &Engine, manager: &Manager) -> Option<Duration> {
+    let due = manager.deadline()?;
+    Some(Duration::from_millis(u64::from(due.since(engine.now()))))
+}
+
+/// Each connection is a descriptor: the soft limit is raised to the hard one. What it was.
+fn raise_descriptor_limit() -> io::Result<u64> {
     // SAFETY: both calls are given a whole rlimit to write to and to read from.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
             return Err(io::Error::last_os_error());
         }
+        let before = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max;
         if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) != 0 {
             return Err(io::Error::last_os_error());
         }
+        Ok(before)
     }
-    Ok(())
 }
 
 /// A panic ends one connection; the log says where it was.
