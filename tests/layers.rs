@@ -67,7 +67,7 @@ const ORDER: &[(&str, &str)] = &[
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access outbox < approach pages bus < login < desk < client server < clients < mod < connecting",
+        "environment matching backoff rpc access outbox < trigger < approach pages bus fired < intake < login < desk < fire < client server < clients < scripts < mod < connecting",
     ),
     (
         "manager/rpc",
@@ -75,7 +75,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < helper < daemon < mod",
+        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < helper < world < daemon < mod",
     ),
     ("cli/client_test", "report < advice connect < link < mod"),
     ("cli/args", "help < scan < command < calls < mod"),

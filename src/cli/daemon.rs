@@ -16,6 +16,7 @@ use super::helper::Helper;
 use super::privileges::{self, Identity};
 use super::random::random;
 use super::signals::Signals;
+use super::world;
 
 /// Answers in flight are finished for this long after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -24,9 +25,9 @@ const GRACE: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn run(config: &Config) -> Exit {
     log_panics();
-    if let Err(error) = raise_descriptor_limit() {
-        log::warn!("the descriptor limit stays as it is: {error}");
-    }
+    let descriptors = raise_descriptor_limit()
+        .inspect_err(|error| log::warn!("the descriptor limit stays as it is: {error}"))
+        .ok();
     let identity = match privileges::resolve(config) {
         Ok(identity) => identity,
         Err(fault) => {
@@ -50,7 +51,7 @@ pub fn run(config: &Config) -> Exit {
             return Exit::Failed;
         }
     };
-    match serve(config, bound, loaded, clients, helper) {
+    match serve(config, bound, loaded, clients, helper, descriptors) {
         Ok(()) => Exit::Done,
         Err(error) => {
             log::error!("the event loop failed: {error}");
@@ -159,6 +160,7 @@ fn serve(
     loaded: Vec<Option<Loaded>>,
     clients: Vec<Defined>,
     helper: Option<(Helper, OwnedFd)>,
+    descriptors: Option<u64>,
 ) -> io::Result<()> {
     let limits = Limits {
         max_connections: config.daemon.max_connections,
@@ -175,6 +177,10 @@ fn serve(
         None => None,
     };
     let mut manager = Manager::default();
+    manager.set_world(&engine, world::of(config, descriptors));
+    let longest = config.servers.iter().map(|it| it.limits.max_message).max();
+    let longest = longest.unwrap_or_default() as usize;
+    manager.set_triggers(&mut engine, &config.triggers, longest)?;
     let mut owners = Vec::new();
     for ((server, bound), loaded) in active(config).zip(bound).zip(loaded) {
         let scheme = if loaded.is_some() { "https" } else { "http" };
@@ -248,12 +254,16 @@ fn turn_until_stopped(
     let end = Instant::now() + GRACE;
     manager.stop_clients(engine);
     engine.shut_down(manager);
-    while engine.connections() > 0 && signals.stops() < 2 {
+    manager.stop_scripts(engine);
+    while engine.connections() + engine.children().running() > 0 && signals.stops() < 2 {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        engine.turn(manager, Some(left))?;
+        engine.turn(
+            manager,
+            time_left(engine, manager).map_or(Some(left), |it| Some(it.min(left))),
+        )?;
         manager.work(engine);
     }
     log::info!("stopped");
@@ -266,20 +276,21 @@ fn time_left(engine: &Engine, manager: &Manager) -> Option<Duration> {
     Some(Duration::from_millis(u64::from(left)))
 }
 
-/// Each connection is a descriptor: the soft limit is raised to the hard one.
-fn raise_descriptor_limit() -> io::Result<()> {
+/// Each connection is a descriptor: the soft limit is raised to the hard one. What it was.
+fn raise_descriptor_limit() -> io::Result<u64> {
     // SAFETY: both calls are given a whole rlimit to write to and to read from.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
             return Err(io::Error::last_os_error());
         }
+        let before = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max;
         if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) != 0 {
             return Err(io::Error::last_os_error());
         }
+        Ok(before)
     }
-    Ok(())
 }
 
 /// A panic ends one connection; the log says where it was.

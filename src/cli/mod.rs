@@ -1,7 +1,7 @@
 //! Floor 5: the command line.
 //!
 //! Left to right: exit, random, identity, privileges, certificates, accounts, logging, output, source, hash_password,
-//! args, check, control, client_url, client_test, client_new, signals, monitor, helper, daemon.
+//! args, check, control, client_url, client_test, client_new, signals, monitor, helper, world, daemon.
 
 mod accounts;
 mod args;
@@ -23,6 +23,7 @@ mod privileges;
 mod random;
 mod signals;
 mod source;
+mod world;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -29,6 +29,8 @@ use super::desk::Desk;
 use super::outbox::Outbox;
 use super::rpc::event::{Event as Told, Kind as EventKind};
 use super::rpc::{ClientState, ClientStatus, ConnectionName, Payload, Time};
+use super::trigger::Rules;
+use super::{fire, fired};
 
 /// Where a client stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,9 @@ pub(super) struct Client {
     /// What was warned of last: the same is not warned of again.
     warned: Option<String>,
     outbox: Outbox,
+    /// What triggers are told of it.
+    fires_as: fired::Source,
+    rules: Rules,
 }
 
 impl Client {
@@ -114,11 +119,13 @@ impl Client {
         } else {
             Phase::Idle
         };
+        let shared = Rc::new(approach::connections(&conf));
+        let max_message = shared.max_message;
         Client {
             id: Rc::from(conf.id.as_str()),
             owner,
             leaving: false,
-            shared: Rc::new(approach::connections(&conf)),
+            shared,
             tls,
             wanted: conf.active,
             phase,
@@ -131,8 +138,19 @@ impl Client {
             luck: 0,
             warned: None,
             outbox: Outbox::new(conf.outbox, Millis::from(conf.outbox_ttl)),
+            fires_as: fired::Source {
+                id: Rc::from(conf.id.as_str()),
+                how: None,
+                max_message,
+            },
+            rules: Rules::default(),
             conf: Rc::new(conf),
         }
+    }
+
+    /// From now on these are the triggers that its events may fire.
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -339,6 +357,7 @@ impl Client {
                 it.message = Some(payload);
             });
         }
+        fire::message(&self.rules, &self.fires_as, desk, ops, id, kind, data);
     }
 
     /// Everything but messages.
@@ -393,9 +412,16 @@ impl Client {
             dropped += usize::from(sent != Sent::Queued);
         }
         self.tell_dropped(desk, dropped);
+        fire::connect(&self.rules, &self.fires_as, desk, ops, id);
     }
 
-    fn on_closed(&mut self, desk: &mut Desk, ops: &Ops<'_>, id: ConnId, reason: &CloseReason<'_>) {
+    fn on_closed(
+        &mut self,
+        desk: &mut Desk,
+        ops: &mut Ops<'_>,
+        id: ConnId,
+        reason: &CloseReason<'_>,
+    ) {
         let was_open = matches!(self.phase, Phase::Open | Phase::Closing);
         let reason = self.without_secrets(*reason);
         let text = reason.to_string();
@@ -407,6 +433,7 @@ impl Client {
                     it.reason = Some(&text);
                 });
             }
+            fire::disconnect(&self.rules, &self.fires_as, desk, ops, id, &reason);
         }
         let cause = match reason {
             CloseReason::Refused(refusal) if refusal.is_lasting() => Cause::Lasting,

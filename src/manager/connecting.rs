@@ -19,7 +19,11 @@ impl Manager {
     pub fn add_client(&mut self, engine: &mut Engine, defined: Defined) {
         // The limit is of what a server accepts.
         let owner = engine.add_owner(defined.0.id.as_str(), usize::MAX, Speaks::Http);
+        let rules = self.rules.of(&defined.0.id);
         let at = self.clients.insert(defined, owner, engine.now());
+        if let Some(client) = self.clients.get_mut(at) {
+            client.set_rules(rules);
+        }
         self.place(owner, Source::Client(at));
     }
 

@@ -13,19 +13,24 @@ mod clients;
 mod connecting;
 mod desk;
 pub mod environment;
+mod fire;
+mod fired;
+mod intake;
 mod login;
 pub mod matching;
 mod outbox;
 mod pages;
 pub mod rpc;
+mod scripts;
 mod server;
+mod trigger;
 
 pub use clients::{Defined, NotConnected};
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::{self, Address};
+use crate::config::{self, Address, Id, Trigger};
 use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::{ConnId, Event};
 use crate::conn::{Conf, SlowPeer};
@@ -33,11 +38,18 @@ use crate::engine::{Bound, Engine, Handler, MonitorReply, Ops, Outcome, Speaks};
 use crate::files::Visited;
 use crate::proto::http::head::{FieldTable, RequestHead};
 use crate::proto::monitor_wire::Answer;
+use crate::proto::ws::frame::Kind;
 
 use clients::Clients;
 use desk::{Desk, Todo};
+use fired::Fired;
 use login::Pending;
+use rpc::event::Kind as EventKind;
+use scripts::{Notice, Scripts, Told};
 use server::Server;
+use trigger::AllRules;
+
+pub use scripts::World;
 
 /// Whose connections the engine knows by a number.
 #[derive(Debug)]
@@ -54,6 +66,8 @@ pub struct Manager {
     sources: Vec<Source>,
     clients: Clients,
     desk: Desk,
+    rules: AllRules,
+    scripts: Scripts,
 }
 
 impl Manager {
@@ -69,7 +83,7 @@ impl Manager {
         bound: Vec<Bound>,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> std::io::Result<u32> {
-        let server = Server::open(conf)?;
+        let server = Server::open(conf, self.rules.of(&conf.id))?;
         let max = conf.limits.max_connections;
         let owner = engine.add_owner(conf.id.as_str(), max, Speaks::Http);
         engine.secure(owner, tls);
@@ -90,25 +104,122 @@ impl Manager {
         }
     }
 
-    /// When [`Manager::work`] has something to do, whatever happens.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Tick> {
-        self.clients.deadline()
-    }
-
     /// Acts on what the engine has to tell since the last turn, and does what events have left.
     #[inline]
     pub fn work(&mut self, engine: &mut Engine) {
+        let due = self.deadline();
         if engine.has_outcomes()
             || !self.desk.todo.is_empty()
             || !self.desk.bus.is_empty()
-            || self.clients.is_due(engine.now())
+            || due.is_some_and(|due| due.is_due(engine.now()))
         {
             self.work_now(engine);
         }
     }
 
+    /// When [`Manager::work`] has something to do, whatever happens until then.
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        let (clients, scripts) = (self.clients.deadline(), self.scripts.deadline());
+        clients.into_iter().chain(scripts).reduce(Tick::earlier)
+    }
+
+    /// The surroundings of the processes that triggers run. Before any trigger is set.
+    pub fn set_world(&mut self, engine: &Engine, world: World) {
+        self.scripts.set_world(world);
+        self.desk.intake.limit(engine.max_memory() / 4);
+    }
+
+    /// From now on these are the triggers; what has not changed goes on. The longest message of any source is `max_message`.
+    ///
+    /// # Errors
+    /// When a folder that a trigger names cannot be opened: nothing has changed then.
+    pub fn set_triggers(
+        &mut self,
+        engine: &mut Engine,
+        triggers: &[Trigger],
+        max_message: usize,
+    ) -> std::io::Result<()> {
+        self.rules.replace(triggers)?;
+        for source in &mut self.sources {
+            match source {
+                Source::Server(server) => {
+                    if let Some(id) = Id::new(server.id()) {
+                        server.set_rules(self.rules.of(&id));
+                    }
+                }
+                Source::Client(at) => {
+                    if let Some(client) = self.clients.get_mut(*at) {
+                        let rules = self.rules.of(&client.conf.id);
+                        client.set_rules(rules);
+                    }
+                }
+            }
+        }
+        let max_line = rpc::max_line(max_message);
+        self.scripts.set_rules(&self.rules, max_line, engine);
+        Ok(())
+    }
+
+    /// The daemon stops: no trigger fires any more, and what runs is ended. Turn on until there are no processes.
+    pub fn stop_scripts(&mut self, engine: &mut Engine) {
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.stop(engine, manager)
+        });
+        self.work_now(engine);
+    }
+
+    /// Answers a held request.
+    ///
+    /// # Errors
+    /// There is no such request any more, or the answer cannot be sent as it is.
+    pub fn respond(
+        &mut self,
+        engine: &mut Engine,
+        respond: &rpc::Respond,
+    ) -> Result<(), rpc::Error> {
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.respond(engine, manager, respond)
+        })
+    }
+
+    /// Writes what a worker's command has come to: a line with its newline.
+    pub fn worker_answer(&mut self, engine: &mut Engine, worker: u32, line: &[u8]) {
+        self.scripts.answer(engine, worker, line);
+    }
+
+    /// Lets scripts act on connections, which have this for a handler; its events leave scripts alone.
+    fn with_scripts<T>(
+        &mut self,
+        engine: &mut Engine,
+        act: impl FnOnce(&mut Scripts, &mut Engine, &mut Manager) -> T,
+    ) -> T {
+        let mut scripts = std::mem::take(&mut self.scripts);
+        let result = act(&mut scripts, engine, self);
+        self.scripts = scripts;
+        result
+    }
+
     fn work_now(&mut self, engine: &mut Engine) {
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.on_time(engine, manager)
+        });
+        self.work_off(engine);
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.pump(engine, manager)
+        });
+        self.tell(engine);
+        self.desk
+            .intake
+            .keep(|exchange| engine.awaits_answer(exchange));
+        self.desk.firing = 0;
+        self.desk.bus.hand_on(engine);
+        engine.settle(self);
+    }
+
+    /// Does what there is to do until there is nothing.
+    fn work_off(&mut self, engine: &mut Engine) {
         loop {
             if let Some(outcome) = engine.poll() {
                 self.on_outcome(engine, outcome);
@@ -119,16 +230,42 @@ impl Manager {
             } else {
                 break;
             }
+            self.tell(engine);
         }
-        self.desk.bus.hand_on(engine);
-        engine.settle(self);
+    }
+
+    /// Hands on what scripts have to tell.
+    fn tell(&mut self, engine: &mut Engine) {
+        while let Some(told) = self.scripts.take_told() {
+            match told {
+                Told::WorkerLine { worker, line } => {
+                    self.on_todo(engine, Todo::WorkerLine { worker, line });
+                }
+                Told::Dropped {
+                    source,
+                    trigger,
+                    count,
+                } => {
+                    log::warn!("trigger {trigger}: {count} events dropped, for it is too slow");
+                    let bus = &mut self.desk.bus;
+                    bus.publish(EventKind::Dropped, source.as_ref(), |event| {
+                        event.count = Some(count);
+                        event.reason = Some(&trigger);
+                    });
+                }
+            }
+        }
     }
 
     fn on_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
         match outcome {
             Outcome::Visited(exchange, visited) => {
                 let Visited { answer, seen } = *visited;
+                let for_script = self.scripts.take_file(exchange);
                 engine.with_exchange(self, exchange, |manager, ops| {
+                    if let Some(head) = for_script {
+                        return pages::send_for_script(ops, answer, &head);
+                    }
                     if let Some(Source::Server(server)) = manager.source(ops.owner()) {
                         server.pages.learn(seen);
                     }
@@ -140,9 +277,23 @@ impl Manager {
                     self.on_checked(engine, *pending, &answer);
                 }
             }
-            Outcome::Left(_) | Outcome::Orphaned(_) | Outcome::Drained(_) | Outcome::Child(..) => {}
             Outcome::Resolved(number, result) => self.on_resolved(engine, number, result),
             Outcome::Dialled(dialled) => self.on_dialled(engine, dialled),
+            Outcome::Child(id, event) => {
+                self.with_scripts(engine, |scripts, engine, manager| {
+                    scripts.on_child(engine, manager, id, event);
+                });
+            }
+            Outcome::Drained(exchange) => self.scripts.on_drained(engine, exchange.conn),
+            Outcome::Orphaned(exchange) => {
+                self.scripts.on_left(engine, exchange);
+            }
+            // Who waits for a script, or for somebody's answer, has given it up.
+            Outcome::Left(exchange) => {
+                if self.scripts.on_left(engine, exchange) {
+                    engine.with_exchange(self, exchange, |_, ops| ops.abort());
+                }
+            }
         }
     }
 
@@ -154,6 +305,64 @@ impl Manager {
                     self.on_checked(engine, *pending, &Answer::Unavailable);
                 }
             }
+            Todo::Fired(fired) => self.on_fired(engine, *fired),
+            Todo::Forward { to, kind, data } => self.forward(engine, to, kind, data),
+            Todo::SendToClient { id, kind, data } => {
+                self.forward_to_client(engine, &id, kind, &data)
+            }
+            Todo::Body(conn) => {
+                if let Some(piece) = self.desk.intake.take(conn) {
+                    self.with_scripts(engine, |scripts, engine, manager| {
+                        scripts.on_body(engine, manager, &piece);
+                    });
+                }
+            }
+            Todo::Gone(conn) => self.scripts.on_gone(engine, conn),
+            Todo::WorkerLine { .. } => log::warn!("a worker's command is not understood yet"),
+        }
+    }
+
+    fn on_fired(&mut self, engine: &mut Engine, fired: Fired) {
+        let request = self.scripts.hold(&fired, engine.now());
+        if request.is_some() {
+            let mut table = FieldTable::default();
+            let notice = Notice::of(&fired, &mut table, request);
+            let source = Some(&fired.whose.source);
+            let bus = &mut self.desk.bus;
+            bus.publish(EventKind::HttpRequest, source, |event| notice.fill(event));
+        }
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.on_fired(engine, manager, fired, request);
+        });
+    }
+
+    /// A message for the peer of a client, or for every connection of a server that runs.
+    fn forward(&mut self, engine: &mut Engine, to: Id, kind: Kind, data: Vec<u8>) {
+        let is_meant = |source: &Source| match source {
+            Source::Server(server) => to.as_str().eq_ignore_ascii_case(server.id()),
+            Source::Client(_) => false,
+        };
+        match self.sources.iter().position(is_meant) {
+            Some(owner) => {
+                engine.broadcast(owner as u32, None, kind, &data);
+            }
+            None => self.on_todo(engine, Todo::SendToClient { id: to, kind, data }),
+        }
+    }
+
+    /// A message for the peer of a client. One that finds no connection, and is not kept, is told as dropped.
+    fn forward_to_client(&mut self, engine: &mut Engine, id: &Id, kind: Kind, data: &[u8]) {
+        let Some(at) = self.clients.find(id.as_str()) else {
+            return;
+        };
+        if self.send_to_client(engine, at, kind, data).is_err() {
+            let source = self.clients.get(at).map(|client| Rc::clone(&client.id));
+            log::debug!("{id}: a message is dropped, for it is not connected");
+            self.desk
+                .bus
+                .publish(EventKind::Dropped, source.as_ref(), |event| {
+                    event.count = Some(1);
+                });
         }
     }
 
@@ -215,6 +424,7 @@ impl Handler for Manager {
             sources,
             clients,
             desk,
+            ..
         } = self;
         match sources.get_mut(ops.owner() as usize) {
             Some(Source::Server(server)) => match event {
