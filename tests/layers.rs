@@ -61,13 +61,17 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outcome < slot < ops < shared < effects < receive < core < accept deliver < mod",
+        "wheel < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outgoing < outcome < slot < ops < shared < effects < receive < core < accept deliver beside < turn < reach < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access < pages < server < mod",
+        "environment matching backoff rpc access < bus trigger < fired pages < intake login < desk scripts < fire < server < mod",
+    ),
+    (
+        "manager/scripts",
+        "notice world inlet answer < lane < role held < core < speak start hold < once follow worker cgi < mod",
     ),
     (
         "manager/rpc",
@@ -75,7 +79,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < daemon < mod",
+        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < world < daemon < mod",
     ),
     ("cli/client_test", "report < advice connect < link < mod"),
     ("cli/args", "help < scan < command < calls < mod"),
