@@ -67,7 +67,11 @@ const ORDER: &[(&str, &str)] = &[
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access outbox < trigger < approach pages bus fired < intake < login < desk < fire < client server < clients < scripts < mod < connecting",
+        "environment matching backoff rpc access outbox < bus trigger < approach fired pages < intake login < desk scripts < fire < client server < clients < mod < connecting",
+    ),
+    (
+        "manager/scripts",
+        "notice world inlet answer < lane < role held < core < speak start hold < once follow worker cgi < mod",
     ),
     (
         "manager/rpc",
