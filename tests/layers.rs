@@ -67,7 +67,7 @@ const ORDER: &[(&str, &str)] = &[
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access < bus pages < login < desk < server < mod",
+        "environment matching backoff rpc access host < bus pages < login < desk < lines server definition < plan < mod < beside calls < control servers < reload",
     ),
     (
         "manager/rpc",
@@ -75,7 +75,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < helper < daemon < mod",
+        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < helper < notify < command_socket < host < daemon < mod",
     ),
     ("cli/client_test", "report < advice connect < link < mod"),
     ("cli/args", "help < scan < command < calls < mod"),

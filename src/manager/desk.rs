@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::conn::event::ExchangeId;
+use crate::conn::event::{ConnId, ExchangeId};
 use crate::files::Visit;
 
 use super::bus::Bus;
@@ -15,6 +15,10 @@ pub(super) enum Todo {
     Visit(ExchangeId, Visit),
     /// The helper has to be asked.
     Ask(Box<Pending>),
+    /// A line has come by the control socket.
+    Line(ConnId, Vec<u8>),
+    /// No more lines will come by this connection of it.
+    LinesEnd(ConnId),
 }
 
 /// What all sources of events share.

@@ -6,28 +6,38 @@
 
 mod access;
 mod backoff;
+mod beside;
 mod bus;
+mod calls;
+mod control;
+mod definition;
 mod desk;
 pub mod environment;
+mod host;
+mod lines;
 mod login;
 pub mod matching;
 mod pages;
+mod plan;
+mod reload;
 pub mod rpc;
 mod server;
+mod servers;
 
-use std::rc::Rc;
-use std::sync::Arc;
+use std::time::Instant;
 
-use crate::config::{self, Address};
-use crate::conn::deadline::Millis;
+use crate::config;
 use crate::conn::event::{ConnId, Event};
-use crate::conn::{Conf, SlowPeer};
-use crate::engine::{Bound, Engine, Handler, MonitorReply, Ops, Outcome, Speaks};
+use crate::engine::{Engine, Handler, MonitorReply, Ops, Outcome};
 use crate::files::Visited;
 use crate::proto::http::head::{FieldTable, RequestHead};
 use crate::proto::monitor_wire::Answer;
 
+pub use host::{Host, TlsFaults, bind};
+
+use definition::Definition;
 use desk::{Desk, Todo};
+use lines::Control;
 use login::Pending;
 use server::Server;
 
@@ -35,61 +45,67 @@ use server::Server;
 #[derive(Debug)]
 enum Source {
     Server(Box<Server>),
+    /// The control socket.
+    Control,
 }
 
 /// Everything that runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Manager {
-    /// By owner number.
-    sources: Vec<Source>,
+    /// By owner number; one that has gone stays until another is given its number.
+    sources: Vec<Option<Source>>,
     desk: Desk,
+    /// Those of the configuration, in its order.
+    servers: Vec<Definition>,
+    /// What the configuration says of the daemon.
+    daemon: config::Daemon,
+    control: Option<Control>,
+    born: Instant,
 }
 
 impl Manager {
-    /// Starts a server in the engine, on bindings that are bound already; the number by which the engine knows it. `tls`
-    /// encrypts its connections.
-    ///
-    /// # Errors
-    /// When the system does not watch a binding, or the folder to be served cannot be opened.
-    pub fn start(
-        &mut self,
-        engine: &mut Engine,
-        conf: &config::Server,
-        bound: Vec<Bound>,
-        tls: Option<Arc<rustls::ServerConfig>>,
-    ) -> std::io::Result<u32> {
-        let server = Server::open(conf)?;
-        let max = conf.limits.max_connections;
-        let owner = engine.add_owner(conf.id.as_str(), max, Speaks::Http);
-        engine.secure(owner, tls);
-        let shared = Rc::new(connections(&conf.limits));
-        for bound in bound {
-            engine.listen(bound, owner, Rc::clone(&shared))?;
+    /// One of a daemon that does nothing yet.
+    #[must_use]
+    pub fn new(daemon: config::Daemon) -> Manager {
+        Manager {
+            sources: Vec::new(),
+            desk: Desk::default(),
+            servers: Vec::new(),
+            daemon,
+            control: None,
+            born: Instant::now(),
         }
-        debug_assert_eq!(owner as usize, self.sources.len());
-        self.sources.push(Source::Server(Box::new(server)));
-        Ok(owner)
+    }
+
+    /// From now on events of this owner are of that source.
+    fn place(&mut self, owner: u32, source: Source) {
+        let at = owner as usize;
+        if self.sources.len() <= at {
+            self.sources.resize_with(at + 1, || None);
+        }
+        self.sources[at] = Some(source);
     }
 
     /// Acts on what the engine has to tell since the last turn, and does what events have left.
     #[inline]
-    pub fn work(&mut self, engine: &mut Engine) {
+    pub fn work(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         if engine.has_outcomes() || !self.desk.todo.is_empty() || !self.desk.bus.is_empty() {
-            self.work_now(engine);
+            self.work_now(engine, host);
         }
     }
 
-    fn work_now(&mut self, engine: &mut Engine) {
+    fn work_now(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         loop {
             if let Some(outcome) = engine.poll() {
                 self.on_outcome(engine, outcome);
             } else if let Some(todo) = self.desk.todo.pop_front() {
-                self.on_todo(engine, todo);
+                self.on_todo(engine, host, todo);
             } else {
                 break;
             }
         }
         self.desk.bus.hand_on(engine);
+        self.watch_behind(engine);
         engine.settle(self);
     }
 
@@ -109,16 +125,16 @@ impl Manager {
                     self.on_checked(engine, *pending, &answer);
                 }
             }
+            Outcome::Drained(exchange) => self.desk.bus.caught_up(exchange.conn, engine),
             Outcome::Left(_)
             | Outcome::Orphaned(_)
-            | Outcome::Drained(_)
             | Outcome::Resolved(..)
             | Outcome::Child(..)
             | Outcome::Dialled(_) => {}
         }
     }
 
-    fn on_todo(&mut self, engine: &mut Engine, todo: Todo) {
+    fn on_todo(&mut self, engine: &mut Engine, host: &mut dyn Host, todo: Todo) {
         match todo {
             Todo::Visit(exchange, visit) => engine.visit(exchange, visit),
             Todo::Ask(pending) => {
@@ -126,6 +142,8 @@ impl Manager {
                     self.on_checked(engine, *pending, &Answer::Unavailable);
                 }
             }
+            Todo::Line(conn, line) => self.on_line(engine, host, conn, &line),
+            Todo::LinesEnd(conn) => self.on_lines_end(engine, conn),
         }
     }
 
@@ -142,54 +160,28 @@ impl Manager {
                 return;
             };
             let Manager { sources, desk, .. } = manager;
-            if let Some(Source::Server(server)) = sources.get_mut(ops.owner() as usize) {
+            if let Some(Some(Source::Server(server))) = sources.get_mut(ops.owner() as usize) {
                 server.on_checked(desk, ops, &head, pending, answer);
             }
         });
     }
 
     fn source(&mut self, owner: u32) -> Option<&mut Source> {
-        self.sources.get_mut(owner as usize)
-    }
-}
-
-/// Binds an address of the configuration.
-///
-/// # Errors
-/// What the system says.
-pub fn bind(address: &Address) -> std::io::Result<Bound> {
-    match address {
-        Address::Tcp(address) => Bound::tcp(*address),
-        Address::Unix(path) => Bound::unix(path),
-    }
-}
-
-fn connections(limits: &config::Limits) -> Conf {
-    Conf {
-        max_message: limits.max_message as usize,
-        max_backlog: limits.max_backlog as usize,
-        slow_peer: match limits.slow_peer {
-            config::SlowPeer::Close => SlowPeer::Close,
-            config::SlowPeer::Drop => SlowPeer::Drop,
-        },
-        max_body: limits.max_body,
-        head_timeout: Millis::from(limits.head_timeout),
-        idle_timeout: Millis::from(limits.idle_timeout),
-        ping_interval: Millis::from(limits.ping_interval),
-        pong_timeout: Millis::from(limits.pong_timeout),
+        self.sources.get_mut(owner as usize)?.as_mut()
     }
 }
 
 impl Handler for Manager {
     #[inline(always)]
     fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
-        let Manager { sources, desk } = self;
+        let Manager { sources, desk, .. } = self;
         match sources.get_mut(ops.owner() as usize) {
-            Some(Source::Server(server)) => match event {
+            Some(Some(Source::Server(server))) => match event {
                 Event::Message { kind, data } => server.on_message(desk, ops, id, kind, data),
                 other => server.on_other(desk, ops, id, &other),
             },
-            None => {}
+            Some(Some(Source::Control)) => lines::on_event(desk, id, &event),
+            Some(None) | None => {}
         }
     }
 }

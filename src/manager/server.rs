@@ -45,6 +45,15 @@ impl Server {
         })
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// From now on it serves what another has opened.
+    pub(super) fn take_pages(&mut self, other: Server) {
+        self.pages = other.pages;
+    }
+
     /// Whether a user who has entered may stay.
     pub(super) fn admits(&self, user: Option<&str>) -> bool {
         match (&self.gate, user) {

@@ -180,15 +180,20 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
     }
 }
 
-/// The same for root, who would become a user that may not be there, and could not read folders of tests then.
+/// The same with a control socket of its own beside it; and for root, who would become a user that may not be there, and
+/// could not read folders of tests then.
 pub(crate) fn for_whoever_runs(config: &str) -> String {
     // SAFETY: geteuid has no arguments and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
-    if !root || config.contains("user = ") {
-        return config.to_owned();
+    let mut lines = String::new();
+    if !config.contains("socket = ") {
+        lines.push_str("socket = \"control\"\n");
+    }
+    if root && !config.contains("user = ") {
+        lines.push_str("user = \"root\"\n");
     }
     match config.split_once("[daemon]\n") {
-        Some((before, after)) => format!("{before}[daemon]\nuser = \"root\"\n{after}"),
-        None => format!("{config}\n[daemon]\nuser = \"root\"\n"),
+        Some((before, after)) => format!("{before}[daemon]\n{lines}{after}"),
+        None => format!("{config}\n[daemon]\n{lines}"),
     }
 }
