@@ -67,7 +67,7 @@ const ORDER: &[(&str, &str)] = &[
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access host < bus pages < login < desk < lines server definition < plan < mod < beside calls < control servers < reload",
+        "environment matching backoff rpc access host < bus pages < login < desk < lines server definition < plan < opening < mod < beside calls < control servers < reload",
     ),
     (
         "manager/rpc",

@@ -17,6 +17,7 @@ mod host;
 mod lines;
 mod login;
 pub mod matching;
+mod opening;
 mod pages;
 mod plan;
 mod reload;

@@ -163,6 +163,10 @@ impl Server {
         answer: &Answer,
     ) {
         let id = ops.exchange().conn;
+        if !desk.login.is_current(&pending) {
+            // The answer is about users that were; those that are decide anew.
+            return self.on_request(desk, ops, id, head);
+        }
         match &mut self.gate {
             Some(gate) => {
                 if let Some(entry) = gate.settle(ops, pending, answer, &mut desk.login) {
