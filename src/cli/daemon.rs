@@ -6,10 +6,10 @@ use std::panic;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::certs::Loaded;
+use crate::certs::{Loaded, SystemRoots};
 use crate::config::{Address, Config, Server};
 use crate::engine::{Bound, Engine, Limits};
-use crate::manager::{Manager, bind};
+use crate::manager::{Defined, Manager, bind};
 
 use super::args::Verbosity;
 use super::certificates;
@@ -21,6 +21,7 @@ use super::notify::Notify;
 use super::privileges::{self, Identity};
 use super::random::random;
 use super::signals::Signals;
+use super::world;
 
 /// Answers in flight are finished for this long after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -29,9 +30,9 @@ const GRACE: Duration = Duration::from_secs(10);
 #[must_use]
 pub(super) fn run(config: &Config, verbosity: Verbosity) -> Exit {
     log_panics();
-    if let Err(error) = raise_descriptor_limit() {
-        log::warn!("the descriptor limit stays as it is: {error}");
-    }
+    let descriptors = raise_descriptor_limit()
+        .inspect_err(|error| log::warn!("the descriptor limit stays as it is: {error}"))
+        .ok();
     let identity = match privileges::resolve(config) {
         Ok(identity) => identity,
         Err(fault) => {
@@ -56,6 +57,9 @@ pub(super) fn run(config: &Config, verbosity: Verbosity) -> Exit {
     let Some(loaded) = load_certificates(config) else {
         return Exit::Configuration;
     };
+    let Some(clients) = define_clients(config) else {
+        return Exit::Configuration;
+    };
     let helper = match give_up_rights(config, identity.as_ref()) {
         Ok(helper) => helper,
         Err(error) => {
@@ -74,6 +78,8 @@ pub(super) fn run(config: &Config, verbosity: Verbosity) -> Exit {
         loaded,
         control,
         helper,
+        clients,
+        descriptors,
     };
     match serve(config, host, opened) {
         Ok(()) => Exit::Done,
@@ -158,12 +164,35 @@ fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
     (!failed).then_some(all)
 }
 
+/// The clients, each with what it speaks TLS by; none when a file of one has gone bad since the configuration was read.
+fn define_clients(config: &Config) -> Option<Vec<Defined>> {
+    let mut failed = false;
+    let mut system = SystemRoots::default();
+    let mut all = Vec::new();
+    for client in &config.clients {
+        let load = || certificates::load_client(client, &mut system);
+        let loaded = client.tls.then(load).transpose();
+        let loaded = loaded.unwrap_or_else(|faults| {
+            failed = true;
+            for (place, what) in faults {
+                log::error!("{}", config.fault(Some(place), what));
+            }
+            None
+        });
+        all.push((client.clone(), loaded.map(|loaded| loaded.config)));
+    }
+    (!failed).then_some(all)
+}
+
 /// What was opened at start.
 struct Opened {
     bound: Vec<Vec<Bound>>,
     loaded: Vec<Option<Loaded>>,
     control: Option<(PathBuf, Bound)>,
     helper: Option<(Helper, OwnedFd)>,
+    clients: Vec<Defined>,
+    /// The soft limit of descriptors at start.
+    descriptors: Option<u64>,
 }
 
 fn serve(config: &Config, mut host: ThisProcess, opened: Opened) -> io::Result<()> {
@@ -182,13 +211,19 @@ fn serve(config: &Config, mut host: ThisProcess, opened: Opened) -> io::Result<(
         None => None,
     };
     let mut manager = Manager::new(config.daemon.clone());
+    let socket = opened.control.as_ref().map(|(path, _)| path.clone());
+    manager.set_world(&engine, world::of(socket, opened.descriptors));
     for server in &config.servers {
         manager.define(server.clone());
     }
+    manager.set_triggers(&mut engine, &config.triggers)?;
     let servers = active(config).zip(opened.bound).zip(opened.loaded);
     for ((server, bound), loaded) in servers {
         let tls = loaded.map(|loaded| loaded.config);
         manager.start(&mut engine, &server.id, bound, tls)?;
+    }
+    for client in opened.clients {
+        manager.add_client(&mut engine, client);
     }
     if let Some((path, bound)) = opened.control {
         manager.listen_for_commands(&mut engine, bound)?;
@@ -206,8 +241,12 @@ fn turn_until_stopped(
     host: &mut ThisProcess,
 ) -> io::Result<()> {
     while signals.stops() == 0 {
-        let until = helper.as_mut().and_then(|helper| helper.look_after(engine));
-        engine.turn(manager, until)?;
+        let helper = helper.as_mut();
+        let until = [
+            helper.and_then(|helper| helper.look_after(engine)),
+            time_left(engine, manager),
+        ];
+        engine.turn(manager, until.into_iter().flatten().min())?;
         manager.work(engine, host);
         if signals.take_reloads() > 0 {
             log::info!("SIGHUP: reading the configuration anew");
@@ -217,33 +256,45 @@ fn turn_until_stopped(
     host.notify.stopping();
     log::info!("stopping: {} connections are open", engine.connections());
     let end = Instant::now() + GRACE;
+    manager.stop_clients(engine);
     engine.shut_down(manager);
-    while engine.connections() > 0 && signals.stops() < 2 {
+    manager.stop_scripts(engine, host);
+    while engine.connections() + engine.children().running() > 0 && signals.stops() < 2 {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        engine.turn(manager, Some(left))?;
+        engine.turn(
+            manager,
+            time_left(engine, manager).map_or(Some(left), |it| Some(it.min(left))),
+        )?;
         manager.work(engine, host);
     }
     log::info!("stopped");
     Ok(())
 }
 
-/// Each connection is a descriptor: the soft limit is raised to the hard one.
-fn raise_descriptor_limit() -> io::Result<()> {
+/// Until the manager has something to do.
+fn time_left(engine: &Engine, manager: &Manager) -> Option<Duration> {
+    let left = manager.deadline()?.since(engine.now());
+    Some(Duration::from_millis(u64::from(left)))
+}
+
+/// Each connection is a descriptor: the soft limit is raised to the hard one. What it was.
+fn raise_descriptor_limit() -> io::Result<u64> {
     // SAFETY: both calls are given a whole rlimit to write to and to read from.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
             return Err(io::Error::last_os_error());
         }
+        let before = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max;
         if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) != 0 {
             return Err(io::Error::last_os_error());
         }
+        Ok(before)
     }
-    Ok(())
 }
 
 /// A panic ends one connection; the log says where it was.

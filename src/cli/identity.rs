@@ -1,8 +1,10 @@
 //! Who the process runs as.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::ptr;
 
 use crate::config::{Daemon, Place, Placed};
@@ -95,6 +97,32 @@ pub(super) fn account(name: &str) -> io::Result<Option<Account>> {
         });
         (status, account)
     })
+}
+
+/// The home of the user whose rights the process has, if the system knows one.
+pub(super) fn home() -> Option<PathBuf> {
+    let user = effective_user();
+    let home = look_up(|buffer| {
+        let mut entry = MaybeUninit::<libc::passwd>::uninit();
+        let mut found = ptr::null_mut();
+        // SAFETY: every pointer is of a live object of the length that is told.
+        let status = unsafe {
+            libc::getpwuid_r(
+                user,
+                entry.as_mut_ptr(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                &raw mut found,
+            )
+        };
+        // SAFETY: `found` is null, or points to `entry`, which is filled then; its texts are in the buffer and end in NUL.
+        let home = unsafe { found.as_ref().map(|entry| CStr::from_ptr(entry.pw_dir)) };
+        (
+            status,
+            home.map(|home| OsStr::from_bytes(home.to_bytes()).to_owned()),
+        )
+    });
+    home.ok().flatten().map(PathBuf::from)
 }
 
 /// The id of a group by name.

@@ -2,7 +2,7 @@
 //!
 //! Left to right: exit, random, identity, privileges, certificates, accounts, logging, output, source, hash_password,
 //! args, check, control, client_url, client_test, client_new,
-//! signals, monitor, helper, notify, command_socket, host, daemon.
+//! signals, monitor, helper, notify, command_socket, world, host, daemon.
 
 mod accounts;
 mod args;
@@ -27,6 +27,7 @@ mod privileges;
 mod random;
 mod signals;
 mod source;
+mod world;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

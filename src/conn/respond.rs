@@ -27,7 +27,7 @@ impl Connection {
     }
 
     /// The answer to the current request comes later. With `hold_body`, its body is not read until
-    /// [`Connection::read_body_now`] or the answer.
+    /// [`Connection::hold_body`] or the answer.
     pub fn defer(&mut self, hold_body: bool) {
         if self.awaits_answer() {
             self.deferred = true;
@@ -62,7 +62,8 @@ impl Connection {
     #[must_use]
     pub fn is_in_exchange(&self, exchange: u32) -> bool {
         self.exchanges == exchange
-            && (self.awaits_answer() || matches!(self.phase, Phase::StreamBody(_)))
+            && (self.awaits_answer()
+                || matches!(self.phase, Phase::StreamBody(_) | Phase::SendBody(..)))
     }
 
     /// Whether the body of an answer is written piece by piece.
@@ -134,7 +135,7 @@ impl Connection {
     }
 
     /// Answers the current request with a body that the caller writes past the connection: `length` bytes of it, telling
-    /// each time how many by [`Connection::body_sent`]; or, of an unknown length, by [`Connection::body_piece`] and
+    /// each time how many by [`Connection::body_sent`]; or, of a known length or none, by [`Connection::body_piece`] and
     /// [`Connection::body_end`]. `None`: no request waits for an answer, and nothing was written; else whether a body is
     /// to be written at all.
     pub fn respond_head(
@@ -193,8 +194,14 @@ impl Connection {
         }
     }
 
-    /// Writes a piece of a body of unknown length. False: no such answer is under way.
-    pub fn body_piece(&mut self, piece: &[u8], out: &mut Out<'_>) -> bool {
+    /// Writes a piece of a body; what is beyond a known length is left out. False: no such answer is under way.
+    pub fn body_piece(&mut self, piece: &[u8], out: &mut Out<'_>, now: Tick) -> bool {
+        if let Phase::SendBody(_, left) = self.phase {
+            let fits = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
+            put(&piece[..fits], out);
+            self.body_sent(fits as u64, now);
+            return true;
+        }
         let Phase::StreamBody(exchange) = &self.phase else {
             return false;
         };
@@ -208,16 +215,9 @@ impl Connection {
             out.cork
                 .extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
         }
-        if piece.len() >= THROUGH_FROM {
-            out.pass(piece);
-        } else {
-            out.cork.extend_from_slice(piece);
-        }
+        put(piece, out);
         if !http10 {
             out.cork.extend_from_slice(b"\r\n");
-        }
-        if out.cork.len() >= CORK_FULL {
-            out.flush();
         }
         true
     }
@@ -292,5 +292,17 @@ impl Connection {
         self.said(101, 0);
         self.open(Role::Server, now);
         true
+    }
+}
+
+/// Writes a piece of a body.
+fn put(piece: &[u8], out: &mut Out<'_>) {
+    if piece.len() >= THROUGH_FROM {
+        out.pass(piece);
+    } else {
+        out.cork.extend_from_slice(piece);
+    }
+    if out.cork.len() >= CORK_FULL {
+        out.flush();
     }
 }

@@ -32,6 +32,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod warnings;
 mod wheel;
 
 pub use self::core::{Speaks, Totals};
@@ -45,3 +46,4 @@ pub use outgoing::Outgoing;
 pub use reach::Member;
 pub use socket::{Peer, PeerCredentials};
 pub use turn::{Engine, Limits};
+pub use warnings::Warnings;

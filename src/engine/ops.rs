@@ -220,18 +220,14 @@ impl Ops<'_> {
 
     /// Begins an answer whose body comes piece by piece; its length may be known. False: no request waits for an answer.
     pub fn respond_pieces(&mut self, head: &AnswerHead<'_>) -> bool {
-        let head = AnswerHead {
-            length: None,
-            ..*head
-        };
         self.conn
-            .respond_head(&head, &mut self.out, self.now)
+            .respond_head(head, &mut self.out, self.now)
             .is_some()
     }
 
-    /// Writes a piece of such a body. False: there is none under way.
+    /// Writes a piece of such a body; what is beyond its length is left out. False: there is none under way.
     pub fn body_piece(&mut self, piece: &[u8]) -> bool {
-        self.conn.body_piece(piece, &mut self.out)
+        self.about.feed.is_none() && self.conn.body_piece(piece, &mut self.out, self.now)
     }
 
     /// What waits for this peer is told when it has left: [`Outcome::Drained`](super::Outcome::Drained), also at once.
@@ -239,8 +235,11 @@ impl Ops<'_> {
         self.conn.tells_drained = true;
     }
 
-    /// Such a body is complete.
+    /// Such a body is complete. When it is shorter than was said, the connection is cut, for nothing else tells the peer.
     pub fn body_end(&mut self) {
+        if self.conn.body_left() > 0 {
+            return self.abort();
+        }
         self.conn.body_end(&mut self.out, self.now);
     }
 

@@ -84,6 +84,25 @@ impl Engine {
         self.core.memory
     }
 
+    /// As much of it as there may be.
+    #[must_use]
+    pub fn max_memory(&self) -> usize {
+        self.core.max_memory
+    }
+
+    /// Our address on a connection that lives; `None` of a unix socket.
+    #[must_use]
+    pub fn local_address(&self, id: ConnId) -> Option<SocketAddr> {
+        let index = self.core.find(id)?;
+        self.core.slots[index].socket.local_address()
+    }
+
+    /// Queues a message for an open WebSocket, behind what waits for it already; it leaves at the end of the turn. False:
+    /// it has ended, or is too slow.
+    pub fn queue(&mut self, id: ConnId, kind: Kind, data: &[u8]) -> bool {
+        self.core.queue_to(id, &Frames::new(kind, data).share())
+    }
+
     /// Counters over all connections.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -118,6 +137,15 @@ impl Engine {
             return None;
         }
         self.with(handler, exchange.conn, act)
+    }
+
+    /// Whether a request is still to be answered.
+    #[must_use]
+    pub fn awaits_answer(&self, exchange: ExchangeId) -> bool {
+        self.core.find(exchange.conn).is_some_and(|index| {
+            let conn = &self.core.slots[index].conn;
+            conn.exchange() == exchange.number && conn.awaits_answer()
+        })
     }
 
     /// Takes a request to the files where that may take its time; see [`Outcome::Visited`].
@@ -254,6 +282,15 @@ impl Engine {
     /// The processes that were started.
     pub fn children(&mut self) -> &mut Children {
         &mut self.beside.children
+    }
+
+    /// Sixteen bytes that nobody can guess.
+    pub fn random(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        for part in bytes.as_chunks_mut().0 {
+            *part = self.core.shared.tools.keys.next_key();
+        }
+        bytes
     }
 
     /// Connects to a host that has these addresses; see [`Outcome::Dialled`].

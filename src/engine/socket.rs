@@ -173,6 +173,14 @@ impl Socket {
         }
     }
 
+    /// Our own address; `None` of a unix socket.
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Socket::Tcp(tcp) => tcp.local_addr().ok(),
+            Socket::Unix(_) => None,
+        }
+    }
+
     fn fd(&self) -> RawFd {
         match self {
             Socket::Tcp(tcp) => tcp.as_raw_fd(),

@@ -110,6 +110,19 @@ impl Folder {
         }
     }
 
+    /// The file at a path that somebody trusted names, not the request.
+    pub(super) fn visit_file(
+        &self,
+        head: &RequestHead<'_>,
+        path: &[u8],
+        look: &mut Look<'_>,
+    ) -> io::Result<Answer> {
+        match self.root.find(path, look.way())? {
+            Found::File(stamp) => self.file(head, path, stamp, look),
+            Found::Folder(_) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
     /// Whether a path may be asked for, dots at the beginning of names considered.
     fn shows(&self, path: &[u8]) -> bool {
         // RFC 8615 §3: at the root and nowhere else.

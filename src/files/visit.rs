@@ -15,8 +15,16 @@ use super::open::status;
 pub struct Visit {
     folder: Arc<Folder>,
     head: Vec<u8>,
-    prefix: String,
+    wants: Wants,
     now: Tick,
+}
+
+#[derive(Debug)]
+enum Wants {
+    /// What the request asks for; this is no part of its path.
+    Asked { prefix: String },
+    /// This file, whatever is asked for.
+    File(Vec<u8>),
 }
 
 /// The answer, and what was seen on the way.
@@ -46,7 +54,21 @@ impl Visit {
         Visit {
             folder: Arc::clone(folder),
             head: head.bytes().to_vec(),
-            prefix: prefix.to_owned(),
+            wants: Wants::Asked {
+                prefix: prefix.to_owned(),
+            },
+            now,
+        }
+    }
+
+    /// The visit that sends a file to who asked for something else, by the conditions and ranges of that request. `path`
+    /// is relative to the folder, of which names that begin with a dot are no exception here.
+    #[must_use]
+    pub fn send_file(folder: &Arc<Folder>, head: &[u8], path: &[u8], now: Tick) -> Visit {
+        Visit {
+            folder: Arc::clone(folder),
+            head: head.to_vec(),
+            wants: Wants::File(path.to_vec()),
             now,
         }
     }
@@ -59,7 +81,10 @@ impl Visit {
         let answer = match RequestHead::decode(&self.head, &mut 0, &mut table) {
             Ok(Some((head, _))) => {
                 let mut look = Look::waiting_at(&mut seen, self.now);
-                let visit = self.folder.visit(&head, &self.prefix, &mut look);
+                let visit = match &self.wants {
+                    Wants::Asked { prefix } => self.folder.visit(&head, prefix, &mut look),
+                    Wants::File(path) => self.folder.visit_file(&head, path, &mut look),
+                };
                 visit.unwrap_or_else(|error| Answer::page(status(&error)))
             }
             // It was decoded before.

@@ -15,6 +15,8 @@ use crate::proto::http::origin::{is_address_or_localhost, origin_matches_host};
 pub(super) enum Denied<'a> {
     /// The page's origin is another one than the server's, and not listed.
     Origin(&'a [u8]),
+    /// A page of another site has sent it, and does not say which.
+    Site,
     /// The name in Host is not one that a loopback binding goes by.
     Host(&'a str),
 }
@@ -30,6 +32,9 @@ impl fmt::Display for Denied<'_> {
                     "a page of {origin} may not connect; to allow it, add \"{origin}\" to origins"
                 )
             }
+            Denied::Site => f.write_str(
+                "a page of another site may not fire a trigger; to allow all of them, have origins = [\"*\"]",
+            ),
             Denied::Host(host) => {
                 let host = host.escape_debug();
                 write!(
@@ -70,6 +75,21 @@ pub(super) fn check<'a>(
         if !known && !origin_matches_host(origin, host) {
             return Err(Denied::Origin(origin));
         }
+    }
+    Ok(())
+}
+
+/// The same for a request that fires a trigger. A browser tells no origin with the GET of an image or of a form, but that
+/// it comes from another site (Fetch Metadata, Sec-Fetch-Site).
+pub(super) fn check_trigger<'a>(
+    origins: &Origins,
+    head: &RequestHead<'a>,
+    loopback: bool,
+) -> Result<(), Denied<'a>> {
+    check(origins, head, loopback)?;
+    let is_foreign = head.contains_token("Sec-Fetch-Site", "cross-site");
+    if is_foreign && head.field("Origin").is_none() && *origins != Origins::Any {
+        return Err(Denied::Site);
     }
     Ok(())
 }

@@ -75,8 +75,8 @@ impl Manager {
                 .map(Outcome::Server),
             Call::ServerStop(id) => self.stop_by_command(engine, &id).map(Outcome::Server),
             Call::ClientList(id) => self.list_clients(id.as_deref()).map(Outcome::Clients),
-            Call::ClientConnect(id) => self.connect_client(engine, &id).map(Outcome::Client),
-            Call::ClientDisconnect(id) => self.disconnect_client(engine, &id).map(Outcome::Client),
+            Call::ClientConnect(id) => self.want_client(engine, &id, true),
+            Call::ClientDisconnect(id) => self.want_client(engine, &id, false),
             Call::Connections(id) => self.list_connections(engine, id.as_deref()),
             Call::Send(send) => self.send_by_command(engine, &send),
             Call::Kick(kick) => self.kick(engine, &kick),
@@ -92,7 +92,7 @@ impl Manager {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime: self.born.elapsed().as_secs(),
             servers: servers.map(|server| server.status(engine)).collect(),
-            clients: self.client_statuses(),
+            clients: self.clients_status(),
             counts: vec![
                 ("connections", engine.connections() as u64),
                 ("memory", engine.memory() as u64),
@@ -107,7 +107,7 @@ impl Manager {
     }
 
     fn list_clients(&self, id: Option<&str>) -> Result<Vec<ClientStatus>, Error> {
-        let mut clients = self.client_statuses();
+        let mut clients = self.clients_status();
         if let Some(id) = id {
             clients.retain(|client| client.id.eq_ignore_ascii_case(id));
             if clients.is_empty() {
@@ -139,7 +139,7 @@ impl Manager {
 
     fn check_id(&self, id: &str) -> Result<(), Error> {
         let is_client = |client: &ClientStatus| client.id.eq_ignore_ascii_case(id);
-        if self.server_at(id).is_some() || self.client_statuses().iter().any(is_client) {
+        if self.server_at(id).is_some() || self.clients_status().iter().any(is_client) {
             Ok(())
         } else {
             Err(Error::no_such_id(id))
@@ -157,9 +157,7 @@ impl Manager {
             Data::Binary(bytes) => (Kind::Binary, &bytes[..]),
         };
         let Some(at) = self.server_at(id) else {
-            return self
-                .send_by_client(engine, id, kind, data, receivers)
-                .map(Outcome::Reached);
+            return self.send_by_client(engine, id, kind, data, receivers);
         };
         let Some(running) = &self.servers[at].running else {
             return Err(Error::failed(format!("{id} is stopped")));
@@ -184,6 +182,52 @@ impl Manager {
             }
         };
         Ok(Outcome::Reached(reached as u64))
+    }
+
+    /// A client has one peer: whoever is meant beside it is not reached.
+    fn send_by_client(
+        &mut self,
+        engine: &mut Engine,
+        id: &str,
+        kind: Kind,
+        data: &[u8],
+        receivers: &Receivers,
+    ) -> Result<Outcome, Error> {
+        let at = self.find_client(id).ok_or_else(|| Error::no_such_id(id))?;
+        let conn = self.connection_of(at);
+        let meant = match receivers {
+            Receivers::All => true,
+            Receivers::To(name) if conn.is_none_or(|conn| conn.serial() != name.0) => {
+                return Err(Error::no_such_connection(*name));
+            }
+            Receivers::To(_) => true,
+            Receivers::Except(name) => conn.is_none_or(|conn| conn.serial() != name.0),
+            Receivers::User(_) => false,
+        };
+        if !meant {
+            return Ok(Outcome::Reached(0));
+        }
+        self.send_to_client(engine, at, kind, data)
+            .map(Outcome::Reached)
+            .map_err(|_| Error::not_connected(id))
+    }
+
+    fn want_client(
+        &mut self,
+        engine: &mut Engine,
+        id: &str,
+        connected: bool,
+    ) -> Result<Outcome, Error> {
+        let unknown = || Error::no_such_client(id);
+        let at = self.find_client(id).ok_or_else(unknown)?;
+        if connected {
+            self.connect_client(engine, at);
+        } else {
+            self.disconnect_client(engine, at);
+        }
+        self.client_status(at)
+            .map(Outcome::Client)
+            .ok_or_else(unknown)
     }
 
     fn kick(&mut self, engine: &mut Engine, kick: &Kick) -> Result<Outcome, Error> {
@@ -218,6 +262,7 @@ impl Manager {
     fn name_of<'m>(&'m self, source: &'m Source) -> Option<&'m str> {
         match source {
             Source::Server(server) => Some(server.id()),
+            Source::Client(at) => self.id_of_client(*at),
             Source::Control => None,
         }
     }

@@ -40,7 +40,7 @@ impl Manager {
         Ok(())
     }
 
-    /// The servers are others: the longest line goes by the longest message that one of them takes.
+    /// The servers are others, and so may be the longest line.
     pub(super) fn adjust_lines(&mut self, engine: &mut Engine) {
         let conf = Rc::new(self.line_conf());
         if let Some(Control { owner, listener }) = self.control {
@@ -48,11 +48,16 @@ impl Manager {
         }
     }
 
-    fn line_conf(&self) -> Conf {
+    /// The bytes of the longest line: it goes by the longest message that any server takes.
+    pub(super) fn max_line(&self) -> usize {
         let limits = self.servers.iter().map(|server| &server.conf.limits);
         let longest = limits.map(|limits| limits.max_message as usize).max();
+        rpc::max_line(longest.unwrap_or(0).max(MIN_MESSAGE))
+    }
+
+    fn line_conf(&self) -> Conf {
         Conf {
-            max_message: rpc::max_line(longest.unwrap_or(0).max(MIN_MESSAGE)),
+            max_message: self.max_line(),
             max_backlog: MAX_BACKLOG,
             slow_peer: SlowPeer::Close,
             max_body: 0,
@@ -85,7 +90,6 @@ impl Manager {
     }
 
     /// What a worker's line is answered with: a line with its newline, or nothing.
-    #[allow(dead_code, reason = "workers say lines")]
     pub(super) fn answer_line(
         &mut self,
         engine: &mut Engine,

@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 
+use crate::config::Id;
 use crate::conn::event::{ConnId, ExchangeId};
 use crate::files::Visit;
+use crate::proto::ws::frame::Kind;
 
 use super::bus::Bus;
+use super::fired::Fired;
+use super::intake::Intake;
 use super::login::{Login, Pending};
 
 /// Something that wants the whole engine, and is done after the turn.
@@ -19,6 +23,14 @@ pub(super) enum Todo {
     Line(ConnId, Vec<u8>),
     /// No more lines will come by this connection of it.
     LinesEnd(ConnId),
+    /// A trigger has to run something, or to hold a request.
+    Fired(Box<Fired>),
+    /// A message goes to a client's peer, or to every connection of a server.
+    Forward { to: Id, kind: Kind, data: Vec<u8> },
+    /// What has come of a body goes to the script that waits for it.
+    Body(ConnId),
+    /// A connection has ended, which processes follow.
+    Gone(ConnId),
 }
 
 /// What all sources of events share.
@@ -26,5 +38,8 @@ pub(super) enum Todo {
 pub(super) struct Desk {
     pub bus: Bus,
     pub login: Login,
+    pub intake: Intake,
     pub todo: VecDeque<Todo>,
+    /// Bytes that events of this turn have left to be done.
+    pub firing: usize,
 }

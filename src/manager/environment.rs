@@ -90,8 +90,8 @@ pub struct Facts<'f> {
     pub socket: Option<&'f Path>,
     /// Who is at the other end; `None` behind a unix socket.
     pub peer: Option<SocketAddr>,
-    /// Whom they proved to be, and how: `Basic`, or `URL`.
-    pub user: Option<(&'f str, &'f str)>,
+    /// Whom they proved to be, and how, where that is known: `Basic`, or `URL`.
+    pub user: Option<(&'f str, Option<&'f str>)>,
     /// The name by which the server was asked, without a port, and its port; `None` for a client.
     pub server: Option<(&'f str, u16)>,
     /// Whether the connection is encrypted.
@@ -217,7 +217,9 @@ impl Builder {
         }
         if let Some((user, how)) = facts.user {
             self.put("REMOTE_USER", user.as_bytes());
-            self.put("AUTH_TYPE", how.as_bytes());
+            if let Some(how) = how {
+                self.put("AUTH_TYPE", how.as_bytes());
+            }
         }
         if let Some((name, port)) = facts.server {
             self.put("SERVER_NAME", name.as_bytes());

@@ -190,6 +190,18 @@ impl Gate {
         })
     }
 
+    /// How users of a server prove who they are, when there is one way only.
+    pub(super) fn only_way(server: &config::Server) -> Option<&'static str> {
+        let Auth::Required { ways, .. } = &server.auth else {
+            return None;
+        };
+        match (ways.basic(), ways.url()) {
+            (true, false) => Some("Basic"),
+            (false, true) => Some("URL"),
+            _ => None,
+        }
+    }
+
     /// Whether a user may enter still, as far as can be told without a password.
     pub(super) fn knows(&self, user: &str) -> bool {
         match &self.who {

@@ -1,51 +1,73 @@
-//! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
+//! Floor 4: what happens. Servers and clients by the number that the engine knows them by, and what they do on events.
 //!
 //! An event of a connection is acted on where it happens, by [`Handler::on_event`], with what is of that connection and the
-//! [`Desk`]; what wants the whole engine is left on the desk, and done by [`Manager::work`] after the turn, with all that
+//! desk; what wants the whole engine is left on the desk, and done by [`Manager::work`] after the turn, with all that
 //! the engine has to tell besides.
 
 mod access;
+mod approach;
 mod backoff;
-mod beside;
 mod bus;
 mod calls;
+mod client;
+mod clients;
+mod connecting;
 mod control;
 mod definition;
 mod desk;
 pub mod environment;
+mod fire;
+mod fired;
 mod host;
+mod intake;
 mod lines;
 mod login;
 pub mod matching;
 mod opening;
+mod outbox;
 mod pages;
 mod plan;
 mod reload;
 pub mod rpc;
+mod scripts;
 mod server;
 mod servers;
+mod trigger;
 
+pub use clients::{Defined, NotConnected};
+
+pub use host::{Host, TlsFaults, bind};
+pub use scripts::World;
+
+use std::rc::Rc;
 use std::time::Instant;
 
-use crate::config;
+use crate::config::{self, Id, Trigger};
+use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
 use crate::engine::{Engine, Handler, MonitorReply, Ops, Outcome};
 use crate::files::Visited;
 use crate::proto::http::head::{FieldTable, RequestHead};
 use crate::proto::monitor_wire::Answer;
+use crate::proto::ws::frame::Kind;
 
-pub use host::{Host, TlsFaults, bind};
-
+use clients::Clients;
 use definition::Definition;
 use desk::{Desk, Todo};
+use fired::Fired;
 use lines::Control;
 use login::Pending;
+use rpc::event::Kind as EventKind;
+use scripts::{Notice, Scripts, Told};
 use server::Server;
+use trigger::AllRules;
 
 /// Whose connections the engine knows by a number.
 #[derive(Debug)]
 enum Source {
     Server(Box<Server>),
+    /// By its place.
+    Client(usize),
     /// The control socket.
     Control,
 }
@@ -55,12 +77,15 @@ enum Source {
 pub struct Manager {
     /// By owner number; one that has gone stays until another is given its number.
     sources: Vec<Option<Source>>,
-    desk: Desk,
     /// Those of the configuration, in its order.
     servers: Vec<Definition>,
+    clients: Clients,
+    desk: Desk,
+    rules: AllRules,
+    scripts: Scripts,
+    control: Option<Control>,
     /// What the configuration says of the daemon.
     daemon: config::Daemon,
-    control: Option<Control>,
     born: Instant,
 }
 
@@ -70,15 +95,18 @@ impl Manager {
     pub fn new(daemon: config::Daemon) -> Manager {
         Manager {
             sources: Vec::new(),
-            desk: Desk::default(),
             servers: Vec::new(),
-            daemon,
+            clients: Clients::default(),
+            desk: Desk::default(),
+            rules: AllRules::default(),
+            scripts: Scripts::default(),
             control: None,
+            daemon,
             born: Instant::now(),
         }
     }
 
-    /// From now on events of this owner are of that source.
+    /// The number of an owner that has gone is given to another.
     fn place(&mut self, owner: u32, source: Source) {
         let at = owner as usize;
         if self.sources.len() <= at {
@@ -90,31 +118,165 @@ impl Manager {
     /// Acts on what the engine has to tell since the last turn, and does what events have left.
     #[inline]
     pub fn work(&mut self, engine: &mut Engine, host: &mut dyn Host) {
-        if engine.has_outcomes() || !self.desk.todo.is_empty() || !self.desk.bus.is_empty() {
+        let due = self.deadline();
+        if engine.has_outcomes()
+            || !self.desk.todo.is_empty()
+            || !self.desk.bus.is_empty()
+            || due.is_some_and(|due| due.is_due(engine.now()))
+        {
             self.work_now(engine, host);
         }
     }
 
+    /// When [`Manager::work`] has something to do, whatever happens until then.
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self) -> Option<Tick> {
+        let (clients, scripts) = (self.clients.deadline(), self.scripts.deadline());
+        clients.into_iter().chain(scripts).reduce(Tick::earlier)
+    }
+
+    /// The surroundings of the processes that triggers run. Before any trigger is set.
+    pub fn set_world(&mut self, engine: &Engine, world: World) {
+        self.scripts.set_world(world);
+        self.desk.intake.limit(engine.max_memory() / 4);
+    }
+
+    /// These are the triggers.
+    ///
+    /// # Errors
+    /// When a folder that a trigger names cannot be opened: nothing has changed then.
+    pub fn set_triggers(
+        &mut self,
+        engine: &mut Engine,
+        triggers: &[Trigger],
+    ) -> std::io::Result<()> {
+        let rules = self.rules.renewed(triggers)?;
+        self.adopt_rules(engine, rules);
+        Ok(())
+    }
+
+    /// From now on these are the rules; what has not changed goes on.
+    fn adopt_rules(&mut self, engine: &mut Engine, rules: AllRules) {
+        self.rules = rules;
+        for source in self.sources.iter_mut().flatten() {
+            match source {
+                Source::Server(server) => {
+                    if let Some(id) = Id::new(server.id()) {
+                        server.set_rules(self.rules.of(&id));
+                    }
+                }
+                Source::Client(at) => {
+                    if let Some(client) = self.clients.get_mut(*at) {
+                        let rules = self.rules.of(&client.conf.id);
+                        client.set_rules(rules);
+                    }
+                }
+                Source::Control => {}
+            }
+        }
+        let max_line = self.max_line();
+        self.scripts.set_rules(&self.rules, max_line, engine);
+    }
+
+    /// The daemon stops: no trigger fires any more, and what runs is ended. Turn on until there are no processes.
+    pub fn stop_scripts(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.stop(engine, manager)
+        });
+        self.work_now(engine, host);
+    }
+
+    /// Answers a held request.
+    ///
+    /// # Errors
+    /// There is no such request any more, or the answer cannot be sent as it is.
+    fn respond(&mut self, engine: &mut Engine, respond: &rpc::Respond) -> Result<(), rpc::Error> {
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.respond(engine, manager, respond)
+        })
+    }
+
+    /// Lets scripts act on connections, which have this for a handler; its events leave scripts alone.
+    fn with_scripts<T>(
+        &mut self,
+        engine: &mut Engine,
+        act: impl FnOnce(&mut Scripts, &mut Engine, &mut Manager) -> T,
+    ) -> T {
+        let mut scripts = std::mem::take(&mut self.scripts);
+        let result = act(&mut scripts, engine, self);
+        self.scripts = scripts;
+        result
+    }
+
     fn work_now(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.on_time(engine, manager)
+        });
+        self.work_off(engine, host);
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.pump(engine, manager)
+        });
+        self.tell(engine, host);
+        self.desk
+            .intake
+            .keep(|exchange| engine.awaits_answer(exchange));
+        self.desk.firing = 0;
+        self.desk.bus.hand_on(engine);
+        self.watch_behind(engine);
+        engine.settle(self);
+    }
+
+    /// Does what there is to do until there is nothing.
+    fn work_off(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         loop {
             if let Some(outcome) = engine.poll() {
                 self.on_outcome(engine, outcome);
             } else if let Some(todo) = self.desk.todo.pop_front() {
                 self.on_todo(engine, host, todo);
+            } else if self.clients.is_due(engine.now()) {
+                self.on_clients_due(engine);
             } else {
                 break;
             }
+            self.tell(engine, host);
         }
-        self.desk.bus.hand_on(engine);
-        self.watch_behind(engine);
-        engine.settle(self);
+    }
+
+    /// Hands on what scripts have to tell.
+    fn tell(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        while let Some(told) = self.scripts.take_told() {
+            match told {
+                Told::WorkerLine { worker, line } => {
+                    if let Some(answer) = self.answer_line(engine, host, &line) {
+                        self.scripts.answer(engine, worker, &answer);
+                    }
+                }
+                Told::Dropped {
+                    source,
+                    trigger,
+                    count,
+                } => {
+                    log::warn!("trigger {trigger}: {count} events dropped, for it is too slow");
+                    let bus = &mut self.desk.bus;
+                    bus.publish(EventKind::Dropped, source.as_ref(), |event| {
+                        event.count = Some(count);
+                        event.reason = Some(&trigger);
+                    });
+                }
+            }
+        }
     }
 
     fn on_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
         match outcome {
             Outcome::Visited(exchange, visited) => {
                 let Visited { answer, seen } = *visited;
+                let for_script = self.scripts.take_file(exchange);
                 engine.with_exchange(self, exchange, |manager, ops| {
+                    if let Some(head) = for_script {
+                        return pages::send_for_script(ops, answer, &head);
+                    }
                     if let Some(Source::Server(server)) = manager.source(ops.owner()) {
                         server.pages.learn(seen);
                     }
@@ -126,12 +288,26 @@ impl Manager {
                     self.on_checked(engine, *pending, &answer);
                 }
             }
-            Outcome::Drained(exchange) => self.desk.bus.caught_up(exchange.conn, engine),
-            Outcome::Left(_)
-            | Outcome::Orphaned(_)
-            | Outcome::Resolved(..)
-            | Outcome::Child(..)
-            | Outcome::Dialled(_) => {}
+            Outcome::Resolved(number, result) => self.on_resolved(engine, number, result),
+            Outcome::Dialled(dialled) => self.on_dialled(engine, dialled),
+            Outcome::Child(id, event) => {
+                self.with_scripts(engine, |scripts, engine, manager| {
+                    scripts.on_child(engine, manager, id, event);
+                });
+            }
+            Outcome::Drained(exchange) => {
+                self.scripts.on_drained(engine, exchange.conn);
+                self.desk.bus.caught_up(exchange.conn, engine);
+            }
+            Outcome::Orphaned(exchange) => {
+                self.scripts.on_left(engine, exchange);
+            }
+            // Who waits for a script, or for somebody's answer, has given it up.
+            Outcome::Left(exchange) => {
+                if self.scripts.on_left(engine, exchange) {
+                    engine.with_exchange(self, exchange, |_, ops| ops.abort());
+                }
+            }
         }
     }
 
@@ -143,8 +319,60 @@ impl Manager {
                     self.on_checked(engine, *pending, &Answer::Unavailable);
                 }
             }
+            Todo::Fired(fired) => self.on_fired(engine, *fired),
+            Todo::Forward { to, kind, data } => self.forward(engine, &to, kind, &data),
+            Todo::Body(conn) => {
+                if let Some(piece) = self.desk.intake.take(conn) {
+                    self.with_scripts(engine, |scripts, engine, manager| {
+                        scripts.on_body(engine, manager, &piece);
+                    });
+                }
+            }
+            Todo::Gone(conn) => self.scripts.on_gone(engine, conn),
             Todo::Line(conn, line) => self.on_line(engine, host, conn, &line),
             Todo::LinesEnd(conn) => self.on_lines_end(engine, conn),
+        }
+    }
+
+    fn on_fired(&mut self, engine: &mut Engine, fired: Fired) {
+        let request = self.scripts.hold(&fired, engine.now());
+        if request.is_some() {
+            let mut table = FieldTable::default();
+            let notice = Notice::of(&fired, &mut table, request);
+            let source = Some(&fired.whose.source);
+            let bus = &mut self.desk.bus;
+            bus.publish(EventKind::HttpRequest, source, |event| notice.fill(event));
+        }
+        self.with_scripts(engine, |scripts, engine, manager| {
+            scripts.on_fired(engine, manager, fired, request);
+        });
+    }
+
+    /// A message for the peer of a client, or for every connection of a server that runs.
+    fn forward(&mut self, engine: &mut Engine, to: &Id, kind: Kind, data: &[u8]) {
+        match self.server_at(to.as_str()) {
+            Some(at) => {
+                if let Some(running) = &self.servers[at].running {
+                    engine.broadcast(running.owner, None, kind, data);
+                }
+            }
+            None => self.forward_to_client(engine, to, kind, data),
+        }
+    }
+
+    /// A message for the peer of a client. One that finds no connection, and is not kept, is told as dropped.
+    fn forward_to_client(&mut self, engine: &mut Engine, id: &Id, kind: Kind, data: &[u8]) {
+        let Some(at) = self.clients.find(id.as_str()) else {
+            return;
+        };
+        if self.send_to_client(engine, at, kind, data).is_err() {
+            let source = self.clients.get(at).map(|client| Rc::clone(&client.id));
+            log::debug!("{id}: a message is dropped, for it is not connected");
+            self.desk
+                .bus
+                .publish(EventKind::Dropped, source.as_ref(), |event| {
+                    event.count = Some(1);
+                });
         }
     }
 
@@ -175,12 +403,18 @@ impl Manager {
 impl Handler for Manager {
     #[inline(always)]
     fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
-        let Manager { sources, desk, .. } = self;
+        let Manager {
+            sources,
+            clients,
+            desk,
+            ..
+        } = self;
         match sources.get_mut(ops.owner() as usize) {
             Some(Some(Source::Server(server))) => match event {
                 Event::Message { kind, data } => server.on_message(desk, ops, id, kind, data),
                 other => server.on_other(desk, ops, id, &other),
             },
+            Some(Some(Source::Client(at))) => clients.on_event(*at, desk, ops, id, event),
             Some(Some(Source::Control)) => lines::on_event(desk, id, &event),
             Some(None) | None => {}
         }

@@ -7,10 +7,12 @@ use rustls::ServerConfig;
 use crate::config::{self, Address, Config, Fault};
 use crate::engine::{Bound, Engine};
 
+use super::clients::Defined;
 use super::definition::Door;
 use super::host::Host;
 use super::plan::Planned;
 use super::server::Server;
+use super::trigger::Rules;
 
 /// A listener of a server that is to run.
 pub(super) enum Place {
@@ -33,32 +35,45 @@ pub(super) struct Opened {
 /// Listeners of the servers that run, each by the place of its definition. What is left at the end goes.
 pub(super) type Pool = Vec<(usize, Door)>;
 
-/// Opens what the servers need that are to run.
-///
-/// # Errors
-/// All that is wrong.
+/// Opens what the servers need that are to run; all that is wrong is added to `faults`.
 pub(super) fn open_all(
     engine: &mut Engine,
     host: &mut dyn Host,
     config: &Config,
     plans: &[Planned],
     pool: &mut Pool,
-) -> Result<Vec<Option<Opened>>, Vec<Fault>> {
-    let mut faults = Vec::new();
-    let places = place_all(engine, host, config, plans, pool, &mut faults);
+    faults: &mut Vec<Fault>,
+) -> Vec<Option<Opened>> {
+    let places = place_all(engine, host, config, plans, pool, faults);
     let mut all = Vec::with_capacity(plans.len());
     for ((plan, server), places) in plans.iter().zip(&config.servers).zip(places) {
         all.push(if plan.runs {
-            open(engine, host, config, server, places, &mut faults)
+            open(engine, host, config, server, places, faults)
         } else {
             None
         });
     }
-    if faults.is_empty() {
-        Ok(all)
-    } else {
-        Err(faults)
+    all
+}
+
+/// The clients, each with what it speaks TLS by.
+pub(super) fn open_clients(
+    engine: &mut Engine,
+    host: &mut dyn Host,
+    config: &Config,
+    faults: &mut Vec<Fault>,
+) -> Vec<Defined> {
+    let mut all = Vec::with_capacity(config.clients.len());
+    for client in &config.clients {
+        match host.client_tls(engine, client) {
+            Ok(tls) => all.push((client.clone(), tls)),
+            Err(found) => {
+                let found = found.into_iter();
+                faults.extend(found.map(|(place, what)| config.fault(Some(place), what)));
+            }
+        }
     }
+    all
 }
 
 /// A place for each binding of each server that is to run. What is there is taken out of the pool: first that of the
@@ -141,7 +156,8 @@ fn open(
         let found = found.into_iter();
         faults.extend(found.map(|(place, what)| config.fault(Some(place), what)));
     });
-    let opened = Server::open(server).map_err(|error| {
+    // Its rules come when all of them are there.
+    let opened = Server::open(server, Rules::default()).map_err(|error| {
         let what = format!("{}: cannot be served: {error}", server.id);
         faults.push(config.fault(None, what));
     });

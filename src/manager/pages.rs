@@ -7,8 +7,11 @@ use crate::config::{self, Http, Serve};
 use crate::conn::{Answer, AnswerHead};
 use crate::engine::Ops;
 use crate::files::{self, Body, Folder, Known, Visit};
+use crate::proto::cgi;
 use crate::proto::http::head::{Method, RequestHead};
 use crate::proto::http::response;
+
+use super::trigger::SendRoot;
 
 /// RFC 9110 §10.2.1: what every resource here allows.
 const ALLOW: (&str, &[u8]) = ("Allow", b"GET, HEAD, OPTIONS");
@@ -20,7 +23,7 @@ const HTML: (&str, &[u8]) = ("Content-Type", b"text/html; charset=utf-8");
 pub(super) enum Pages {
     Empty,
     Page(config::Page, String),
-    Folder(Arc<Folder>, Box<Known>),
+    Folder(Arc<Folder>, Box<Known>, SendRoot),
 }
 
 impl Pages {
@@ -39,15 +42,25 @@ impl Pages {
                     dotfiles: folder.dotfiles,
                     cache_control: http.cache_control.clone(),
                 };
-                let folder = Folder::open(&folder.path, settings)?;
-                Pages::Folder(Arc::new(folder), Box::default())
+                let path = &folder.path;
+                let folder = Arc::new(Folder::open(path, settings)?);
+                let root = SendRoot::new(Arc::clone(&folder), path);
+                Pages::Folder(folder, Box::default(), root)
             }
         })
     }
 
+    /// The folder, for scripts that have its files sent.
+    pub(super) fn send_root(&self) -> Option<SendRoot> {
+        match self {
+            Pages::Folder(_, _, root) => Some(root.clone()),
+            _ => None,
+        }
+    }
+
     /// Learns what a visit has seen of the folder.
     pub(super) fn learn(&mut self, seen: Known) {
-        if let Pages::Folder(_, known) = self {
+        if let Pages::Folder(_, known, _) = self {
             known.learn(seen);
         }
     }
@@ -96,11 +109,12 @@ impl Pages {
                     body: &page.content,
                 });
             }
-            Pages::Folder(folder, known) => match folder.answer_now(head, prefix, known, ops.now())
-            {
-                Some(answer) => send(ops, answer),
-                None => return Some(Visit::new(folder, head, prefix, ops.now())),
-            },
+            Pages::Folder(folder, known, _) => {
+                match folder.answer_now(head, prefix, known, ops.now()) {
+                    Some(answer) => send(ops, answer),
+                    None => return Some(Visit::new(folder, head, prefix, ops.now())),
+                }
+            }
         }
         None
     }
@@ -108,13 +122,18 @@ impl Pages {
 
 /// Sends what a folder answers.
 pub(super) fn send(ops: &mut Ops<'_>, answer: files::Answer) {
-    let mut fields = Vec::with_capacity(answer.fields.len());
+    send_with(ops, answer, &[]);
+}
+
+fn send_with(ops: &mut Ops<'_>, answer: files::Answer, more: &[(&str, &[u8])]) {
+    let mut fields: Vec<(&str, &[u8])> = Vec::with_capacity(answer.fields.len() + more.len());
     fields.extend(
         answer
             .fields
             .iter()
             .map(|(name, value)| (*name, value.as_bytes())),
     );
+    fields.extend_from_slice(more);
     let status = answer.status;
     match answer.body {
         Body::Bytes(body) => {
@@ -144,6 +163,33 @@ pub(super) fn send(ops: &mut Ops<'_>, answer: files::Answer) {
             ops.respond_file(&head, file, segments);
         }
     }
+}
+
+/// Sends a file that a script has named, with what the script says beside it.
+pub(super) fn send_for_script(ops: &mut Ops<'_>, mut answer: files::Answer, head: &cgi::Head) {
+    if answer.status >= 400 {
+        return send(ops, answer);
+    }
+    let is_taken = |name: &str| head.fields.iter().any(|it| it.0.eq_ignore_ascii_case(name));
+    let is_parts = |value: &str| value.starts_with("multipart/byteranges");
+    answer.fields.retain(|(name, value)| match *name {
+        "Content-Type" => head.content_type.is_none() || is_parts(value),
+        name => !is_taken(name),
+    });
+    if answer.status == 200 && !matches!(head.status, 204 | 304) {
+        answer.status = head.status;
+    }
+    let has_type = answer.fields.iter().any(|it| it.0 == "Content-Type");
+    let mut more: Vec<(&str, &[u8])> = Vec::new();
+    if let Some(content_type) = head.content_type.as_ref().filter(|_| !has_type) {
+        more.push(("Content-Type", content_type));
+    }
+    if let Some(location) = &head.location {
+        more.push(("Location", location));
+    }
+    let others = head.fields.iter();
+    more.extend(others.map(|(name, value)| (name.as_str(), value.as_slice())));
+    send_with(ops, answer, &more);
 }
 
 /// Answers with an error page.

@@ -4,6 +4,7 @@ use crate::config;
 
 use super::definition::Definition;
 use super::rpc::Reloaded;
+use super::trigger::AllRules;
 
 /// What becomes of a server of the other configuration; they are in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,5 +56,25 @@ pub(super) fn compare(
             reloaded.stopped.push(format!("server {}", gone.id));
         }
     }
+    reloaded
+}
+
+/// What becomes of triggers. They have no ids: those of the same name are taken for the same.
+pub(super) fn compare_triggers(known: &AllRules, triggers: &[config::Trigger]) -> Reloaded {
+    let mut reloaded = Reloaded::default();
+    let mut old: Vec<&config::Trigger> = known.iter().map(|rule| &rule.conf).collect();
+    for trigger in triggers {
+        let same = old.iter().position(|it| *it == trigger);
+        let named = || old.iter().position(|it| it.name == trigger.name);
+        let (list, at) = match (same, named()) {
+            (Some(at), _) => (&mut reloaded.kept, Some(at)),
+            (None, Some(at)) => (&mut reloaded.changed, Some(at)),
+            (None, None) => (&mut reloaded.started, None),
+        };
+        list.push(format!("trigger {}", trigger.name));
+        at.map(|at| old.remove(at));
+    }
+    let gone = old.iter().map(|gone| format!("trigger {}", gone.name));
+    reloaded.stopped.extend(gone);
     reloaded
 }

@@ -14,13 +14,15 @@ use crate::conn::event::ConnId;
 use crate::engine::{Engine, Limits, Speaks};
 use crate::proto::ws::close::CloseCode;
 
+use super::clients::Defined;
 use super::definition::{Definition, Door, Running, connections, log_address, shown};
 use super::host::Host;
-use super::opening::{Opened, Place, Pool, cannot_listen, is_blocked, open_all};
-use super::plan::{Planned, compare, plan};
+use super::opening::{Opened, Place, Pool, cannot_listen, is_blocked, open_all, open_clients};
+use super::plan::{Planned, compare, compare_triggers, plan};
 use super::rpc::event::Kind;
 use super::rpc::{Error, Reloaded};
 use super::server::Server;
+use super::trigger::AllRules;
 use super::{Manager, Source};
 
 impl Manager {
@@ -66,11 +68,14 @@ impl Manager {
 
     fn would_do(&self, plans: &[Planned], config: &Config) -> Reloaded {
         let mut reloaded = compare(&self.servers, plans, &config.servers);
-        let others = self.compare_others(config);
-        reloaded.started.extend(others.started);
-        reloaded.stopped.extend(others.stopped);
-        reloaded.changed.extend(others.changed);
-        reloaded.kept.extend(others.kept);
+        let clients = self.compare_clients(&config.clients);
+        let triggers = compare_triggers(&self.rules, &config.triggers);
+        for more in [clients, triggers] {
+            reloaded.started.extend(more.started);
+            reloaded.stopped.extend(more.stopped);
+            reloaded.changed.extend(more.changed);
+            reloaded.kept.extend(more.kept);
+        }
         reloaded
     }
 
@@ -84,7 +89,8 @@ impl Manager {
         let plans = plan(&self.servers, &config.servers);
         let reloaded = self.would_do(&plans, &config);
         let mut pool = self.pool();
-        let mut opened = open_all(engine, host, &config, &plans, &mut pool)?;
+        let (mut opened, rules, clients) =
+            self.open_everything(engine, host, &config, &plans, &mut pool)?;
         self.make_room(engine, host, &config, &mut opened, &mut pool)?;
         for warning in &config.warnings {
             log::warn!("{warning}");
@@ -94,9 +100,33 @@ impl Manager {
             servers, daemon, ..
         } = config;
         self.swap_servers(engine, servers, &plans, opened, pool);
+        self.adopt_rules(engine, rules);
+        self.reload_clients(engine, clients);
         self.adjust_lines(engine);
         let changed = self.swap_daemon(engine, daemon);
         Ok((reloaded, changed))
+    }
+
+    /// What the other configuration needs; all that is wrong otherwise.
+    fn open_everything(
+        &self,
+        engine: &mut Engine,
+        host: &mut dyn Host,
+        config: &Config,
+        plans: &[Planned],
+        pool: &mut Pool,
+    ) -> Result<(Vec<Option<Opened>>, AllRules, Vec<Defined>), Vec<Fault>> {
+        let mut faults = Vec::new();
+        let servers = open_all(engine, host, config, plans, pool, &mut faults);
+        let rules = self.rules.renewed(&config.triggers).map_err(|error| {
+            let what = format!("send_file_root: {error}; allowed: a folder that can be read");
+            faults.push(config.fault(None, what));
+        });
+        let clients = open_clients(engine, host, config, &mut faults);
+        match rules {
+            Ok(rules) if faults.is_empty() => Ok((servers, rules, clients)),
+            _ => Err(faults),
+        }
     }
 
     fn pool(&self) -> Pool {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::config::{self, Messages, Origins};
 use crate::conn::event::{CloseReason, ConnId, Event};
-use crate::engine::Ops;
+use crate::engine::{Ops, Warnings};
 use crate::proto::http::head::RequestHead;
 use crate::proto::monitor_wire::Answer;
 use crate::proto::ws::frame::Kind;
@@ -13,10 +13,13 @@ use crate::proto::ws::handshake;
 
 use super::access;
 use super::desk::{Desk, Todo};
+use super::fire;
+use super::fired::Source;
 use super::login::{Decision, Entry, Gate, Pending};
 use super::pages::{Pages, respond_error};
 use super::rpc::event::Kind as EventKind;
 use super::rpc::{ConnectionName, Payload};
+use super::trigger::Rules;
 
 /// One running server.
 #[derive(Debug)]
@@ -27,6 +30,10 @@ pub(super) struct Server {
     origins: Origins,
     pub(super) pages: Pages,
     gate: Option<Gate>,
+    /// What is logged of upgrades that the Origin and Host rules refuse.
+    denials: Warnings,
+    source: Source,
+    rules: Rules,
 }
 
 impl Server {
@@ -34,19 +41,33 @@ impl Server {
     ///
     /// # Errors
     /// The folder's.
-    pub(super) fn open(conf: &config::Server) -> io::Result<Server> {
+    pub(super) fn open(conf: &config::Server, rules: Rules) -> io::Result<Server> {
+        let id: Rc<str> = Rc::from(conf.id.as_str());
         Ok(Server {
-            id: Rc::from(conf.id.as_str()),
+            source: Source {
+                id: Rc::clone(&id),
+                how: Gate::only_way(conf),
+                max_message: conf.limits.max_message as usize,
+            },
+            rules,
+            id,
             messages: conf.messages,
             subprotocols: conf.subprotocols.clone(),
             origins: conf.origins.clone(),
             pages: Pages::open(&conf.http)?,
             gate: Gate::of(conf),
+            denials: Warnings::default(),
         })
     }
 
-    pub(super) fn id(&self) -> &str {
+    /// The id that the configuration gives it.
+    pub(super) fn id(&self) -> &Rc<str> {
         &self.id
+    }
+
+    /// From now on its events may fire these.
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
     }
 
     /// From now on it serves what another has opened.
@@ -74,6 +95,11 @@ impl Server {
     ) {
         if desk.bus.wants(EventKind::Message, Some(&self.id)) {
             self.publish_message(desk, ops, id, kind, data);
+        }
+        if self.rules.on_messages()
+            && fire::message(&self.rules, &self.source, desk, ops, id, kind, data)
+        {
+            return;
         }
         match self.messages {
             Messages::None => {}
@@ -112,11 +138,13 @@ impl Server {
         match event {
             Event::Request(head) => self.on_request(desk, ops, id, head),
             Event::Closed(reason) => self.on_closed(desk, ops, id, reason),
+            Event::Body(piece) => fire::body(desk, ops, id, Some(piece)),
+            Event::BodyEnd => fire::body(desk, ops, id, None),
             _ => {}
         }
     }
 
-    fn on_closed(&self, desk: &mut Desk, ops: &Ops<'_>, id: ConnId, reason: &CloseReason<'_>) {
+    fn on_closed(&self, desk: &mut Desk, ops: &mut Ops<'_>, id: ConnId, reason: &CloseReason<'_>) {
         log::debug!("{id}: {}: {}: {reason}", ops.peer(), self.id);
         let (peer, why) = (ops.peer().to_string(), reason.to_string());
         desk.bus
@@ -127,6 +155,7 @@ impl Server {
                 event.code = Some(reason.code());
                 event.reason = Some(&why);
             });
+        fire::disconnect(&self.rules, &self.source, desk, ops, id, reason);
     }
 
     fn on_request(
@@ -192,17 +221,52 @@ impl Server {
         }
         if handshake::wants_upgrade(head) {
             self.upgrade(desk, ops, id, head);
+        } else if self.rules.on_requests() && self.fire(desk, ops, id, head, entry) {
+            // Its answer comes later, or was an error.
         } else if let Some(visit) = self.pages.answer(ops, head, entry.prefix(head)) {
             desk.todo.push_back(Todo::Visit(ops.defer(false), visit));
         }
     }
 
+    /// Whether a request is a trigger's, which acts on it.
+    fn fire(
+        &mut self,
+        desk: &mut Desk,
+        ops: &mut Ops<'_>,
+        id: ConnId,
+        head: &RequestHead<'_>,
+        entry: &Entry,
+    ) -> bool {
+        let source = Source {
+            how: entry.how.or(self.source.how),
+            ..self.source.clone()
+        };
+        let files = || self.pages.send_root();
+        match fire::aim(&self.rules, &source, files, ops, head, entry.prefix(head)) {
+            Ok(None) => return false,
+            Ok(Some(aim)) => {
+                let denied = access::check_trigger(&self.origins, head, ops.is_loopback());
+                match denied {
+                    Ok(()) => fire::request(aim, desk, ops),
+                    Err(denied) => self.deny(ops, id, &denied),
+                }
+            }
+            Err(status) => respond_error(ops, status, &[]),
+        }
+        true
+    }
+
+    fn deny(&mut self, ops: &mut Ops<'_>, id: ConnId, denied: &access::Denied<'_>) {
+        self.denials
+            .warn(format_args!("{id}: {}: {}: {denied}", ops.peer(), self.id));
+        respond_error(ops, 403, &[]);
+    }
+
     /// The Origin and Host rules; a request that breaks them has been answered.
-    fn is_own_page(&self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) -> bool {
+    fn is_own_page(&mut self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) -> bool {
         let denied = access::check(&self.origins, head, ops.is_loopback());
         if let Err(denied) = &denied {
-            log::warn!("{id}: {}: {}: {denied}", ops.peer(), self.id);
-            respond_error(ops, 403, &[]);
+            self.deny(ops, id, denied);
         }
         denied.is_ok()
     }
@@ -233,6 +297,7 @@ impl Server {
                     event.peer = Some(&peer);
                     event.user = ops.user().map(|user| user.as_str());
                 });
+            fire::connect(&self.rules, &self.source, desk, ops, id);
         }
     }
 }

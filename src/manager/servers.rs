@@ -37,7 +37,10 @@ impl Manager {
         let Some(at) = self.server_at(id.as_str()) else {
             return Ok(());
         };
-        let server = Server::open(&self.servers[at].conf)?;
+        let server = {
+            let conf = &self.servers[at].conf;
+            Server::open(conf, self.rules.of(&conf.id))?
+        };
         self.start_opened(engine, at, server, bound, tls)
     }
 
@@ -122,7 +125,8 @@ impl Manager {
         at: usize,
     ) -> Result<(), String> {
         let conf = &self.servers[at].conf;
-        let server = Server::open(conf).map_err(|error| format!("cannot be served: {error}"))?;
+        let server = Server::open(conf, self.rules.of(&conf.id))
+            .map_err(|error| format!("cannot be served: {error}"))?;
         let tls = conf.tls.as_ref().map(|tls| host.server_tls(engine, tls));
         let tls = tls
             .transpose()

@@ -247,10 +247,10 @@ pub(crate) fn for_whoever_runs(config: &str) -> String {
     // SAFETY: geteuid has no arguments and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
     let mut lines = String::new();
-    if !config.contains("socket = ") {
+    if !config.lines().any(|line| line.starts_with("socket = ")) {
         lines.push_str("socket = \"control\"\n");
     }
-    if root && !config.contains("user = ") {
+    if root && !config.lines().any(|line| line.starts_with("user = ")) {
         lines.push_str("user = \"root\"\n");
     }
     match config.split_once("[daemon]\n") {

@@ -31,6 +31,15 @@ impl Stop {
         Stop(None)
     }
 
+    /// It may run until `tick` at the longest, unless it was told to end already.
+    pub fn no_later_than(&mut self, tick: Tick) {
+        self.0 = match self.0 {
+            Some((at, Step::Terminate)) => Some((at.earlier(tick), Step::Terminate)),
+            Some(kill @ (_, Step::Kill)) => Some(kill),
+            None => Some((tick, Step::Terminate)),
+        };
+    }
+
     /// When [`poll`](Self::poll) has something to say.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {

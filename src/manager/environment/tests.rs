@@ -101,7 +101,7 @@ fn all_that_is_known_of_a_connection() {
     let facts = Facts {
         socket: Some(Path::new("/run/b.sock")),
         peer: Some("[::ffff:10.0.0.1]:5000".parse().unwrap()),
-        user: Some(("alice", "Basic")),
+        user: Some(("alice", Some("Basic"))),
         server: Some(("example.org", 443)),
         https: true,
         ..FACTS

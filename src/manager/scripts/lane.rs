@@ -1,0 +1,148 @@
+//! One rule that runs something: its queue, and how many of its processes run.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::config::{Action, Mode, Run};
+use crate::conn::deadline::Tick;
+use crate::conn::event::ExchangeId;
+use crate::manager::environment::Environment;
+use crate::manager::fired::Whose;
+use crate::manager::trigger::Rule;
+
+use super::Told;
+use super::cgi::Answer;
+use super::inlet::Inlet;
+use super::worker::Worker;
+
+/// What a process is to be started for.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub whose: Whose,
+    pub env: Environment,
+    pub task: Task,
+}
+
+#[derive(Debug)]
+pub(super) enum Task {
+    /// It gets this as its stdin, and ends.
+    Once { input: Option<Vec<u8>> },
+    /// It answers a request.
+    Answer {
+        answer: Box<Answer>,
+        input: Vec<u8>,
+        has_body: bool,
+    },
+    /// It follows a connection, and gets this line first.
+    Follow { line: Option<Vec<u8>> },
+}
+
+impl Job {
+    /// Bytes that it holds while it waits.
+    pub(super) fn held(&self) -> usize {
+        let env: usize = self
+            .env
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        env + match &self.task {
+            Task::Once { input } => input.as_ref().map_or(0, Vec::len),
+            Task::Answer { answer, input, .. } => input.len() + answer.held(),
+            Task::Follow { line } => line.as_ref().map_or(0, Vec::len),
+        }
+    }
+
+    /// The request that waits for it.
+    pub(super) fn exchange(&self) -> Option<ExchangeId> {
+        match &self.task {
+            Task::Answer { answer, .. } => Some(answer.exchange),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub rule: Rc<Rule>,
+    pub running: usize,
+    pub queue: VecDeque<Job>,
+    pub worker: Worker,
+    /// What waits for the worker.
+    pub inlet: Inlet,
+    /// The longest line of a worker.
+    pub max_line: usize,
+    /// The configuration has it no more.
+    pub retired: bool,
+    dropped: u64,
+    of: Option<Rc<str>>,
+}
+
+impl Lane {
+    pub(super) fn new(rule: Rc<Rule>, now: Tick) -> Lane {
+        let is_worker = rule.mode() == Some(Mode::Worker);
+        Lane {
+            running: 0,
+            queue: VecDeque::new(),
+            worker: Worker::new(is_worker.then_some(now)),
+            inlet: Inlet::default(),
+            max_line: 0,
+            retired: false,
+            dropped: 0,
+            of: None,
+            rule,
+        }
+    }
+
+    /// How it runs; there whenever the rule has a lane.
+    pub(super) fn run(&self) -> Option<&Run> {
+        run_of(&self.rule)
+    }
+
+    /// Whether one more process may run.
+    pub(super) fn has_free(&self) -> bool {
+        self.run().is_some_and(|run| self.running < run.max_running)
+    }
+
+    /// Those that may wait; those for which there is a place already do not count.
+    pub(super) fn most_queued(&self) -> usize {
+        self.run().map_or(0, |run| {
+            run.max_queued + run.max_running.saturating_sub(self.running)
+        })
+    }
+
+    /// Where the job of a request is in the queue.
+    pub(super) fn position(&self, exchange: ExchangeId) -> Option<usize> {
+        let mut jobs = self.queue.iter();
+        jobs.position(|job| job.exchange() == Some(exchange))
+    }
+
+    /// Events came to nothing.
+    pub(super) fn dropped(&mut self, source: &Rc<str>, count: u64) {
+        self.dropped += count;
+        self.of = Some(Rc::clone(source));
+    }
+
+    /// What was dropped since the last time.
+    pub(super) fn take_dropped(&mut self) -> Option<Told> {
+        let before = self.rule.dropped.take();
+        let count = std::mem::take(&mut self.dropped) + before;
+        (count > 0).then(|| Told::Dropped {
+            source: self.of.take(),
+            trigger: self.rule.conf.name.clone(),
+            count,
+        })
+    }
+
+    /// Whether nothing of it is left.
+    pub(super) fn is_over(&self) -> bool {
+        self.retired && self.running == 0 && self.queue.is_empty()
+    }
+}
+
+/// How a rule runs something, if it does.
+pub(super) fn run_of(rule: &Rule) -> Option<&Run> {
+    match &rule.conf.action {
+        Action::Run(run) => Some(run),
+        _ => None,
+    }
+}

@@ -1,0 +1,512 @@
+//! The processes that triggers run, and the requests that wait for them.
+//!
+//! Each rule that runs something has a [`Lane`]: how many of its processes run, and what waits for one of them to end.
+//! At most [`SPAWNS`] processes are started in a turn, for each holds the loop up for a moment. What a process says is
+//! acted on by its [`Role`]; when it has to end is said by its [`Stop`]. Nothing here waits, and everything that queues
+//! is bounded: by `max_queued`, and by a share of `max_memory`.
+//!
+//! Whatever is done to connections goes by the engine, and so by the handler of its events, which is not known here.
+
+mod cgi;
+mod follow;
+mod held;
+mod inlet;
+mod lane;
+mod notice;
+mod once;
+mod process;
+mod worker;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use crate::config::{Action, Mode};
+use crate::conn::deadline::{Millis, Tick};
+use crate::conn::event::{ConnId, ExchangeId};
+use crate::engine::child::{ChildEvent, ChildId, Step, Stop};
+use crate::engine::{Engine, Handler};
+
+use super::environment::Base;
+use super::fired::{Fired, What};
+use super::intake::Piece;
+use super::rpc::RequestName;
+use super::trigger::AllRules;
+use crate::proto::cgi::Head;
+
+pub(super) use held::Held;
+pub(super) use notice::Notice;
+
+use lane::{Job, Lane};
+use process::{Process, Role};
+
+/// Processes started in one turn.
+const SPAWNS: usize = 4;
+
+/// Output of a process waits in its pipe while so much waits for who reads it.
+const HIGH: usize = 256 * 1024;
+
+/// An answer that is under way when the daemon stops may take so long still, of the 10 seconds that there are.
+const LAST_ANSWERS: Millis = Millis::seconds(7);
+
+/// What all processes have in common.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// PATH, HOME and LANG.
+    pub path: OsString,
+    /// Of the user that the daemon runs as.
+    pub home: OsString,
+    /// The locale.
+    pub lang: OsString,
+    /// The control socket.
+    pub socket: Option<PathBuf>,
+    /// The soft limit of descriptors that the daemon was started with.
+    pub descriptors: Option<u64>,
+}
+
+/// What is to be told to others.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A worker has said something.
+    WorkerLine { worker: u32, line: Vec<u8> },
+    /// Events were dropped, for a trigger was too slow.
+    Dropped {
+        source: Option<Rc<str>>,
+        trigger: String,
+        count: u64,
+    },
+}
+
+/// All processes of triggers.
+#[derive(Debug, Default)]
+pub(super) struct Scripts {
+    world: World,
+    lanes: BTreeMap<u32, Lane>,
+    processes: HashMap<ChildId, Process>,
+    /// Which process answers a request.
+    answering: HashMap<ExchangeId, ChildId>,
+    /// Which process follows a connection, by its rule.
+    following: HashMap<(u32, ConnId), ChildId>,
+    /// Those whose output waits for the peer of a connection.
+    paused: HashMap<ConnId, Vec<ChildId>>,
+    /// Answers that may go on when all events of a turn were seen.
+    touched: Vec<ChildId>,
+    /// What scripts say beside the files that they have sent.
+    files: HashMap<ExchangeId, Box<Head>>,
+    pub(super) held: Held,
+    told: VecDeque<Told>,
+    /// Bytes that wait here, or were collected.
+    bytes: usize,
+    spawns_left: usize,
+    stopping: bool,
+    next: Option<Tick>,
+}
+
+impl Scripts {
+    pub(super) fn set_world(&mut self, world: World) {
+        self.world = world;
+    }
+
+    fn base(&self) -> Base {
+        Base {
+            path: self.world.path.clone(),
+            home: self.world.home.clone(),
+            lang: self.world.lang.clone(),
+        }
+    }
+
+    /// From now on these are the rules. Processes of rules that are no more are ended, but for those that run once; what
+    /// was queued for those runs still.
+    pub(super) fn set_rules(&mut self, rules: &AllRules, max_line: usize, engine: &mut Engine) {
+        let now = engine.now();
+        for lane in self.lanes.values_mut() {
+            lane.retired = true;
+        }
+        for rule in rules.iter() {
+            let Action::Run(_) = &rule.conf.action else {
+                continue;
+            };
+            let lane = self.lanes.entry(rule.number);
+            let lane = lane.or_insert_with(|| Lane::new(Rc::clone(rule), now));
+            lane.retired = false;
+            lane.max_line = max_line;
+        }
+        let retired: Vec<u32> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.retired)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in retired {
+            self.retire(number, engine);
+        }
+        self.plan(now);
+    }
+
+    fn retire(&mut self, number: u32, engine: &mut Engine) {
+        let now = engine.now();
+        for (id, process) in &mut self.processes {
+            if process.rule.number != number {
+                continue;
+            }
+            match &mut process.role {
+                Role::Follow(follow) => {
+                    follow.attached = false;
+                    engine.children().close_stdin(*id);
+                    engine.children().discard_output(*id, now);
+                    process.stop = Stop::after(process.timeout(), now);
+                }
+                Role::Worker(_) => process.stop = Stop::after(Millis::new(0), now),
+                Role::Once(_) | Role::Answer(_) => {}
+            }
+        }
+        self.following.retain(|(rule, _), _| *rule != number);
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            match lane.rule.mode() {
+                Some(Mode::Worker) => {
+                    self.bytes -= lane.inlet.clear();
+                    lane.worker.again = None;
+                }
+                Some(Mode::Connection) => {
+                    for job in lane.queue.drain(..) {
+                        self.bytes -= job.held();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A rule has fired; a request that waits for somebody's answer has its name.
+    pub(super) fn on_fired<H: Handler>(
+        &mut self,
+        engine: &mut Engine,
+        handler: &mut H,
+        fired: Fired,
+        request: Option<RequestName>,
+    ) {
+        if self.stopping {
+            return self.turn_away(engine, handler, &fired);
+        }
+        match fired.rule.mode() {
+            Some(Mode::Worker) => self.tell_worker(engine, handler, &fired, request),
+            Some(Mode::Connection) => self.follow(engine, handler, fired),
+            Some(Mode::Once) => self.once(engine, handler, fired),
+            None => {}
+        }
+    }
+
+    /// A request that cannot be answered any more is answered with that.
+    fn turn_away<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, fired: &Fired) {
+        if let What::Request(asked) = &fired.what {
+            cgi::refuse(engine, handler, asked.exchange, 503);
+        }
+    }
+
+    /// Whether so many bytes more may be kept. A quarter of the memory is for what waits here.
+    fn has_room(&self, engine: &mut Engine, more: usize) -> bool {
+        let own = self.bytes + engine.children().held() + more;
+        let max = engine.max_memory();
+        own <= max / 4 && engine.memory() + own <= max
+    }
+
+    /// Starts a process for a job, or queues it; what has no room is dropped.
+    fn offer<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, number: u32, job: Job) {
+        let room = self.has_room(engine, job.held());
+        let Some(lane) = self.lanes.get_mut(&number) else {
+            return self.give_up(engine, handler, &job, 503);
+        };
+        if lane.queue.is_empty() && lane.has_free() && self.spawns_left > 0 {
+            return self.start(engine, handler, number, job);
+        }
+        if lane.queue.len() >= lane.most_queued() || !room {
+            lane.dropped(&job.whose.source, 1);
+            return self.give_up(engine, handler, &job, 503);
+        }
+        self.bytes += job.held();
+        lane.queue.push_back(job);
+    }
+
+    /// A job that comes to nothing: whoever waits for it is told.
+    fn give_up<H: Handler>(
+        &mut self,
+        engine: &mut Engine,
+        handler: &mut H,
+        job: &Job,
+        status: u16,
+    ) {
+        if let Some(exchange) = job.exchange() {
+            cgi::refuse(engine, handler, exchange, status);
+        }
+    }
+
+    /// Starts what may be started, in this turn; to be called once a turn, after everything else.
+    pub(super) fn pump<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
+        self.go_on(engine, handler);
+        let numbers: Vec<u32> = self.lanes.keys().copied().collect();
+        let mut any = !self.stopping;
+        while any && self.spawns_left > 0 {
+            any = false;
+            for &number in &numbers {
+                any |= self.start_one(engine, handler, number);
+            }
+        }
+        self.spawns_left = SPAWNS;
+        self.lanes.retain(|_, lane| !lane.is_over());
+        for lane in self.lanes.values_mut() {
+            if let Some(told) = lane.take_dropped() {
+                self.told.push_back(told);
+            }
+        }
+        self.plan(engine.now());
+    }
+
+    /// Starts one process of a lane, if one waits for it.
+    fn start_one<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, number: u32) -> bool {
+        let now = engine.now();
+        let Some(lane) = self.lanes.get_mut(&number) else {
+            return false;
+        };
+        if self.spawns_left == 0 {
+            return false;
+        }
+        if lane.worker.again.is_some_and(|again| again.is_due(now)) {
+            lane.worker.again = None;
+            self.start_worker(engine, number);
+            return true;
+        }
+        if !lane.has_free() {
+            return false;
+        }
+        let Some(job) = lane.queue.pop_front() else {
+            return false;
+        };
+        self.bytes -= job.held();
+        self.start(engine, handler, number, job);
+        true
+    }
+
+    /// Something came of a process.
+    pub(super) fn on_child<H: Handler>(
+        &mut self,
+        engine: &mut Engine,
+        handler: &mut H,
+        id: ChildId,
+        event: ChildEvent,
+    ) {
+        let Some(mut process) = self.processes.remove(&id) else {
+            return;
+        };
+        if let ChildEvent::Complaint(line) = &event {
+            log::info!("trigger {}: {line}", process.rule.conf.name);
+        } else if let ChildEvent::Exited(exit) = event {
+            process.log_end(exit);
+            self.ended(engine, handler, id, process, exit);
+            return;
+        } else {
+            match process.role {
+                Role::Once(_) => self.on_once(engine, handler, id, &mut process, event),
+                Role::Answer(_) => self.on_answer(engine, handler, id, &mut process, event),
+                Role::Follow(_) => self.on_follower(engine, handler, id, &mut process, event),
+                Role::Worker(_) => self.on_worker(engine, id, &mut process, event),
+            }
+        }
+        self.processes.insert(id, process);
+    }
+
+    fn ended<H: Handler>(
+        &mut self,
+        engine: &mut Engine,
+        handler: &mut H,
+        id: ChildId,
+        process: Process,
+        exit: crate::engine::child::Exit,
+    ) {
+        let number = process.rule.number;
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.running = lane.running.saturating_sub(1);
+        }
+        let conn = process.whose.as_ref().map(|whose| whose.conn);
+        if let Some(conn) = conn
+            && let Some(paused) = self.paused.get_mut(&conn)
+        {
+            paused.retain(|other| *other != id);
+        }
+        match process.role {
+            Role::Once(once) => self.bytes -= once.held(),
+            Role::Answer(_) => self.answer_ended(engine, handler, process, exit),
+            Role::Follow(_) => self.follower_ended(engine, handler, process, exit),
+            Role::Worker(_) => self.worker_ended(engine, number, &process),
+        }
+    }
+
+    /// A piece of the body of a request has come.
+    pub(super) fn on_body<H: Handler>(
+        &mut self,
+        engine: &mut Engine,
+        handler: &mut H,
+        piece: &Piece,
+    ) {
+        if let Some(&id) = self.answering.get(&piece.exchange)
+            && let Some(mut process) = self.processes.remove(&id)
+        {
+            self.feed_answer(engine, handler, id, &mut process, piece);
+            self.processes.insert(id, process);
+        }
+    }
+
+    /// What waited for a peer has left.
+    pub(super) fn on_drained(&mut self, engine: &mut Engine, conn: ConnId) {
+        let now = engine.now();
+        for id in self.paused.remove(&conn).unwrap_or_default() {
+            if let Some(process) = self.processes.get_mut(&id) {
+                process.paused = false;
+                engine.children().pause_output(id, false, now);
+            }
+        }
+    }
+
+    /// A request is nobody's any more. True: it was one of ours, and waits still.
+    pub(super) fn on_left(&mut self, engine: &mut Engine, exchange: ExchangeId) -> bool {
+        let now = engine.now();
+        if self.held.forget(exchange) {
+            return true;
+        }
+        if let Some(id) = self.answering.get(&exchange) {
+            if let Some(process) = self.processes.get_mut(id) {
+                process.give_up(*id, engine, now);
+            }
+            self.plan(now);
+            return true;
+        }
+        let mut found = false;
+        for lane in self.lanes.values_mut() {
+            if let Some(at) = lane.position(exchange)
+                && let Some(job) = lane.queue.remove(at)
+            {
+                self.bytes -= job.held();
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// A connection that processes may follow has ended.
+    pub(super) fn on_gone(&mut self, engine: &mut Engine, conn: ConnId) {
+        let now = engine.now();
+        for (number, lane) in &mut self.lanes {
+            if lane.rule.mode() != Some(Mode::Connection) {
+                continue;
+            }
+            let bytes = &mut self.bytes;
+            lane.queue.retain(|job| {
+                let stays = job.whose.conn != conn;
+                *bytes -= if stays { 0 } else { job.held() };
+                stays
+            });
+            if let Some(id) = self.following.remove(&(*number, conn))
+                && let Some(process) = self.processes.get_mut(&id)
+            {
+                process.let_go(id, engine, bytes, now);
+            }
+        }
+        self.paused.remove(&conn);
+        self.plan(now);
+    }
+
+    /// When [`Scripts::on_time`] or [`Scripts::pump`] has something to do; now when that is so already.
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        self.next
+    }
+
+    fn plan(&mut self, now: Tick) {
+        let waits = |lane: &Lane| !self.stopping && lane.has_free() && !lane.queue.is_empty();
+        if !self.told.is_empty() || self.lanes.values().any(waits) {
+            self.next = Some(now);
+            return;
+        }
+        let stops = self.processes.values().filter_map(|it| it.stop.deadline());
+        let again = self.lanes.values().filter_map(|lane| lane.worker.again);
+        let again = again.filter(|_| !self.stopping);
+        let all = stops.chain(again).chain(self.held.deadline());
+        self.next = all.reduce(Tick::earlier);
+    }
+
+    /// Acts on what is due.
+    pub(super) fn on_time<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
+        let now = engine.now();
+        for exchange in self.held.due(now) {
+            cgi::refuse(engine, handler, exchange, 504);
+        }
+        let due = |process: &Process| process.stop.deadline().is_some_and(|it| it.is_due(now));
+        let due: Vec<ChildId> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| due(process))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(mut process) = self.processes.remove(&id) else {
+                continue;
+            };
+            self.stop_step(engine, handler, id, &mut process);
+            self.processes.insert(id, process);
+        }
+    }
+
+    fn stop_step<H: Handler>(
+        &mut self,
+        engine: &mut Engine,
+        handler: &mut H,
+        id: ChildId,
+        process: &mut Process,
+    ) {
+        let now = engine.now();
+        if process.waits_for_peer(engine) && !self.stopping {
+            process.stop = Stop::after(Millis::seconds(1), now);
+            return;
+        }
+        match process.stop.poll(now) {
+            Some(Step::Terminate) => {
+                engine.children().close_stdin(id);
+                engine.children().terminate(id);
+                engine.children().discard_output(id, now);
+                process.timed_out = true;
+                if let Role::Answer(answer) = &mut process.role {
+                    answer.time_out(engine, handler, &process.rule.conf.name);
+                } else if process.is_late() && !self.stopping {
+                    log::warn!("trigger {}: timeout, it is ended", process.rule.conf.name);
+                }
+            }
+            Some(Step::Kill) => engine.children().kill(id),
+            None => {}
+        }
+    }
+
+    /// The daemon stops: nothing is started any more, answers that are under way are finished in time, and everything
+    /// else is ended.
+    pub(super) fn stop<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
+        self.stopping = true;
+        let now = engine.now();
+        for process in self.processes.values_mut() {
+            let last = match process.role {
+                Role::Answer(_) => LAST_ANSWERS,
+                _ => Millis::new(0),
+            };
+            process.stop.no_later_than(now.after(last));
+        }
+        let lanes = self.lanes.values_mut();
+        let jobs: Vec<Job> = lanes.flat_map(|lane| lane.queue.drain(..)).collect();
+        for job in jobs {
+            self.bytes -= job.held();
+            self.give_up(engine, handler, &job, 503);
+        }
+        self.plan(now);
+    }
+
+    /// Something to tell.
+    pub(super) fn take_told(&mut self) -> Option<Told> {
+        self.told.pop_front()
+    }
+}

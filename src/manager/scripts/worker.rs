@@ -1,0 +1,244 @@
+//! A process that is shared by all events of a rule and lives as long as the daemon: events are its lines, and its lines
+//! are commands.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use crate::conn::deadline::{Millis, Tick};
+use crate::engine::child::{ChildEvent, ChildId, Command, Stdin, Stop};
+use crate::engine::{Engine, Handler};
+use crate::manager::backoff::{Backoff, Cause};
+use crate::manager::fired::{Fired, What};
+use crate::manager::rpc::event::Event;
+use crate::manager::rpc::{RequestName, Time};
+use crate::proto::http::head::FieldTable;
+use crate::proto::lines::Lines;
+
+use super::lane::run_of;
+use super::notice::Notice;
+use super::process::{Process, Role};
+use super::{Scripts, Told, cgi};
+
+/// Between two starts, at first and at last.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// A number between all and nothing: there is one worker, and nobody to meet.
+const MIDDLE: u32 = u32::MAX / 2;
+
+/// A worker reads no more commands while so many bytes of their results wait for it.
+const UNREAD: usize = 1024 * 1024;
+
+/// Where the worker of a rule stands.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// When it is to be started.
+    pub again: Option<Tick>,
+    child: Option<ChildId>,
+    backoff: Backoff,
+    began: Tick,
+    /// Counts the events that it was meant to get, so that it sees what it has missed.
+    seq: u64,
+}
+
+impl Worker {
+    pub(super) fn new(again: Option<Tick>) -> Worker {
+        Worker {
+            again,
+            child: None,
+            backoff: Backoff::new(FIRST, Some(LONGEST)),
+            began: Tick::default(),
+            seq: 0,
+        }
+    }
+}
+
+/// What a running worker is in the middle of.
+#[derive(Debug)]
+pub(super) struct Talk {
+    lines: Lines,
+    /// What it said while it did not read: handed on when it does.
+    waits: bool,
+    kept: VecDeque<Vec<u8>>,
+}
+
+impl Scripts {
+    /// An event for a worker.
+    pub(super) fn tell_worker<H: Handler>(
+        &mut self,
+        engine: &mut Engine,
+        handler: &mut H,
+        fired: &Fired,
+        request: Option<RequestName>,
+    ) {
+        let number = fired.rule.number;
+        let Some(lane) = self.lanes.get_mut(&number) else {
+            return;
+        };
+        lane.worker.seq += 1;
+        let mut line = Vec::new();
+        let mut table = FieldTable::default();
+        let notice = Notice::of(fired, &mut table, request);
+        let mut event = Event::new(lane.worker.seq, Time::of(SystemTime::now()), notice.kind());
+        event.source = Some(&fired.whose.source);
+        notice.fill(&mut event);
+        event.encode(&mut line);
+        let child = lane.worker.child;
+        if lane.inlet.is_clear(engine, child)
+            && let Some(id) = child
+        {
+            // One that reads no more says so by its end.
+            let _ = engine.write_to_child(id, &line);
+            return;
+        }
+        let most = lane.run().map_or(0, |run| run.max_queued);
+        let queued = lane.inlet.len();
+        if queued < most && self.has_room(engine, line.len()) {
+            if let Some(lane) = self.lanes.get_mut(&number) {
+                self.bytes += lane.inlet.push(line);
+            }
+        } else if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.dropped(&fired.whose.source, 1);
+            if let What::Request(asked) = &fired.what {
+                self.held.forget(asked.exchange);
+                cgi::refuse(engine, handler, asked.exchange, 503);
+            }
+        }
+    }
+
+    /// Writes what a worker's command has come to, a line with its newline.
+    pub(in crate::manager) fn answer(&mut self, engine: &mut Engine, worker: u32, line: &[u8]) {
+        let child = self.lanes.get(&worker).and_then(|lane| lane.worker.child);
+        if let Some(id) = child
+            && engine.write_to_child(id, line).is_err()
+        {
+            log::warn!("a worker does not read what its commands have come to");
+        }
+    }
+
+    pub(super) fn start_worker(&mut self, engine: &mut Engine, number: u32) {
+        self.spawns_left = self.spawns_left.saturating_sub(1);
+        let now = engine.now();
+        let Some(lane) = self.lanes.get(&number) else {
+            return;
+        };
+        let rule = std::rc::Rc::clone(&lane.rule);
+        let max_line = lane.max_line;
+        let Some(run) = run_of(&rule) else { return };
+        let env = self.worker_environment(&rule);
+        let started = engine.spawn(&Command {
+            program: &run.program,
+            argv: &run.argv,
+            env: &env,
+            stdin: Stdin::Piped,
+            descriptors: self.world.descriptors,
+        });
+        let Some(lane) = self.lanes.get_mut(&number) else {
+            return;
+        };
+        lane.worker.began = now;
+        match started {
+            Ok(id) => {
+                log::debug!("trigger {}: its worker runs", rule.conf.name);
+                lane.worker.child = Some(id);
+                lane.running += 1;
+                self.bytes -= lane.inlet.flush(engine, id);
+                self.processes.insert(
+                    id,
+                    Process {
+                        rule,
+                        whose: None,
+                        stop: Stop::never(),
+                        role: Role::Worker(Talk {
+                            lines: Lines::new(max_line),
+                            waits: false,
+                            kept: VecDeque::new(),
+                        }),
+                        timed_out: false,
+                        paused: false,
+                    },
+                );
+            }
+            Err(error) => {
+                let program = run.program.display();
+                log::error!("trigger {}: cannot run {program}: {error}", rule.conf.name);
+                self.start_again(number, now);
+            }
+        }
+    }
+
+    pub(super) fn on_worker(
+        &mut self,
+        engine: &mut Engine,
+        id: ChildId,
+        process: &mut Process,
+        event: ChildEvent,
+    ) {
+        let now = engine.now();
+        let number = process.rule.number;
+        let Role::Worker(talk) = &mut process.role else {
+            return;
+        };
+        match event {
+            ChildEvent::Output(bytes) => {
+                let kept = &mut talk.kept;
+                let taken = talk.lines.take(&bytes, |line| {
+                    if !line.iter().all(u8::is_ascii_whitespace) {
+                        kept.push_back(line.to_vec());
+                    }
+                });
+                if taken.is_err() {
+                    log::warn!(
+                        "trigger {}: killed, for a line is too long",
+                        process.rule.conf.name
+                    );
+                    engine.children().discard_output(id, now);
+                    engine.children().kill(id);
+                }
+                if engine.children().backlog(id) > UNREAD {
+                    talk.waits = true;
+                    engine.children().pause_output(id, true, now);
+                }
+            }
+            ChildEvent::Drained => {
+                talk.waits = false;
+                engine.children().pause_output(id, false, now);
+                if let Some(lane) = self.lanes.get_mut(&number) {
+                    self.bytes -= lane.inlet.flush(engine, id);
+                }
+            }
+            _ => {}
+        }
+        if !talk.waits {
+            let lines = talk.kept.drain(..);
+            self.told.extend(lines.map(|line| Told::WorkerLine {
+                worker: number,
+                line,
+            }));
+        }
+    }
+
+    pub(super) fn worker_ended(&mut self, engine: &mut Engine, number: u32, process: &Process) {
+        let now = engine.now();
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.worker.child = None;
+            if lane.retired || process.timed_out || self.stopping {
+                return;
+            }
+            log::warn!(
+                "trigger {}: its worker has ended, and is started again",
+                lane.rule.conf.name
+            );
+        }
+        self.start_again(number, now);
+    }
+
+    fn start_again(&mut self, number: u32, now: Tick) {
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            let worker = &mut lane.worker;
+            let lived = Duration::from_millis(u64::from(now.since(worker.began)));
+            let wait = worker.backoff.wait(Cause::Passing, lived, MIDDLE);
+            worker.again = Some(now.after(Millis::from(wait)));
+        }
+    }
+}

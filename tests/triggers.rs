@@ -1,0 +1,12 @@
+//! Triggers: the real daemon, real processes, and peers that others wrote.
+
+#[path = "triggers/house.rs"]
+mod house;
+#[path = "triggers/http.rs"]
+mod http;
+#[path = "triggers/messages.rs"]
+mod messages;
+#[path = "triggers/workers.rs"]
+mod workers;
+
+mod daemon;

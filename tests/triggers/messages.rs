@@ -1,0 +1,296 @@
+//! Triggers on messages, connections and their end.
+
+use tungstenite::Message;
+
+use crate::house::{connect, hear, hear_close, hear_text, lives, run, run_with, say};
+
+#[test]
+fn the_first_match_wins_and_the_servers_own_behaviour_is_skipped() {
+    let daemon = run(r#"
+messages = "echo"
+[[trigger]]
+on = "message"
+match = "starts_with"
+string = "ÄRGER "
+case_sensitive = false
+send = "first"
+[[trigger]]
+on = "message"
+match = "contains"
+string = "both"
+continue = true
+send = "second"
+[[trigger]]
+on = "connect"
+send = "welcome"
+"#);
+    let mut peer = connect(&daemon);
+    assert_eq!(hear_text(&mut peer), "welcome");
+    say(&mut peer, "ärger both");
+    assert_eq!(hear_text(&mut peer), "first");
+    say(&mut peer, "for both");
+    assert_eq!(hear_text(&mut peer), "second");
+    assert_eq!(hear_text(&mut peer), "for both");
+    // Binary that is UTF-8 is compared too, and other binary is not.
+    peer.send(Message::binary("both".as_bytes().to_vec()))
+        .unwrap();
+    assert_eq!(hear_text(&mut peer), "second");
+    assert_eq!(hear(&mut peer), Message::binary("both".as_bytes().to_vec()));
+    peer.send(Message::binary(b"both\xff".to_vec())).unwrap();
+    assert_eq!(hear(&mut peer), Message::binary(b"both\xff".to_vec()));
+}
+
+#[test]
+fn once_replies_with_all_of_its_output() {
+    let daemon = run(r#"
+[[trigger]]
+name = "the whole"
+on = "message"
+run = ["sh", "-c", "printf 'got %s of %s:' $BELLWIRE_TYPE \"$BELLWIRE_TRIGGER\"; cat; pwd; printf %s:%s $REMOTE_ADDR $BELLWIRE_CONNECTION"]
+reply = "whole"
+match = "starts_with"
+string = "say "
+[[trigger]]
+on = "message"
+run = ["cat"]
+reply = "whole"
+"#);
+    let mut peer = connect(&daemon);
+    say(&mut peer, "say 1\n2\n");
+    let reply = hear_text(&mut peer);
+    assert!(
+        reply.starts_with("got text of the whole:say 1\n2\n/\n127.0.0.1:c"),
+        "{reply}"
+    );
+    peer.send(Message::binary(vec![0xff, 0])).unwrap();
+    assert_eq!(hear(&mut peer), Message::binary(vec![0xff, 0]));
+    // Nothing said is no message.
+    say(&mut peer, "");
+    say(&mut peer, "then");
+    assert_eq!(hear_text(&mut peer), "then");
+}
+
+#[test]
+fn once_replies_with_lines_as_they_come() {
+    let daemon = run(r#"
+[[trigger]]
+on = "message"
+run = ["sh", "-c", "read line; echo first $line; read other; printf 'last'"]
+reply = "lines"
+"#);
+    let mut peer = connect(&daemon);
+    say(&mut peer, "a\n");
+    assert_eq!(hear_text(&mut peer), "first a");
+    assert_eq!(hear_text(&mut peer), "last");
+}
+
+#[test]
+fn a_timeout_ends_the_whole_group() {
+    let mut daemon = run(r#"
+[[trigger]]
+name = "slow"
+on = "message"
+run = ["sh", "-c", "trap '' TERM; sh -c 'trap \"\" TERM; echo $$; exec sleep 100' & echo $$; wait; wait"]
+reply = "lines"
+timeout = "200ms"
+"#);
+    let mut peer = connect(&daemon);
+    say(&mut peer, "go");
+    let (a, b) = (hear_text(&mut peer), hear_text(&mut peer));
+    assert!(lives(&a) && lives(&b));
+    daemon.wait_for_log("trigger slow: timeout");
+    daemon.wait_for_log("trigger slow: it has ended");
+    assert!(!lives(&a), "it was reaped");
+    // A grandchild is reaped by whoever adopts it.
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", b.trim()));
+    assert!(state.is_err() || state.unwrap().contains(") Z "));
+}
+
+#[test]
+fn a_failure_and_its_complaints_are_in_the_log() {
+    let mut daemon = run(r#"
+[[trigger]]
+name = "broken"
+on = "message"
+run = ["sh", "-c", "echo what is wrong >&2; exit 3"]
+"#);
+    let mut peer = connect(&daemon);
+    say(&mut peer, "x");
+    daemon.wait_for_log("trigger broken: what is wrong");
+    daemon.wait_for_log("trigger broken: it failed with status 3");
+}
+
+#[test]
+fn what_has_no_place_in_the_queue_is_dropped_and_counted() {
+    let mut daemon = run(r#"
+[[trigger]]
+name = "narrow"
+on = "message"
+run = ["sh", "-c", "read line; echo $line; read -r _ < /proc/self/fd/1"]
+reply = "lines"
+max_running = 1
+max_queued = 1
+"#);
+    let mut peer = connect(&daemon);
+    for text in ["1", "2", "3", "4"] {
+        say(&mut peer, &format!("{text}\n"));
+    }
+    assert_eq!(hear_text(&mut peer), "1");
+    daemon.wait_for_log("trigger narrow: ");
+}
+
+#[test]
+fn an_output_that_is_too_long_for_a_message_is_cut_off() {
+    let mut daemon = run(r#"
+limits = { max_message = "1KiB" }
+[[trigger]]
+name = "loud"
+on = "message"
+run = ["sh", "-c", "exec yes"]
+reply = "whole"
+match = "exact"
+string = "loud"
+[[trigger]]
+on = "message"
+send = "alive"
+"#);
+    let mut peer = connect(&daemon);
+    say(&mut peer, "loud");
+    daemon.wait_for_log("trigger loud: killed, for its output is longer");
+    daemon.wait_for_log("trigger loud: ended by signal 9");
+    say(&mut peer, "x");
+    assert_eq!(hear_text(&mut peer), "alive");
+}
+
+#[test]
+fn messages_are_forwarded_to_every_connection_of_a_server() {
+    let daemon = crate::daemon::Daemon::run(
+        r#"
+[[server]]
+id = "sensors"
+bind = ["127.0.0.1:0"]
+[[server]]
+id = "browsers"
+bind = ["127.0.0.1:0"]
+[[trigger]]
+on = "message"
+from = ["sensors"]
+forward = "browsers"
+"#,
+        2,
+    );
+    let to = |at: usize| {
+        let stream = std::net::TcpStream::connect(daemon.addresses[at]).unwrap();
+        let patience = Some(crate::daemon::PATIENCE);
+        stream.set_read_timeout(patience).unwrap();
+        let url = format!("ws://{}/", daemon.addresses[at]);
+        tungstenite::client(url, stream).unwrap().0
+    };
+    let (mut sensor, mut a, mut b) = (to(0), to(1), to(1));
+    say(&mut sensor, "21.5");
+    sensor.send(Message::binary(vec![1, 2])).unwrap();
+    for browser in [&mut a, &mut b] {
+        assert_eq!(hear_text(browser), "21.5");
+        assert_eq!(hear(browser), Message::binary(vec![1, 2]));
+    }
+}
+
+#[test]
+fn a_process_follows_a_connection() {
+    let daemon = run(r#"
+[[trigger]]
+on = "message"
+mode = "connection"
+run = ["sh", "-c", "while read -r line; do case $line in end) exit 0;; fail) exit 4;; *) n=$((n + 1)); echo $n $line;; esac; done; exit 9"]
+"#);
+    let mut peer = connect(&daemon);
+    let mut other = connect(&daemon);
+    say(&mut peer, "a");
+    assert_eq!(hear_text(&mut peer), "1 a");
+    say(&mut other, "x");
+    assert_eq!(hear_text(&mut other), "1 x");
+    say(&mut peer, "b\nc");
+    assert_eq!(hear_text(&mut peer), "2 b");
+    assert_eq!(hear_text(&mut peer), "3 c");
+    peer.send(Message::binary(vec![0xff; 3])).unwrap();
+    assert_eq!(hear_text(&mut peer), "4 ////");
+    say(&mut peer, "end");
+    assert_eq!(hear_close(&mut peer), 1000);
+    say(&mut other, "fail");
+    assert_eq!(hear_close(&mut other), 1011);
+}
+
+#[test]
+fn the_end_of_a_connection_ends_what_follows_it() {
+    let mut daemon = run(r#"
+[[trigger]]
+name = "follower"
+on = "connect"
+mode = "connection"
+run = ["sh", "-c", "echo $$; while read -r line; do :; done; echo stdin has ended >&2"]
+[[trigger]]
+name = "farewell"
+on = "disconnect"
+run = ["sh", "-c", "echo $BELLWIRE_EVENT $BELLWIRE_CODE $BELLWIRE_REASON >&2"]
+"#);
+    let mut peer = connect(&daemon);
+    let pid = hear_text(&mut peer);
+    assert!(lives(&pid));
+    peer.close(Some(tungstenite::protocol::CloseFrame {
+        code: 4001.into(),
+        reason: "enough".into(),
+    }))
+    .unwrap();
+    daemon.wait_for_log("trigger follower: stdin has ended");
+    let farewell = daemon
+        .log
+        .iter()
+        .any(|line| line.contains("disconnect 4001 enough"));
+    if !farewell {
+        daemon.wait_for_log("disconnect 4001 enough");
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_makes_its_process_wait() {
+    let daemon = run_with(
+        &[(
+            "flood.py",
+            "#!/usr/bin/env python3\nimport sys\nfor n in range(40000): print(f'{n:0100}')\n",
+        )],
+        r#"
+limits = { max_backlog = "1MiB" }
+[[trigger]]
+on = "message"
+mode = "connection"
+run = ["./flood.py"]
+"#,
+    );
+    let mut peer = connect(&daemon);
+    say(&mut peer, "go");
+    for n in 0..40000 {
+        assert_eq!(hear_text(&mut peer), format!("{n:0100}"));
+    }
+    assert_eq!(hear_close(&mut peer), 1000);
+}
+
+#[test]
+fn nothing_is_left_of_processes_after_a_stop() {
+    let mut daemon = run(r#"
+[[trigger]]
+on = "message"
+run = ["sh", "-c", "trap 'echo told >&2; exit 0' TERM; echo $$; while :; do read -r _ < /proc/self/fd/1; done"]
+reply = "lines"
+[[trigger]]
+name = "deaf"
+on = "connect"
+mode = "connection"
+run = ["sh", "-c", "trap '' TERM; echo $$; exec sleep 100"]
+"#);
+    let mut peer = connect(&daemon);
+    let deaf = hear_text(&mut peer);
+    assert!(lives(&deaf));
+    daemon.signal(libc::SIGTERM);
+    assert!(daemon.wait().success());
+    assert!(!lives(&deaf));
+}
