@@ -67,7 +67,7 @@ const ORDER: &[(&str, &str)] = &[
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access outbox < bus trigger < approach fired pages < intake login < desk scripts < fire < client server < clients < mod < connecting",
+        "environment matching backoff rpc access outbox host < bus trigger < approach fired pages < intake login < desk scripts < fire lines < client server definition < clients plan < opening < mod < connecting < calls < control servers < reload",
     ),
     (
         "manager/scripts",
@@ -79,7 +79,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < helper < world < daemon < mod",
+        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < helper < notify < command_socket < world < host < daemon < mod",
     ),
     ("cli/client_test", "report < advice connect < link < mod"),
     ("cli/args", "help < scan < command < calls < mod"),

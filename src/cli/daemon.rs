@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::certs::{Loaded, SystemRoots};
@@ -10,9 +11,13 @@ use crate::config::{Address, Config, Server};
 use crate::engine::{Bound, Engine, Limits};
 use crate::manager::{Defined, Manager, bind};
 
+use super::args::Verbosity;
 use super::certificates;
+use super::command_socket::{self, NoSocket};
 use super::exit::Exit;
 use super::helper::Helper;
+use super::host::ThisProcess;
+use super::notify::Notify;
 use super::privileges::{self, Identity};
 use super::random::random;
 use super::signals::Signals;
@@ -23,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs until it is told to stop.
 #[must_use]
-pub fn run(config: &Config) -> Exit {
+pub(super) fn run(config: &Config, verbosity: Verbosity) -> Exit {
     log_panics();
     let descriptors = raise_descriptor_limit()
         .inspect_err(|error| log::warn!("the descriptor limit stays as it is: {error}"))
@@ -33,6 +38,17 @@ pub fn run(config: &Config) -> Exit {
         Err(fault) => {
             log::error!("{fault}");
             return Exit::Configuration;
+        }
+    };
+    let control = match command_socket::make(config, identity.as_ref()) {
+        Ok(control) => control,
+        Err(NoSocket::AlreadyRunning(path)) => {
+            log::error!("already running: a daemon listens on {}", path.display());
+            return Exit::Failed;
+        }
+        Err(NoSocket::Failed(path, error)) => {
+            log::error!("the control socket {}: {error}", path.display());
+            return Exit::Failed;
         }
     };
     let Some(bound) = bind_all(config) else {
@@ -51,7 +67,21 @@ pub fn run(config: &Config) -> Exit {
             return Exit::Failed;
         }
     };
-    match serve(config, bound, loaded, clients, helper, descriptors) {
+    let host = ThisProcess {
+        file: config.file.clone(),
+        gave_up_root: identity.is_some_and(|identity| identity.account.user != 0),
+        verbosity,
+        notify: Notify::from_env(),
+    };
+    let opened = Opened {
+        bound,
+        loaded,
+        control,
+        helper,
+        clients,
+        descriptors,
+    };
+    match serve(config, host, opened) {
         Ok(()) => Exit::Done,
         Err(error) => {
             log::error!("the event loop failed: {error}");
@@ -154,14 +184,18 @@ fn define_clients(config: &Config) -> Option<Vec<Defined>> {
     (!failed).then_some(all)
 }
 
-fn serve(
-    config: &Config,
+/// What was opened at start.
+struct Opened {
     bound: Vec<Vec<Bound>>,
     loaded: Vec<Option<Loaded>>,
-    clients: Vec<Defined>,
+    control: Option<(PathBuf, Bound)>,
     helper: Option<(Helper, OwnedFd)>,
+    clients: Vec<Defined>,
+    /// The soft limit of descriptors at start.
     descriptors: Option<u64>,
-) -> io::Result<()> {
+}
+
+fn serve(config: &Config, mut host: ThisProcess, opened: Opened) -> io::Result<()> {
     let limits = Limits {
         max_connections: config.daemon.max_connections,
         max_memory: config.daemon.max_memory as usize,
@@ -169,66 +203,34 @@ fn serve(
     let signals = Signals::watch()?;
     let mut engine = Engine::new(limits, random)?;
     engine.wake_on(signals.fd())?;
-    let mut helper = match helper {
+    let mut helper = match opened.helper {
         Some((helper, socket)) => {
             engine.set_monitor(socket)?;
             Some(helper)
         }
         None => None,
     };
-    let mut manager = Manager::default();
-    manager.set_world(&engine, world::of(config, descriptors));
-    let longest = config.servers.iter().map(|it| it.limits.max_message).max();
-    let longest = longest.unwrap_or_default() as usize;
-    manager.set_triggers(&mut engine, &config.triggers, longest)?;
-    let mut owners = Vec::new();
-    for ((server, bound), loaded) in active(config).zip(bound).zip(loaded) {
-        let scheme = if loaded.is_some() { "https" } else { "http" };
-        for (binding, bound) in server.bind.iter().zip(&bound) {
-            match (&binding.address, bound.address()) {
-                (Address::Tcp(_), Some(address)) => {
-                    log::info!("{}: {scheme}://{address}/", server.id);
-                }
-                (address, _) => log::info!("{}: {address}", server.id),
-            }
-        }
-        let tls = loaded.map(|loaded| loaded.config);
-        owners.push((server, manager.start(&mut engine, server, bound, tls)?));
+    let mut manager = Manager::new(config.daemon.clone());
+    let socket = opened.control.as_ref().map(|(path, _)| path.clone());
+    manager.set_world(&engine, world::of(socket, opened.descriptors));
+    for server in &config.servers {
+        manager.define(server.clone());
     }
-    for client in clients {
+    manager.set_triggers(&mut engine, &config.triggers)?;
+    let servers = active(config).zip(opened.bound).zip(opened.loaded);
+    for ((server, bound), loaded) in servers {
+        let tls = loaded.map(|loaded| loaded.config);
+        manager.start(&mut engine, &server.id, bound, tls)?;
+    }
+    for client in opened.clients {
         manager.add_client(&mut engine, client);
     }
-    let reload = |engine: &mut Engine| reload_certificates(config, &owners, engine);
-    turn_until_stopped(&mut engine, &mut manager, &mut helper, &signals, reload)
-}
-
-/// SIGHUP: certificates are read again. Connections keep those that they began with, and a server keeps its own when the
-/// new ones are at fault.
-fn reload_certificates(config: &Config, owners: &[(&Server, u32)], engine: &mut Engine) {
-    let mut any = false;
-    for (server, owner) in owners {
-        let Some(tls) = &server.tls else { continue };
-        any = true;
-        match certificates::load(tls) {
-            Ok(loaded) => {
-                engine.secure(*owner, Some(loaded.config.clone()));
-                for line in certificates::describe(&loaded) {
-                    log::info!("{}: certificate read again: {line}", server.id);
-                }
-                for warning in certificates::warnings(&loaded) {
-                    log::warn!("{}: {warning}", server.id);
-                }
-            }
-            Err(faults) => {
-                for (place, what) in faults {
-                    log::error!("{}", config.fault(Some(place), what));
-                }
-                log::error!("{}: keeps the certificate that it has", server.id);
-            }
-        }
+    if let Some((path, bound)) = opened.control {
+        manager.listen_for_commands(&mut engine, bound)?;
+        log::info!("commands: unix:{}", path.display());
     }
-    let certificates = if any { "certificates" } else { "nothing" };
-    log::warn!("SIGHUP: {certificates} read again; to reload the rest is not available yet");
+    host.notify.ready();
+    turn_until_stopped(&mut engine, &mut manager, &mut helper, &signals, &mut host)
 }
 
 fn turn_until_stopped(
@@ -236,7 +238,7 @@ fn turn_until_stopped(
     manager: &mut Manager,
     helper: &mut Option<Helper>,
     signals: &Signals,
-    reload: impl Fn(&mut Engine),
+    host: &mut ThisProcess,
 ) -> io::Result<()> {
     while signals.stops() == 0 {
         let helper = helper.as_mut();
@@ -245,16 +247,18 @@ fn turn_until_stopped(
             time_left(engine, manager),
         ];
         engine.turn(manager, until.into_iter().flatten().min())?;
-        manager.work(engine);
+        manager.work(engine, host);
         if signals.take_reloads() > 0 {
-            reload(engine);
+            log::info!("SIGHUP: reading the configuration anew");
+            manager.reload_by_signal(engine, host);
         }
     }
+    host.notify.stopping();
     log::info!("stopping: {} connections are open", engine.connections());
     let end = Instant::now() + GRACE;
     manager.stop_clients(engine);
     engine.shut_down(manager);
-    manager.stop_scripts(engine);
+    manager.stop_scripts(engine, host);
     while engine.connections() + engine.children().running() > 0 && signals.stops() < 2 {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -264,7 +268,7 @@ fn turn_until_stopped(
             manager,
             time_left(engine, manager).map_or(Some(left), |it| Some(it.min(left))),
         )?;
-        manager.work(engine);
+        manager.work(engine, host);
     }
     log::info!("stopped");
     Ok(())

@@ -1,7 +1,8 @@
 //! Floor 5: the command line.
 //!
 //! Left to right: exit, random, identity, privileges, certificates, accounts, logging, output, source, hash_password,
-//! args, check, control, client_url, client_test, client_new, signals, monitor, helper, world, daemon.
+//! args, check, control, client_url, client_test, client_new,
+//! signals, monitor, helper, notify, command_socket, world, host, daemon.
 
 mod accounts;
 mod args;
@@ -10,14 +11,17 @@ mod check;
 mod client_new;
 mod client_test;
 mod client_url;
+mod command_socket;
 mod control;
-pub mod daemon;
+mod daemon;
 mod exit;
 mod hash_password;
 mod helper;
+mod host;
 mod identity;
 mod logging;
 mod monitor;
+mod notify;
 mod output;
 mod privileges;
 mod random;
@@ -93,5 +97,5 @@ fn run(options: Options) -> ExitCode {
     for warning in &config.warnings {
         log::warn!("{warning}");
     }
-    daemon::run(&config).into()
+    daemon::run(&config, options.verbosity).into()
 }

@@ -41,6 +41,9 @@ impl Tick {
 pub struct Millis(u32);
 
 impl Millis {
+    /// No time, which for some is never.
+    pub const ZERO: Millis = Millis(0);
+
     /// The longest time that ticks can tell apart from the past.
     pub const MAX: Millis = Millis((1 << 31) - 1);
 

@@ -44,6 +44,6 @@ pub use ops::{Handler, Ops};
 pub use outcome::Outcome;
 pub use outgoing::Outgoing;
 pub use reach::Member;
-pub use socket::Peer;
+pub use socket::{Peer, PeerCredentials};
 pub use turn::{Engine, Limits};
 pub use warnings::Warnings;

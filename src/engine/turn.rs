@@ -60,7 +60,7 @@ pub struct Engine {
     pub(super) core: Core,
     pub(super) lane: Lane,
     pub(super) beside: Beside,
-    doors: Doors,
+    pub(super) doors: Doors,
     start: Instant,
     dated: Tick,
     /// The last turn that had something to do.

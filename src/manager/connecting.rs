@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::{self, Id};
+use crate::conn::event::ConnId;
 use crate::engine::{Dialled, Engine, Speaks};
 use crate::proto::http::url::Host;
 use crate::proto::ws::close::CloseCode;
@@ -50,6 +51,16 @@ impl Manager {
     #[must_use]
     pub fn client_status(&self, at: usize) -> Option<ClientStatus> {
         Some(self.clients.get(at)?.status())
+    }
+
+    /// The connection of the client at this place, when it is open.
+    pub(super) fn connection_of(&self, at: usize) -> Option<ConnId> {
+        self.clients.get(at)?.open_connection()
+    }
+
+    /// The id of the client at this place.
+    pub(super) fn id_of_client(&self, at: usize) -> Option<&str> {
+        Some(&self.clients.get(at)?.id)
     }
 
     /// The id of the client that the engine knows by this number.

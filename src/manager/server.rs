@@ -70,6 +70,11 @@ impl Server {
         self.rules = rules;
     }
 
+    /// From now on it serves what another has opened.
+    pub(super) fn take_pages(&mut self, other: Server) {
+        self.pages = other.pages;
+    }
+
     /// Whether a user who has entered may stay.
     pub(super) fn admits(&self, user: Option<&str>) -> bool {
         match (&self.gate, user) {
@@ -187,6 +192,10 @@ impl Server {
         answer: &Answer,
     ) {
         let id = ops.exchange().conn;
+        if !desk.login.is_current(&pending) {
+            // The answer is about users that were; those that are decide anew.
+            return self.on_request(desk, ops, id, head);
+        }
         match &mut self.gate {
             Some(gate) => {
                 if let Some(entry) = gate.settle(ops, pending, answer, &mut desk.login) {
