@@ -191,7 +191,11 @@ impl Manager {
     ///
     /// # Errors
     /// There is no such request any more, or the answer cannot be sent as it is.
-    fn respond(&mut self, engine: &mut Engine, respond: &rpc::Respond) -> Result<(), rpc::Error> {
+    pub fn respond(
+        &mut self,
+        engine: &mut Engine,
+        respond: &rpc::Respond,
+    ) -> Result<(), rpc::Error> {
         self.with_scripts(engine, |scripts, engine, manager| {
             scripts.respond(engine, manager, respond)
         })
