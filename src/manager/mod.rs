@@ -139,7 +139,7 @@ impl Manager {
     /// The daemon stops: no trigger fires any more, and what runs is ended. Turn on until there are no processes.
     pub fn stop_scripts(&mut self, engine: &mut Engine) {
         self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.stop(engine, manager)
+            scripts.stop(engine, manager);
         });
         self.work_now(engine);
     }
@@ -177,11 +177,11 @@ impl Manager {
 
     fn work_now(&mut self, engine: &mut Engine) {
         self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.on_time(engine, manager)
+            scripts.on_time(engine, manager);
         });
         self.work_off(engine);
         self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.pump(engine, manager)
+            scripts.pump(engine, manager);
         });
         self.tell(engine);
         self.desk
@@ -278,7 +278,12 @@ impl Manager {
             }
             Todo::Fired(fired) => self.on_fired(engine, *fired),
             Todo::Forward { to, kind, data } => self.forward(engine, to, kind, data),
-            Todo::SendToClient { id, .. } => log::warn!("{id}: no client connects yet"),
+            Todo::SendToClient { id, kind, data } => {
+                log::warn!(
+                    "{id}: {kind:?} of {} bytes: no client connects yet",
+                    data.len()
+                );
+            }
             Todo::Body(conn) => {
                 if let Some(piece) = self.desk.intake.take(conn) {
                     self.with_scripts(engine, |scripts, engine, manager| {
@@ -287,7 +292,10 @@ impl Manager {
                 }
             }
             Todo::Gone(conn) => self.scripts.on_gone(engine, conn),
-            Todo::WorkerLine { .. } => log::warn!("a worker's command is not understood yet"),
+            Todo::WorkerLine { worker, line } => {
+                let line = String::from_utf8_lossy(&line);
+                log::warn!("worker {worker}: commands are not available yet: {line}");
+            }
         }
     }
 
