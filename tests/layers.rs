@@ -67,7 +67,11 @@ const ORDER: &[(&str, &str)] = &[
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access outbox host < trigger < approach pages bus fired < intake < login < desk < fire lines < client server definition < clients plan < opening < scripts < mod < connecting < calls < control servers < reload",
+        "environment matching backoff rpc access outbox host < bus trigger < approach fired pages < intake login < desk scripts < fire lines < client server definition < clients plan < opening < mod < connecting < calls < control servers < reload",
+    ),
+    (
+        "manager/scripts",
+        "notice world inlet answer < lane < role held < core < speak start hold < once follow worker cgi < mod",
     ),
     (
         "manager/rpc",

@@ -126,7 +126,7 @@ fn what_has_no_place_in_the_queue_is_dropped_and_counted() {
 [[trigger]]
 name = "narrow"
 on = "message"
-run = ["sh", "-c", "read line; echo $line; read -r _ < /proc/self/fd/1"]
+run = ["sh", "-c", "read line; echo $line; exec sleep 100"]
 reply = "lines"
 max_running = 1
 max_queued = 1
@@ -279,7 +279,7 @@ fn nothing_is_left_of_processes_after_a_stop() {
     let mut daemon = run(r#"
 [[trigger]]
 on = "message"
-run = ["sh", "-c", "trap 'echo told >&2; exit 0' TERM; echo $$; while :; do read -r _ < /proc/self/fd/1; done"]
+run = ["sh", "-c", "trap 'exit 0' TERM; echo $$; sleep 100 & wait"]
 reply = "lines"
 [[trigger]]
 name = "deaf"

@@ -1,1 +1,89 @@
+//! Workers, and requests that are held.
 
+use crate::house::{connect, get, hear_text, lives, run, run_with, say};
+
+const COUNTER: &str = r#"#!/usr/bin/env python3
+import json, sys
+seen = []
+for line in sys.stdin:
+    event = json.loads(line)["params"]
+    assert event["kind"] == "message" and event["source"] == "WS_SERVER_1", line
+    seen.append((event["seq"], event["text"]))
+    if event["text"] == "how many":
+        numbers = [int(text) for _, text in seen[:-1]]
+        assert [seq for seq, _ in seen] == list(range(1, len(seen) + 1)), "a gap"
+        assert numbers == list(range(len(numbers))), "another order"
+        print("seen", len(numbers), file=sys.stderr, flush=True)
+"#;
+
+#[test]
+fn a_thousand_messages_reach_a_worker_in_their_order() {
+    let mut daemon = run_with(
+        &[("counter.py", COUNTER)],
+        r#"
+messages = "echo"
+[[trigger]]
+name = "counter"
+on = "message"
+mode = "worker"
+run = ["./counter.py"]
+continue = true
+"#,
+    );
+    let mut peer = connect(&daemon);
+    for n in 0..1000 {
+        say(&mut peer, &n.to_string());
+    }
+    say(&mut peer, "how many");
+    for n in 0..1000 {
+        assert_eq!(hear_text(&mut peer), n.to_string());
+    }
+    daemon.wait_for_log("trigger counter: seen 1000");
+}
+
+#[test]
+fn a_worker_that_ends_is_started_again_and_messages_wait_for_it() {
+    let mut daemon = run(r#"
+[[trigger]]
+name = "mortal"
+on = "message"
+mode = "worker"
+run = ["sh", "-c", "echo lives >&2; read -r line; echo got $line >&2"]
+"#);
+    daemon.wait_for_log("trigger mortal: lives");
+    let mut peer = connect(&daemon);
+    say(&mut peer, "one");
+    daemon.wait_for_log("\"text\":\"one\"");
+    daemon.wait_for_log("its worker has ended, and is started again");
+    say(&mut peer, "two");
+    daemon.wait_for_log("trigger mortal: lives");
+    daemon.wait_for_log("\"text\":\"two\"");
+}
+
+#[test]
+fn a_worker_ends_with_the_daemon() {
+    let mut daemon = run(r#"
+[[trigger]]
+name = "deaf"
+on = "message"
+mode = "worker"
+run = ["sh", "-c", "trap '' TERM; echo pid $$ >&2; exec sleep 100"]
+"#);
+    let line = daemon.wait_for_log("trigger deaf: pid ");
+    let pid = line.rsplit(' ').next().unwrap().to_owned();
+    assert!(lives(&pid));
+    daemon.signal(libc::SIGTERM);
+    assert!(daemon.wait().success());
+    assert!(!lives(&pid));
+}
+
+#[test]
+fn nobody_answers_what_is_held() {
+    let daemon = run(
+        "[[trigger]]\non = \"http_request\"\npath = \"/ask\"\nhold = true\ntimeout = \"100ms\"\n",
+    );
+    let (head, _) = get(&daemon, "/ask");
+    assert!(head.starts_with("HTTP/1.1 504 "), "{head}");
+    let (head, _) = get(&daemon, "/other");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+}

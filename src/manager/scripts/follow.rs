@@ -3,45 +3,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::conn::event::ConnId;
 use crate::engine::child::{ChildEvent, ChildId, Exit};
 use crate::engine::{Engine, Handler};
 use crate::manager::environment::Happening;
 use crate::manager::fired::{Fired, What};
-use crate::proto::lines::Lines;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
 
-use super::Scripts;
-use super::inlet::Inlet;
+use super::core::Scripts;
 use super::lane::{Job, Task, run_of};
-use super::process::{Process, Role};
-
-#[derive(Debug)]
-pub(super) struct Follow {
-    pub lines: Lines,
-    /// Its connection lives.
-    pub attached: bool,
-    /// What waits for it.
-    pub inlet: Inlet,
-    /// It said what no message can hold.
-    broken: bool,
-}
-
-impl Follow {
-    pub(super) fn new(max_message: usize) -> Follow {
-        Follow {
-            lines: Lines::new(max_message),
-            attached: true,
-            inlet: Inlet::default(),
-            broken: false,
-        }
-    }
-
-    fn held(&self) -> usize {
-        self.lines.held()
-    }
-}
+use super::role::{Process, Role};
 
 /// A message as a line: text as it is, so that a newline in it makes two; binary in base64.
 fn line_of(kind: Kind, mut data: Vec<u8>) -> Vec<u8> {
@@ -82,7 +53,7 @@ impl Scripts {
         if !engine.is_live(whose.conn) {
             return;
         }
-        match self.environment(engine, &rule, &whose, None, &happening) {
+        match self.world.of_event(engine, &rule, &whose, None, &happening) {
             Ok(env) => {
                 let task = Task::Follow { line };
                 self.offer(engine, handler, rule.number, Job { whose, env, task });
@@ -110,34 +81,6 @@ impl Scripts {
         {
             lane.dropped(&whose.source, 1);
         }
-    }
-
-    /// What was queued for a connection before its process could start.
-    pub(super) fn move_queued(
-        &mut self,
-        engine: &mut Engine,
-        number: u32,
-        conn: ConnId,
-        id: ChildId,
-        follow: &mut Follow,
-    ) {
-        let Some(lane) = self.lanes.get_mut(&number) else {
-            return;
-        };
-        let queue = std::mem::take(&mut lane.queue);
-        for mut job in queue {
-            if job.whose.conn != conn {
-                lane.queue.push_back(job);
-                continue;
-            }
-            self.bytes -= job.held();
-            if let Task::Follow { line } = &mut job.task
-                && let Some(line) = line.take()
-            {
-                self.bytes += follow.inlet.push(line);
-            }
-        }
-        self.bytes -= follow.inlet.flush(engine, id);
     }
 
     pub(super) fn on_follower<H: Handler>(

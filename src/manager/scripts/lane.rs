@@ -2,18 +2,36 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::{Action, Mode, Run};
 use crate::conn::deadline::Tick;
 use crate::conn::event::ExchangeId;
+use crate::engine::child::ChildId;
+use crate::manager::backoff::Backoff;
 use crate::manager::environment::Environment;
 use crate::manager::fired::Whose;
 use crate::manager::trigger::Rule;
 
-use super::Told;
-use super::cgi::Answer;
+use super::answer::Answer;
 use super::inlet::Inlet;
-use super::worker::Worker;
+
+/// Between two starts, at first and at last.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What is to be told to others.
+#[derive(Debug)]
+pub(in crate::manager) enum Told {
+    /// A worker has said something.
+    WorkerLine { worker: u32, line: Vec<u8> },
+    /// Events were dropped, for a trigger was too slow.
+    Dropped {
+        source: Option<Rc<str>>,
+        trigger: String,
+        count: u64,
+    },
+}
 
 /// What a process is to be started for.
 #[derive(Debug)]
@@ -61,6 +79,7 @@ impl Job {
     }
 }
 
+/// A rule that runs something.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub rule: Rc<Rule>,
@@ -136,6 +155,30 @@ impl Lane {
     /// Whether nothing of it is left.
     pub(super) fn is_over(&self) -> bool {
         self.retired && self.running == 0 && self.queue.is_empty()
+    }
+}
+
+/// Where the worker of a rule stands.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// When it is to be started.
+    pub again: Option<Tick>,
+    pub child: Option<ChildId>,
+    pub backoff: Backoff,
+    pub began: Tick,
+    /// Counts the events that it was meant to get, so that it sees what it has missed.
+    pub seq: u64,
+}
+
+impl Worker {
+    pub(super) fn new(again: Option<Tick>) -> Worker {
+        Worker {
+            again,
+            child: None,
+            backoff: Backoff::new(FIRST, Some(LONGEST)),
+            began: Tick::default(),
+            seq: 0,
+        }
     }
 }
 

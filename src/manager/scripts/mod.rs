@@ -7,115 +7,51 @@
 //!
 //! Whatever is done to connections goes by the engine, and so by the handler of its events, which is not known here.
 
+mod answer;
 mod cgi;
+mod core;
 mod follow;
 mod held;
+mod hold;
 mod inlet;
 mod lane;
 mod notice;
 mod once;
-mod process;
+mod role;
+mod speak;
+mod start;
 mod worker;
+mod world;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::config::{Action, Mode};
-use crate::conn::deadline::{Millis, Tick};
+use crate::conn::deadline::Millis;
 use crate::conn::event::{ConnId, ExchangeId};
-use crate::engine::child::{ChildEvent, ChildId, Step, Stop};
+use crate::engine::child::{ChildEvent, ChildId, Exit, Step, Stop};
 use crate::engine::{Engine, Handler};
 
-use super::environment::Base;
 use super::fired::{Fired, What};
 use super::intake::Piece;
 use super::rpc::RequestName;
 use super::trigger::AllRules;
-use crate::proto::cgi::Head;
 
-pub(super) use held::Held;
+pub(super) use self::core::Scripts;
+pub(super) use lane::Told;
 pub(super) use notice::Notice;
+pub use world::World;
 
+use answer::refuse;
 use lane::{Job, Lane};
-use process::{Process, Role};
+use role::{Process, Role};
 
 /// Processes started in one turn.
 const SPAWNS: usize = 4;
 
-/// Output of a process waits in its pipe while so much waits for who reads it.
-const HIGH: usize = 256 * 1024;
-
 /// An answer that is under way when the daemon stops may take so long still, of the 10 seconds that there are.
 const LAST_ANSWERS: Millis = Millis::seconds(7);
 
-/// What all processes have in common.
-#[derive(Clone, Debug, Default)]
-pub struct World {
-    /// PATH, HOME and LANG.
-    pub path: OsString,
-    /// Of the user that the daemon runs as.
-    pub home: OsString,
-    /// The locale.
-    pub lang: OsString,
-    /// The control socket.
-    pub socket: Option<PathBuf>,
-    /// The soft limit of descriptors that the daemon was started with.
-    pub descriptors: Option<u64>,
-}
-
-/// What is to be told to others.
-#[derive(Debug)]
-pub(super) enum Told {
-    /// A worker has said something.
-    WorkerLine { worker: u32, line: Vec<u8> },
-    /// Events were dropped, for a trigger was too slow.
-    Dropped {
-        source: Option<Rc<str>>,
-        trigger: String,
-        count: u64,
-    },
-}
-
-/// All processes of triggers.
-#[derive(Debug, Default)]
-pub(super) struct Scripts {
-    world: World,
-    lanes: BTreeMap<u32, Lane>,
-    processes: HashMap<ChildId, Process>,
-    /// Which process answers a request.
-    answering: HashMap<ExchangeId, ChildId>,
-    /// Which process follows a connection, by its rule.
-    following: HashMap<(u32, ConnId), ChildId>,
-    /// Those whose output waits for the peer of a connection.
-    paused: HashMap<ConnId, Vec<ChildId>>,
-    /// Answers that may go on when all events of a turn were seen.
-    touched: Vec<ChildId>,
-    /// What scripts say beside the files that they have sent.
-    files: HashMap<ExchangeId, Box<Head>>,
-    pub(super) held: Held,
-    told: VecDeque<Told>,
-    /// Bytes that wait here, or were collected.
-    bytes: usize,
-    spawns_left: usize,
-    stopping: bool,
-    next: Option<Tick>,
-}
-
 impl Scripts {
-    pub(super) fn set_world(&mut self, world: World) {
-        self.world = world;
-    }
-
-    fn base(&self) -> Base {
-        Base {
-            path: self.world.path.clone(),
-            home: self.world.home.clone(),
-            lang: self.world.lang.clone(),
-        }
-    }
-
     /// From now on these are the rules. Processes of rules that are no more are ended, but for those that run once; what
     /// was queued for those runs still.
     pub(super) fn set_rules(&mut self, rules: &AllRules, max_line: usize, engine: &mut Engine) {
@@ -192,52 +128,23 @@ impl Scripts {
         match fired.rule.mode() {
             Some(Mode::Worker) => self.tell_worker(engine, handler, &fired, request),
             Some(Mode::Connection) => self.follow(engine, handler, fired),
-            Some(Mode::Once) => self.once(engine, handler, fired),
+            Some(Mode::Once) => self.run_once(engine, handler, fired),
             None => {}
+        }
+    }
+
+    fn run_once<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, fired: Fired) {
+        let Fired { rule, whose, what } = fired;
+        match what {
+            What::Request(asked) => self.ask(engine, handler, &rule, whose, *asked),
+            what => self.once(engine, handler, Fired { rule, whose, what }),
         }
     }
 
     /// A request that cannot be answered any more is answered with that.
     fn turn_away<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, fired: &Fired) {
         if let What::Request(asked) = &fired.what {
-            cgi::refuse(engine, handler, asked.exchange, 503);
-        }
-    }
-
-    /// Whether so many bytes more may be kept. A quarter of the memory is for what waits here.
-    fn has_room(&self, engine: &mut Engine, more: usize) -> bool {
-        let own = self.bytes + engine.children().held() + more;
-        let max = engine.max_memory();
-        own <= max / 4 && engine.memory() + own <= max
-    }
-
-    /// Starts a process for a job, or queues it; what has no room is dropped.
-    fn offer<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, number: u32, job: Job) {
-        let room = self.has_room(engine, job.held());
-        let Some(lane) = self.lanes.get_mut(&number) else {
-            return self.give_up(engine, handler, &job, 503);
-        };
-        if lane.queue.is_empty() && lane.has_free() && self.spawns_left > 0 {
-            return self.start(engine, handler, number, job);
-        }
-        if lane.queue.len() >= lane.most_queued() || !room {
-            lane.dropped(&job.whose.source, 1);
-            return self.give_up(engine, handler, &job, 503);
-        }
-        self.bytes += job.held();
-        lane.queue.push_back(job);
-    }
-
-    /// A job that comes to nothing: whoever waits for it is told.
-    fn give_up<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        job: &Job,
-        status: u16,
-    ) {
-        if let Some(exchange) = job.exchange() {
-            cgi::refuse(engine, handler, exchange, status);
+            refuse(engine, handler, asked.exchange, 503);
         }
     }
 
@@ -321,7 +228,7 @@ impl Scripts {
         handler: &mut H,
         id: ChildId,
         process: Process,
-        exit: crate::engine::child::Exit,
+        exit: Exit,
     ) {
         let number = process.rule.number;
         if let Some(lane) = self.lanes.get_mut(&number) {
@@ -415,29 +322,11 @@ impl Scripts {
         self.plan(now);
     }
 
-    /// When [`Scripts::on_time`] or [`Scripts::pump`] has something to do; now when that is so already.
-    pub(super) fn deadline(&self) -> Option<Tick> {
-        self.next
-    }
-
-    fn plan(&mut self, now: Tick) {
-        let waits = |lane: &Lane| !self.stopping && lane.has_free() && !lane.queue.is_empty();
-        if !self.told.is_empty() || self.lanes.values().any(waits) {
-            self.next = Some(now);
-            return;
-        }
-        let stops = self.processes.values().filter_map(|it| it.stop.deadline());
-        let again = self.lanes.values().filter_map(|lane| lane.worker.again);
-        let again = again.filter(|_| !self.stopping);
-        let all = stops.chain(again).chain(self.held.deadline());
-        self.next = all.reduce(Tick::earlier);
-    }
-
     /// Acts on what is due.
     pub(super) fn on_time<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
         let now = engine.now();
         for exchange in self.held.due(now) {
-            cgi::refuse(engine, handler, exchange, 504);
+            refuse(engine, handler, exchange, 504);
         }
         let due = |process: &Process| process.stop.deadline().is_some_and(|it| it.is_due(now));
         let due: Vec<ChildId> = self
@@ -503,10 +392,5 @@ impl Scripts {
             self.give_up(engine, handler, &job, 503);
         }
         self.plan(now);
-    }
-
-    /// Something to tell.
-    pub(super) fn take_told(&mut self) -> Option<Told> {
-        self.told.pop_front()
     }
 }

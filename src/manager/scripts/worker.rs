@@ -7,60 +7,24 @@ use std::time::{Duration, SystemTime};
 use crate::conn::deadline::{Millis, Tick};
 use crate::engine::child::{ChildEvent, ChildId, Command, Stdin, Stop};
 use crate::engine::{Engine, Handler};
-use crate::manager::backoff::{Backoff, Cause};
+use crate::manager::backoff::Cause;
 use crate::manager::fired::{Fired, What};
 use crate::manager::rpc::event::Event;
 use crate::manager::rpc::{RequestName, Time};
 use crate::proto::http::head::FieldTable;
 use crate::proto::lines::Lines;
 
-use super::lane::run_of;
+use super::answer::refuse;
+use super::core::Scripts;
+use super::lane::{Told, run_of};
 use super::notice::Notice;
-use super::process::{Process, Role};
-use super::{Scripts, Told, cgi};
-
-/// Between two starts, at first and at last.
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+use super::role::{Process, Role, Talk};
 
 /// A number between all and nothing: there is one worker, and nobody to meet.
 const MIDDLE: u32 = u32::MAX / 2;
 
 /// A worker reads no more commands while so many bytes of their results wait for it.
 const UNREAD: usize = 1024 * 1024;
-
-/// Where the worker of a rule stands.
-#[derive(Debug)]
-pub(super) struct Worker {
-    /// When it is to be started.
-    pub again: Option<Tick>,
-    child: Option<ChildId>,
-    backoff: Backoff,
-    began: Tick,
-    /// Counts the events that it was meant to get, so that it sees what it has missed.
-    seq: u64,
-}
-
-impl Worker {
-    pub(super) fn new(again: Option<Tick>) -> Worker {
-        Worker {
-            again,
-            child: None,
-            backoff: Backoff::new(FIRST, Some(LONGEST)),
-            began: Tick::default(),
-            seq: 0,
-        }
-    }
-}
-
-/// What a running worker is in the middle of.
-#[derive(Debug)]
-pub(super) struct Talk {
-    lines: Lines,
-    /// What it said while it did not read: handed on when it does.
-    waits: bool,
-    kept: VecDeque<Vec<u8>>,
-}
 
 impl Scripts {
     /// An event for a worker.
@@ -101,7 +65,7 @@ impl Scripts {
             lane.dropped(&fired.whose.source, 1);
             if let What::Request(asked) = &fired.what {
                 self.held.forget(asked.exchange);
-                cgi::refuse(engine, handler, asked.exchange, 503);
+                refuse(engine, handler, asked.exchange, 503);
             }
         }
     }
@@ -125,7 +89,7 @@ impl Scripts {
         let rule = std::rc::Rc::clone(&lane.rule);
         let max_line = lane.max_line;
         let Some(run) = run_of(&rule) else { return };
-        let env = self.worker_environment(&rule);
+        let env = self.world.of_worker(&rule);
         let started = engine.spawn(&Command {
             program: &run.program,
             argv: &run.argv,
