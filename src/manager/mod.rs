@@ -36,7 +36,7 @@ mod trigger;
 
 pub use clients::{Defined, NotConnected};
 
-pub use host::{Host, TlsFaults, bind};
+pub use host::{Alone, Host, TlsFaults, bind};
 pub use scripts::World;
 
 use std::rc::Rc;
@@ -87,6 +87,12 @@ pub struct Manager {
     /// What the configuration says of the daemon.
     daemon: config::Daemon,
     born: Instant,
+}
+
+impl Default for Manager {
+    fn default() -> Manager {
+        Manager::new(config::Daemon::default())
+    }
 }
 
 impl Manager {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bellwire::config;
 use bellwire::engine::{Engine, Limits};
 use bellwire::manager::rpc::ClientState;
-use bellwire::manager::{Defined, Manager, NotConnected};
+use bellwire::manager::{Alone, Defined, Manager, NotConnected};
 use bellwire::proto::ws::frame::Kind;
 use tungstenite::Message;
 
@@ -57,7 +57,7 @@ impl House {
         let left = left.map_or(5, |due| due.since(self.engine.now()).min(5));
         let left = Duration::from_millis(u64::from(left));
         self.engine.turn(&mut self.manager, Some(left)).unwrap();
-        self.manager.work(&mut self.engine);
+        self.manager.work(&mut self.engine, &mut Alone);
     }
 
     fn at(&self, id: &str) -> usize {

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 use tungstenite::Message;
 
-use super::super::Manager;
 use super::super::rpc::event::Filter;
+use super::super::{Alone, Manager};
 use super::*;
 use crate::engine::{Bound, Engine, Limits, Speaks};
 
@@ -151,7 +151,7 @@ impl House {
         self.engine
             .turn(&mut self.manager, Some(Duration::from_millis(5)))
             .expect("a turn");
-        self.manager.work(&mut self.engine);
+        self.manager.work(&mut self.engine, &mut Alone);
     }
 
     /// Turns until something is so.
