@@ -502,7 +502,9 @@ fn upstream_and(daemon: &Daemon, rest: &str) -> String {
 fn clients_connect_send_and_disconnect() {
     let upstream = Daemon::run(CHAT, 1);
     let daemon = Daemon::run(&upstream_and(&upstream, ""), 1);
-    let mut events = Lines::subscribe(&daemon, &json!({"ids": ["up"]}));
+    let kinds =
+        json!({"ids": ["up"], "kinds": ["client_connected", "client_disconnected", "message"]});
+    let mut events = Lines::subscribe(&daemon, &kinds);
     let listed = json(daemon.command(&["client", "list", "--json"]).done());
     assert_eq!(
         (&listed[0]["id"], &listed[0]["state"]),

@@ -78,10 +78,12 @@ fn state(id: &str, state: &str, differs: bool) -> (String, String, bool) {
     (id.to_owned(), state.to_owned(), differs)
 }
 
-/// A port that is free now.
+/// A port that is free now. It was a daemon's, for what this process has open lives on for a moment in each process that
+/// another test starts.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    Daemon::run(&server("s", "bind = [\"127.0.0.1:0\"]"), 1)
+        .address()
+        .port()
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn an_address_that_holds_another_takes_its_place() {
     let daemon = Daemon::run(&server("s", &format!("bind = [\"127.0.0.1:{port}\"]")), 1);
     let mut old = open(&daemon);
     // Somebody else is in the way of all addresses: nothing changes.
-    let taken = TcpListener::bind(("127.0.0.2", port)).expect("another loopback address");
+    let taken = Daemon::run(&server("t", &format!("bind = [\"127.0.0.2:{port}\"]")), 1);
     daemon.configure(&server("s", &format!("bind = [\"0.0.0.0:{port}\"]")));
     let ran = daemon.command(&["reload"]);
     let expected = format!("bellwire.toml:4:9: s: cannot listen on 0.0.0.0:{port}: ");
@@ -448,7 +450,7 @@ fn clients_and_triggers_are_reloaded_too() {
 
 /// Ports below 1024 that nobody listens on.
 fn low_ports() -> impl Iterator<Item = u16> {
-    (600..1024).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+    (600..1024).filter(|port| TcpStream::connect(("127.0.0.1", *port)).is_err())
 }
 
 #[test]
