@@ -21,6 +21,7 @@ mod authority;
 mod daemon;
 #[path = "clients/inside.rs"]
 mod inside;
+mod nobody;
 #[path = "clients/peer.rs"]
 mod peer;
 

@@ -54,48 +54,6 @@ pub trait Host {
     fn reloaded(&mut self, daemon: Option<&Daemon>);
 }
 
-/// Nobody runs the manager but whoever holds it: it has the rights of this process, and a configuration that was never
-/// in a file, so that there is nothing to read anew.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Alone;
-
-impl Alone {
-    const NO_TLS: &str = "there is nobody to read its files";
-}
-
-impl Host for Alone {
-    fn load(&mut self, _: &mut Engine) -> Result<Config, Vec<Fault>> {
-        Err(vec![Fault {
-            file: "no file".into(),
-            place: None,
-            what: "there is no configuration to read".to_owned(),
-        }])
-    }
-
-    fn bind(&mut self, _: &mut Engine, address: &Address) -> io::Result<Bound> {
-        bind(address)
-    }
-
-    fn server_tls(&mut self, _: &mut Engine, tls: &Tls) -> Result<Arc<ServerConfig>, TlsFaults> {
-        Err(vec![(tls.certificate.place, Alone::NO_TLS.to_owned())])
-    }
-
-    fn client_tls(
-        &mut self,
-        _: &mut Engine,
-        client: &Client,
-    ) -> Result<Option<Arc<ClientConfig>>, TlsFaults> {
-        if client.tls {
-            return Err(vec![(client.trust.place, Alone::NO_TLS.to_owned())]);
-        }
-        Ok(None)
-    }
-
-    fn reloading(&mut self) {}
-
-    fn reloaded(&mut self, _: Option<&Daemon>) {}
-}
-
 /// Binds an address with the rights of this process.
 ///
 /// # Errors

@@ -36,7 +36,7 @@ mod trigger;
 
 pub use clients::{Defined, NotConnected};
 
-pub use host::{Alone, Host, TlsFaults, bind};
+pub use host::{Host, TlsFaults, bind};
 pub use scripts::World;
 
 use std::rc::Rc;
@@ -87,12 +87,6 @@ pub struct Manager {
     /// What the configuration says of the daemon.
     daemon: config::Daemon,
     born: Instant,
-}
-
-impl Default for Manager {
-    fn default() -> Manager {
-        Manager::new(config::Daemon::default())
-    }
 }
 
 impl Manager {
@@ -197,7 +191,11 @@ impl Manager {
     ///
     /// # Errors
     /// There is no such request any more, or the answer cannot be sent as it is.
-    fn respond(&mut self, engine: &mut Engine, respond: &rpc::Respond) -> Result<(), rpc::Error> {
+    pub fn respond(
+        &mut self,
+        engine: &mut Engine,
+        respond: &rpc::Respond,
+    ) -> Result<(), rpc::Error> {
         self.with_scripts(engine, |scripts, engine, manager| {
             scripts.respond(engine, manager, respond)
         })

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use bellwire::config;
 use bellwire::engine::{Engine, Limits};
 use bellwire::manager::rpc::ClientState;
-use bellwire::manager::{Alone, Defined, Manager, NotConnected};
+use bellwire::manager::{Defined, Manager, NotConnected};
 use bellwire::proto::ws::frame::Kind;
 use tungstenite::Message;
 
 use crate::daemon::PATIENCE;
+use crate::nobody;
 use crate::peer::{address, listen, open};
 
 /// The loop, without a daemon around it.
@@ -44,7 +45,7 @@ impl House {
         };
         let mut house = House {
             engine: Engine::new(limits, random).unwrap(),
-            manager: Manager::default(),
+            manager: Manager::new(config::Daemon::default()),
         };
         for client in defined(config) {
             house.manager.add_client(&mut house.engine, client);
@@ -57,7 +58,7 @@ impl House {
         let left = left.map_or(5, |due| due.since(self.engine.now()).min(5));
         let left = Duration::from_millis(u64::from(left));
         self.engine.turn(&mut self.manager, Some(left)).unwrap();
-        self.manager.work(&mut self.engine, &mut Alone);
+        self.manager.work(&mut self.engine, &mut nobody::Nobody);
     }
 
     fn at(&self, id: &str) -> usize {

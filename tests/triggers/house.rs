@@ -18,8 +18,7 @@ pub(crate) fn run(rest: &str) -> Daemon {
     Daemon::run(&format!("[[server]]\nbind = [\"127.0.0.1:0\"]\n{rest}"), 1)
 }
 
-/// As [`run`], with files beside the configuration: names that end in `.sh` or `.py` may be run. What stands between `@`
-/// and the end of a name in the configuration is the folder.
+/// As [`run`], with files beside the configuration: those whose names end in `.sh` or `.py` may be run.
 pub(crate) fn run_with(files: &[(&str, &str)], rest: &str) -> Daemon {
     let text = format!("[[server]]\nbind = [\"127.0.0.1:0\"]\n{rest}");
     Daemon::run_by(&text, 1, |binary, file| {
@@ -77,7 +76,7 @@ pub(crate) fn hear_close(peer: &mut Peer) -> u16 {
     }
 }
 
-/// The answer to one request on a connection of its own: its head, and its body as it is.
+/// The answer to one request on a connection of its own: its head and its body.
 pub(crate) fn ask(daemon: &Daemon, request: &str) -> (String, Vec<u8>) {
     let mut peer = daemon.connect();
     peer.write_all(request.as_bytes()).expect("written");
@@ -86,11 +85,33 @@ pub(crate) fn ask(daemon: &Daemon, request: &str) -> (String, Vec<u8>) {
     split(&answer)
 }
 
+/// The head of an answer, and its body, joined if it is in chunks.
 pub(crate) fn split(answer: &[u8]) -> (String, Vec<u8>) {
     let at = answer.windows(4).position(|it| it == b"\r\n\r\n");
     let at = at.unwrap_or_else(|| panic!("no head: {:?}", String::from_utf8_lossy(answer)));
     let head = String::from_utf8_lossy(&answer[..at]).into_owned();
-    (head, answer[at + 4..].to_vec())
+    let body = &answer[at + 4..];
+    let body = if head.contains("Transfer-Encoding: chunked") {
+        joined(body)
+    } else {
+        body.to_vec()
+    };
+    (head, body)
+}
+
+/// Chunks (RFC 9112 §7.1), as far as they have come.
+fn joined(mut body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(end) = body.windows(2).position(|it| it == b"\r\n") {
+        let length = std::str::from_utf8(&body[..end]).expect("a length");
+        let length = usize::from_str_radix(length, 16).expect("a length");
+        let Some(chunk) = body.get(end + 2..end + 2 + length) else {
+            break;
+        };
+        out.extend_from_slice(chunk);
+        body = body.get(end + 4 + length..).unwrap_or_default();
+    }
+    out
 }
 
 pub(crate) fn get(daemon: &Daemon, path: &str) -> (String, String) {

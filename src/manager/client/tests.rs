@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 use tungstenite::Message;
 
+use super::super::Manager;
 use super::super::rpc::event::Filter;
-use super::super::{Alone, Manager};
 use super::*;
 use crate::engine::{Bound, Engine, Limits, Speaks};
 
@@ -111,6 +111,39 @@ struct House {
     _folder: tempfile::TempDir,
 }
 
+/// A host that is asked for nothing.
+struct Nobody;
+
+impl crate::manager::Host for Nobody {
+    fn load(&mut self, _: &mut Engine) -> Result<config::Config, Vec<config::Fault>> {
+        unreachable!("nothing is reloaded")
+    }
+
+    fn bind(&mut self, _: &mut Engine, _: &config::Address) -> std::io::Result<Bound> {
+        unreachable!("nothing is bound")
+    }
+
+    fn server_tls(
+        &mut self,
+        _: &mut Engine,
+        _: &config::Tls,
+    ) -> Result<Arc<rustls::ServerConfig>, crate::manager::TlsFaults> {
+        unreachable!("no server speaks TLS")
+    }
+
+    fn client_tls(
+        &mut self,
+        _: &mut Engine,
+        _: &config::Client,
+    ) -> Result<Option<Arc<rustls::ClientConfig>>, crate::manager::TlsFaults> {
+        unreachable!("no client speaks TLS")
+    }
+
+    fn reloading(&mut self) {}
+
+    fn reloaded(&mut self, _: Option<&config::Daemon>) {}
+}
+
 impl House {
     fn new(client: &str) -> House {
         let limits = Limits {
@@ -118,7 +151,7 @@ impl House {
             max_memory: 1 << 24,
         };
         let mut engine = Engine::new(limits, |bytes| bytes.fill(3)).expect("an engine");
-        let mut manager = Manager::default();
+        let mut manager = Manager::new(config::Daemon::default());
         manager.add_client(&mut engine, (conf(client), None));
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
@@ -151,7 +184,7 @@ impl House {
         self.engine
             .turn(&mut self.manager, Some(Duration::from_millis(5)))
             .expect("a turn");
-        self.manager.work(&mut self.engine, &mut Alone);
+        self.manager.work(&mut self.engine, &mut Nobody);
     }
 
     /// Turns until something is so.

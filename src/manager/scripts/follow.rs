@@ -68,7 +68,7 @@ impl Scripts {
         let Role::Follow(follow) = &mut process.role else {
             return;
         };
-        if follow.inlet.is_clear(engine, Some(id)) {
+        if follow.inlet.is_clear(engine, Some(id), line.len()) {
             // One that reads no more says so by its end.
             let _ = engine.write_to_child(id, &line);
             return;

@@ -21,9 +21,9 @@ impl Inlet {
         self.lines.len()
     }
 
-    /// Whether a line that comes now can go on at once.
-    pub(super) fn is_clear(&self, engine: &mut Engine, to: Option<ChildId>) -> bool {
-        self.lines.is_empty() && to.is_some_and(|id| engine.children().backlog(id) < BACKLOG)
+    /// Whether a line of so many bytes that comes now can go on at once.
+    pub(super) fn is_clear(&self, engine: &mut Engine, to: Option<ChildId>, len: usize) -> bool {
+        self.lines.is_empty() && to.is_some_and(|id| fits(engine, id, len))
     }
 
     /// One more waits.
@@ -37,9 +37,7 @@ impl Inlet {
     /// Hands on what the process takes; how many bytes wait no more.
     pub(super) fn flush(&mut self, engine: &mut Engine, to: ChildId) -> usize {
         let mut handed = 0;
-        while engine.children().backlog(to) < BACKLOG
-            && let Some(line) = self.lines.pop_front()
-        {
+        while let Some(line) = self.lines.pop_front_if(|line| fits(engine, to, line.len())) {
             handed += line.len();
             // What is gone says so by its end.
             let _ = engine.write_to_child(to, &line);
@@ -53,4 +51,10 @@ impl Inlet {
         self.lines.clear();
         std::mem::take(&mut self.bytes)
     }
+}
+
+/// Whether a process takes a line now; one that has nothing waiting takes any.
+fn fits(engine: &mut Engine, to: ChildId, len: usize) -> bool {
+    let backlog = engine.children().backlog(to);
+    backlog == 0 || backlog + len <= BACKLOG
 }

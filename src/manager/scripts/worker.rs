@@ -48,7 +48,7 @@ impl Scripts {
         notice.fill(&mut event);
         event.encode(&mut line);
         let child = lane.worker.child;
-        if lane.inlet.is_clear(engine, child)
+        if lane.inlet.is_clear(engine, child, line.len())
             && let Some(id) = child
         {
             // One that reads no more says so by its end.
