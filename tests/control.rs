@@ -491,3 +491,97 @@ fn a_stale_socket_is_replaced_and_its_folder_made() {
     let _second = Daemon::run(&config, 1);
     assert!(ask().is_ok());
 }
+
+/// A daemon with a client of another one's server, which is started by the client.
+fn upstream_and(daemon: &Daemon, rest: &str) -> String {
+    let address = daemon.address();
+    format!("{CHAT}[[client]]\nid = \"Up\"\nurl = \"ws://{address}/\"\nactive = false\n{rest}")
+}
+
+#[test]
+fn clients_connect_send_and_disconnect() {
+    let upstream = Daemon::run(CHAT, 1);
+    let daemon = Daemon::run(&upstream_and(&upstream, ""), 1);
+    let kinds =
+        json!({"ids": ["up"], "kinds": ["client_connected", "client_disconnected", "message"]});
+    let mut events = Lines::subscribe(&daemon, &kinds);
+    let listed = json(daemon.command(&["client", "list", "--json"]).done());
+    assert_eq!(
+        (&listed[0]["id"], &listed[0]["state"]),
+        (&json!("Up"), &json!("disconnected"))
+    );
+    let nobody = daemon.command(&["send", "up", "hello"]);
+    assert!(
+        nobody.failed(3).contains("up is not connected"),
+        "{nobody:?}"
+    );
+    let connecting = json(
+        daemon
+            .command(&["client", "connect", "UP", "--json"])
+            .done(),
+    );
+    assert_eq!(connecting["differs"], true);
+    let connected = events.event();
+    assert_eq!(connected["kind"], "client_connected");
+    let reached = json(daemon.command(&["send", "up", "hello", "--json"]).done());
+    assert_eq!(reached, json!({"reached": 1}));
+    assert_eq!(events.event()["text"], "hello");
+    let listed = json(daemon.command(&["connections", "up", "--json"]).done());
+    assert_eq!(
+        (&listed[0]["source"], &listed[0]["connection"]),
+        (&json!("Up"), &connected["connection"])
+    );
+    let name = connected["connection"].as_str().expect("a name");
+    for (args, reached) in [
+        (["--to", name], 1),
+        (["--except", name], 0),
+        (["--user", "alice"], 0),
+    ] {
+        let args = [&["send", "up", "x", "--json"][..], &args].concat();
+        assert_eq!(
+            json(daemon.command(&args).done()),
+            json!({"reached": reached})
+        );
+    }
+    daemon
+        .command(&["send", "up", "x", "--to", "c999"])
+        .failed(4);
+    assert_eq!(events.event()["text"], "x");
+    let status = json(daemon.command(&["status", "--json"]).done());
+    assert_eq!(status["clients"][0]["state"], "connected");
+    daemon.command(&["client", "disconnect", "up"]).done();
+    assert_eq!(events.event()["kind"], "client_disconnected");
+    let status = json(daemon.command(&["client", "list", "up", "--json"]).done());
+    assert_eq!(
+        (&status[0]["state"], &status[0]["differs"]),
+        (&json!("disconnected"), &json!(false))
+    );
+    daemon.command(&["client", "list", "down"]).failed(4);
+}
+
+#[test]
+fn a_worker_speaks_the_same_language() {
+    // It sends each message on to all, asks for what it may not have, and says on stderr what came back.
+    let script = r#"while read -r event; do
+echo '{"jsonrpc":"2.0","id":1,"method":"send","params":{"id":"chat","text":"from the worker"}}'
+read -r answer; echo "heard $answer" >&2
+echo '{"jsonrpc":"2.0","id":2,"method":"events.subscribe"}'
+read -r answer; echo "heard $answer" >&2
+done"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("worker.sh");
+    fs::write(&path, script).expect("a script");
+    let config = format!(
+        "{CHAT}[[trigger]]\non = \"message\"\nmode = \"worker\"\nrun = [\"sh\", {:?}]\n",
+        path.display().to_string()
+    );
+    let mut daemon = Daemon::run(&config, 1);
+    let mut socket = open(&daemon);
+    socket.send(Message::text("go")).expect("sent");
+    assert_eq!(
+        socket.read().expect("a message"),
+        Message::text("from the worker")
+    );
+    daemon.wait_for_log("heard {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"reached\":1}}");
+    daemon.wait_for_log("events.subscribe is for the control socket");
+}

@@ -14,6 +14,7 @@ use tungstenite::{Message, WebSocket, client};
 use authority::Authority;
 use daemon::{Daemon, PATIENCE};
 
+#[allow(dead_code, reason = "tests of TLS use the rest of it")]
 #[path = "tls/authority.rs"]
 mod authority;
 mod daemon;
@@ -77,10 +78,12 @@ fn state(id: &str, state: &str, differs: bool) -> (String, String, bool) {
     (id.to_owned(), state.to_owned(), differs)
 }
 
-/// A port that is free now.
+/// A port that is free now. It was a daemon's, for what this process has open lives on for a moment in each process that
+/// another test starts.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    Daemon::run(&server("s", "bind = [\"127.0.0.1:0\"]"), 1)
+        .address()
+        .port()
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn an_address_that_holds_another_takes_its_place() {
     let daemon = Daemon::run(&server("s", &format!("bind = [\"127.0.0.1:{port}\"]")), 1);
     let mut old = open(&daemon);
     // Somebody else is in the way of all addresses: nothing changes.
-    let taken = TcpListener::bind(("127.0.0.2", port)).expect("another loopback address");
+    let taken = Daemon::run(&server("t", &format!("bind = [\"127.0.0.2:{port}\"]")), 1);
     daemon.configure(&server("s", &format!("bind = [\"0.0.0.0:{port}\"]")));
     let ran = daemon.command(&["reload"]);
     let expected = format!("bellwire.toml:4:9: s: cannot listen on 0.0.0.0:{port}: ");
@@ -364,9 +367,90 @@ fn the_service_manager_is_told() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
+#[test]
+fn clients_and_triggers_are_reloaded_too() {
+    let upstream = Daemon::run(&server("up", "bind = [\"127.0.0.1:0\"]"), 1);
+    let client = |id: &str, name: &str| {
+        format!(
+            "[[client]]\nid = \"{id}\"\nname = \"{name}\"\nurl = \"ws://{}/\"\n",
+            upstream.address()
+        )
+    };
+    let trigger = |name: &str, text: &str| {
+        format!(
+            "[[trigger]]\nname = \"{name}\"\non = \"message\"\nfrom = [\"s\"]\nmatch = \"exact\"\nstring = \"{name}\"\nsend = \"{text}\"\n"
+        )
+    };
+    let server = server("s", "bind = [\"127.0.0.1:0\"]");
+    let first = server.clone()
+        + &client("kept", "a")
+        + &client("changed", "a")
+        + &client("gone", "a")
+        + &trigger("same", "1")
+        + &trigger("other", "1")
+        + &trigger("gone", "1");
+    let mut daemon = Daemon::run(&first, 1);
+    let mut socket = open(&daemon);
+    let mut answer = |text: &str| {
+        socket.send(Message::text(text)).expect("sent");
+        socket
+            .read()
+            .expect("an answer")
+            .into_text()
+            .expect("text")
+            .to_string()
+    };
+    assert_eq!(
+        [
+            answer("same"),
+            answer("other"),
+            answer("gone"),
+            answer("new")
+        ],
+        ["1", "1", "1", "new"]
+    );
+    let second = server
+        + &trigger("new", "2")
+        + &trigger("same", "1")
+        + &trigger("other", "2")
+        + &client("new", "a")
+        + &client("kept", "a")
+        + &client("changed", "b");
+    daemon.configure(&second);
+    assert_eq!(
+        reloaded(&daemon),
+        json!({
+            "started": ["client new", "trigger new"],
+            "stopped": ["client gone", "trigger gone"],
+            "changed": ["client changed", "trigger other"],
+            "kept": ["server s", "client kept", "trigger same"],
+        })
+    );
+    assert_eq!(
+        [
+            answer("same"),
+            answer("other"),
+            answer("gone"),
+            answer("new")
+        ],
+        ["1", "2", "gone", "2"]
+    );
+    let listed = asked(&daemon, &["client", "list", "--json"]);
+    let ids: Vec<&str> = (0..3).filter_map(|at| listed[at]["id"].as_str()).collect();
+    assert_eq!(ids, ["new", "kept", "changed"]);
+    // What is wrong with a client's files is a fault like any other.
+    let broken = format!(
+        "[[client]]\nid = \"tls\"\nurl = \"wss://{}/\"\n[client.trust]\nca = \"none\"\n",
+        upstream.address()
+    );
+    daemon.configure(&format!("{second}{broken}"));
+    assert!(daemon.command(&["reload"]).failed(78).contains(": ca: "));
+    daemon.wait_for_log("everything goes on as it was");
+}
+
 /// Ports below 1024 that nobody listens on.
 fn low_ports() -> impl Iterator<Item = u16> {
-    (600..1024).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+    (600..1024).filter(|port| TcpStream::connect(("127.0.0.1", *port)).is_err())
 }
 
 #[test]
