@@ -298,6 +298,7 @@ impl Engine {
     /// # Errors
     /// It was not asked.
     pub fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
-        self.beside.ask(ask)
+        let now = self.now();
+        self.beside.ask(ask, now)
     }
 }
