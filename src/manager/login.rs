@@ -15,7 +15,7 @@ use crate::auth::{
 };
 use crate::config::{self, Auth, Network, Users, Ways};
 use crate::conn::event::ExchangeId;
-use crate::engine::{Engine, Ops};
+use crate::engine::{Engine, Ops, Warnings};
 use crate::proto::http::credentials::{self, Credentials};
 use crate::proto::http::head::{RequestHead, RequestTarget};
 use crate::proto::monitor_wire::{Answer, Ask};
@@ -84,6 +84,8 @@ pub(super) struct Login {
     remember: Remember,
     /// Raised when users are read again.
     generation: u64,
+    /// What is logged of checks that cannot be made.
+    unchecked: Warnings,
     /// Those that the helper was asked about, by the number of the question.
     pending: HashMap<u32, Box<Pending>>,
     /// Those that it will be asked about after the turn, in the same order: a turn may have many of them.
@@ -102,6 +104,7 @@ impl Default for Login {
         Login {
             remember: Remember::new(&seed(), REMEMBERED),
             generation: 0,
+            unchecked: Warnings::default(),
             pending: HashMap::new(),
             unasked: VecDeque::new(),
         }
@@ -132,7 +135,8 @@ impl Login {
                 Ok(())
             }
             Err(error) => {
-                log::warn!("a login cannot be checked: {error}");
+                self.unchecked
+                    .warn(format_args!("a login cannot be checked: {error}"));
                 Err(pending)
             }
         }
@@ -170,7 +174,7 @@ impl Login {
 }
 
 enum Who {
-    List(UserList),
+    List(Box<UserList>),
     System {
         service: String,
         groups: Vec<String>,
@@ -198,7 +202,7 @@ impl Gate {
                     let secret = Secret::parse(entry.secret.expose()).ok()?;
                     Some((entry.name.as_str(), secret))
                 });
-                Who::List(UserList::new(&seed(), entries))
+                Who::List(Box::new(UserList::new(&seed(), entries)))
             }
             Users::System { groups, service } => Who::System {
                 service: service.value.clone(),
@@ -361,15 +365,18 @@ impl Gate {
             self.refuse(ops);
             return None;
         }
-        login.remember.add(
-            &Known {
-                owner: u64::from(ops.owner()),
-                generation: login.generation,
-                user: &credentials.username,
-                password: credentials.password.as_bytes(),
-            },
-            now,
-        );
+        // What is remembered is what was typed; a name that the system spells otherwise is asked for again.
+        if entry.user.as_deref() == Some(&credentials.username) {
+            login.remember.add(
+                &Known {
+                    owner: u64::from(ops.owner()),
+                    generation: login.generation,
+                    user: &credentials.username,
+                    password: credentials.password.as_bytes(),
+                },
+                now,
+            );
+        }
         self.succeeded(source, &credentials, now);
         Some(entry)
     }

@@ -393,8 +393,11 @@ impl Manager {
                 return;
             };
             let Manager { sources, desk, .. } = manager;
-            if let Some(Some(Source::Server(server))) = sources.get_mut(ops.owner() as usize) {
-                server.on_checked(desk, ops, &head, pending, answer);
+            match sources.get_mut(ops.owner() as usize) {
+                Some(Some(Source::Server(server))) => {
+                    server.on_checked(desk, ops, &head, pending, answer);
+                }
+                _ => pages::respond_error(ops, 503, &[]),
             }
         });
     }

@@ -25,6 +25,9 @@ use super::server::Server;
 use super::trigger::AllRules;
 use super::{Manager, Source};
 
+/// What another configuration needs, opened: its servers, its triggers and its clients.
+type Everything = (Vec<Option<Opened>>, AllRules, Vec<Defined>);
+
 impl Manager {
     /// SIGHUP. What comes of it is in the log.
     pub fn reload_by_signal(&mut self, engine: &mut Engine, host: &mut dyn Host) {
@@ -115,7 +118,7 @@ impl Manager {
         config: &Config,
         plans: &[Planned],
         pool: &mut Pool,
-    ) -> Result<(Vec<Option<Opened>>, AllRules, Vec<Defined>), Vec<Fault>> {
+    ) -> Result<Everything, Vec<Fault>> {
         let mut faults = Vec::new();
         let servers = open_all(engine, host, config, plans, pool, &mut faults);
         let rules = self.rules.renewed(&config.triggers).map_err(|error| {
