@@ -90,19 +90,22 @@ fn a_timeout_ends_the_whole_group() {
 [[trigger]]
 name = "slow"
 on = "message"
-run = ["sh", "-c", "trap '' TERM; sh -c 'trap \"\" TERM; echo $$; exec sleep 100' & echo $$; wait; wait"]
+run = ["sh", "-c", "trap '' TERM; sh -c 'trap \"\" TERM; echo child $$; exec sleep 100' & echo leader $$; wait; wait"]
 reply = "lines"
 timeout = "200ms"
 "#);
     let mut peer = connect(&daemon);
     say(&mut peer, "go");
-    let (a, b) = (hear_text(&mut peer), hear_text(&mut peer));
-    assert!(lives(&a) && lives(&b));
+    let mut pids = [hear_text(&mut peer), hear_text(&mut peer)];
+    pids.sort();
+    let pid = |line: &str| line.split(' ').nth(1).map(str::to_owned).unwrap();
+    let (child, leader) = (pid(&pids[0]), pid(&pids[1]));
+    assert!(lives(&child) && lives(&leader));
     daemon.wait_for_log("trigger slow: timeout");
     daemon.wait_for_log("trigger slow: it has ended");
-    assert!(!lives(&a), "it was reaped");
+    assert!(!lives(&leader), "it was reaped");
     // A grandchild is reaped by whoever adopts it.
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", b.trim()));
+    let state = std::fs::read_to_string(format!("/proc/{child}/stat"));
     assert!(state.is_err() || state.unwrap().contains(") Z "));
 }
 
@@ -301,6 +304,8 @@ run = ["sh", "-c", "trap '' TERM; echo $$; exec sleep 100"]
     let deaf = hear_text(&mut peer);
     assert!(lives(&deaf));
     daemon.signal(libc::SIGTERM);
+    assert_eq!(hear_close(&mut peer), 1001);
+    drop(peer);
     assert!(daemon.wait().success());
     assert!(!lives(&deaf));
 }
