@@ -155,6 +155,12 @@ impl Scripts {
             }
         }
         self.lanes.retain(|_, lane| !lane.is_over());
+        let is_idle = self.processes.is_empty() && !self.lanes.values().any(Lane::has_waiting);
+        debug_assert!(
+            !is_idle || self.bytes == 0,
+            "{} bytes of nobody",
+            self.bytes
+        );
         self.plan(engine.now());
     }
 
