@@ -2,25 +2,36 @@
 //!
 //! What is measured is the server's CPU time for a message, the kernel's part included, with the server on a processor
 //! of its own. Absolute figures hold for the machine and the hour; the ratio is what to compare. Both servers take turns,
-//! and the ratio is the median over pairs of turns, so that a machine that slows down meanwhile slows both. Then the
-//! memory of idle connections. Nothing is asserted but that what comes back is right.
+//! and the ratio is the median over pairs of turns, so that a machine that slows down meanwhile slows both. Then files,
+//! beside nginx when that is installed, and the memory of idle connections. Nothing is asserted but that what comes back
+//! is right.
+//!
+//! `cargo bench --bench loopback` does it all, `-- echo`, `-- files` or `-- idle` a part.
 
 use std::fmt;
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-
-use bellwire::proto::ws::frame::OpCode;
+use std::sync::Arc;
 
 use daemon::Daemon;
-use load::{Load, Shape};
+use files::Site;
+use load::{Exchange, Load, Shape};
+use peer::Opened;
 use raw::RawEcho;
 use system::{Memory, Pid};
 
 #[path = "../tests/daemon/mod.rs"]
 mod daemon;
+#[path = "loopback/files.rs"]
+mod files;
 #[path = "loopback/load.rs"]
 mod load;
+#[path = "loopback/nginx.rs"]
+mod nginx;
+#[path = "loopback/peer.rs"]
+mod peer;
 #[path = "loopback/raw.rs"]
 mod raw;
 #[path = "loopback/system.rs"]
@@ -39,22 +50,29 @@ const REPEATS: usize = 5;
 /// Idle connections, when the descriptor limit allows.
 const IDLE: usize = 10_000;
 
-const CONFIG: &str = "[daemon]\nmax_connections = 20000\n\
-                      [[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n\
-                      [server.limits]\nmax_connections = 20000\nping_interval = \"0s\"\n";
+/// Idle WebSockets by TLS.
+const IDLE_TLS: usize = 2000;
+
+/// Limits that idle connections do not reach.
+const PATIENT: &str = "max_connections = 20000\nping_interval = \"0s\"\nidle_timeout = \"10min\"\n";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == raw::ARGUMENT) {
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    if has(raw::ARGUMENT) {
         raw::serve();
-    } else if arguments.iter().any(|argument| argument == "--bench") {
-        bench();
+    } else if has("--bench") {
+        let parts = ["echo", "files", "idle"];
+        let all = !parts.iter().any(|part| has(part));
+        bench(parts.map(|part| all || has(part)));
     } else {
-        println!("loopback: measures with `cargo bench --bench loopback` only");
+        println!(
+            "loopback: measures with `cargo bench --bench loopback [-- echo|files|idle]` only"
+        );
     }
 }
 
-fn bench() {
+fn bench([echoes, files, idles]: [bool; 3]) {
     let descriptors = usize::try_from(daemon::raise_descriptor_limit()).unwrap_or(usize::MAX);
     let processors = system::processors();
     let (server, generator) = match processors[..] {
@@ -65,53 +83,60 @@ fn bench() {
         }
     };
     system::pin(0, generator);
-    echo(server);
-    idle(server, IDLE.min(descriptors.saturating_sub(100)));
+    if echoes {
+        echo(server);
+    }
+    if files {
+        files::compare(server);
+    }
+    if idles {
+        idle(server, descriptors.saturating_sub(100));
+    }
 }
 
-/// The daemon, without a line of log for each connection.
-fn daemon(processor: usize) -> Daemon {
-    let daemon = Daemon::run_by(CONFIG, 1, |binary, file: &Path| {
+/// A daemon that logs warnings only.
+fn quiet_daemon(config: &str) -> Daemon {
+    let config = format!("[daemon]\nlog = \"warn\"\nmax_connections = 20000\n{config}");
+    // It does not say where it listens then, so its addresses are ours.
+    Daemon::run_by(&config, 0, |binary, file: &Path| {
         let mut command = Command::new(binary);
         command.args(["run", "-c"]).arg(file);
         command
-    });
-    system::pin(daemon.pid(), processor);
-    daemon
+    })
 }
 
 /// One kind of server, as the load sees it.
 struct Server {
     pid: Pid,
-    address: SocketAddr,
-    /// What a peer does before it sends messages.
-    open: fn(SocketAddr) -> TcpStream,
-    /// The answer to a frame.
-    answer: fn(&Shape) -> Vec<u8>,
+    /// A connection that may send messages.
+    open: Box<dyn Fn() -> Opened>,
+    exchange: fn(&Shape) -> Exchange,
 }
 
 fn echo(processor: usize) {
     let raw = RawEcho::start();
     system::pin(raw.pid(), processor);
-    let daemon = daemon(processor);
-    let servers = [
-        Server {
-            pid: raw.pid(),
-            address: raw.address(),
-            open: load::connect,
-            answer: |shape| shape.frame(),
-        },
-        Server {
-            pid: daemon.pid(),
-            address: daemon.address(),
-            open: load::open_websocket,
-            answer: |shape| shape.answer(OpCode::Binary),
-        },
-    ];
+    let address = raw.address();
+    let raw_echo = Server {
+        pid: raw.pid(),
+        open: Box::new(move || Opened::plain(address)),
+        exchange: Exchange::raw_echo,
+    };
+    let [address] = files::free();
+    let daemon = quiet_daemon(&format!(
+        "[[server]]\nbind = [\"{address}\"]\nmessages = \"echo\"\n[server.limits]\n{PATIENT}"
+    ));
+    nginx::wait_for(address);
+    system::pin(daemon.pid(), processor);
+    let ours = Server {
+        pid: daemon.pid(),
+        open: Box::new(move || Opened::plain(address).upgrade()),
+        exchange: Exchange::echo,
+    };
     println!("\nserver CPU a message, ns (medians of {REPEATS}; the ratio with its range)\n");
     println!("bytes  connections  in flight  raw echo  bellwire  ratio");
     for shape in CELLS {
-        println!("{}", Row::measure(shape, &servers));
+        println!("{}", Row::measure(shape, &[&raw_echo, &ours]));
     }
 }
 
@@ -125,14 +150,14 @@ struct Row {
 }
 
 impl Row {
-    fn measure(shape: Shape, servers: &[Server; 2]) -> Row {
+    fn measure(shape: Shape, servers: &[&Server; 2]) -> Row {
         let mut loads = servers
             .each_ref()
-            .map(|server| Load::open(shape, server.address, server.open, (server.answer)(&shape)));
+            .map(|server| Load::open(shape, &*server.open, &(server.exchange)(&shape)));
         let mut turns: [Vec<f64>; 2] = Default::default();
         for _ in 0..REPEATS {
             for (at, load) in loads.iter_mut().enumerate() {
-                turns[at].push(load.cpu_per_message(servers[at].pid));
+                turns[at].push(load.cpu_per_answer(servers[at].pid));
             }
         }
         let [raw, ours] = turns;
@@ -172,23 +197,53 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// The memory of a daemon that has served nobody, and of the same with idle WebSockets.
-fn idle(processor: usize, count: usize) {
-    let daemon = daemon(processor);
-    let none = Memory::of(daemon.pid());
-    let peers: Vec<TcpStream> = (0..count)
-        .map(|_| load::open_websocket(daemon.address()))
-        .collect();
-    let many = Memory::of(daemon.pid());
-    drop(peers);
-    println!("\nmemory of the daemon, KiB\n");
-    println!("idle WebSockets  anonymous    RSS");
-    println!("{:>15}  {:>9}  {:>5}", 0, none.anonymous, none.resident);
-    println!("{count:>15}  {:>9}  {:>5}", many.anonymous, many.resident);
-    let each = |after: usize, before: usize| after.saturating_sub(before) * 1024 / count.max(1);
+/// What idle connections cost of the daemon's memory: one daemon for each kind, before any and with many.
+fn idle(processor: usize, most: usize) {
+    let site = Site::new();
+    let client = Arc::clone(&site.client);
+    type Kind<'k> = (&'k str, usize, &'k dyn Fn([SocketAddr; 2]) -> Opened);
+    let kinds: [Kind<'_>; 4] = [
+        ("HTTP, kept alive", IDLE, &|[plain, _]| {
+            let mut peer = Opened::plain(plain);
+            peer.write_all(b"HEAD /1024 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .expect("a request");
+            peer.read_head();
+            peer
+        }),
+        ("WebSocket", IDLE, &|[plain, _]| {
+            Opened::plain(plain).upgrade()
+        }),
+        ("HTTP by TLS", IDLE_TLS, &|[_, tls]| {
+            let mut peer = Opened::by_tls(tls, &client);
+            peer.write_all(b"HEAD /1024 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .expect("a request");
+            peer.read_head();
+            peer
+        }),
+        ("WebSocket by TLS", IDLE_TLS, &|[_, tls]| {
+            Opened::by_tls(tls, &client).upgrade()
+        }),
+    ];
     println!(
-        "   bytes of each  {:>8}  {:>5}\n",
-        each(many.anonymous, none.anonymous),
-        each(many.resident, none.resident)
+        "\nmemory of the daemon: with nobody, with idle connections (KiB), and bytes of each\n"
     );
+    println!("idle connections         number  anonymous          bytes  RSS                bytes");
+    for (name, count, open) in kinds {
+        let count = count.min(most);
+        let [plain, tls] = files::free();
+        let daemon = site.daemon(plain, tls, PATIENT);
+        system::pin(daemon.pid(), processor);
+        let none = Memory::of(daemon.pid());
+        let peers: Vec<Opened> = (0..count).map(|_| open([plain, tls])).collect();
+        let many = Memory::of(daemon.pid());
+        drop(peers);
+        let each = |after: usize, before: usize| after.saturating_sub(before) * 1024 / count.max(1);
+        let [anonymous, resident] = [
+            (none.anonymous, many.anonymous),
+            (none.resident, many.resident),
+        ]
+        .map(|(none, many)| format!("{none:>6} -> {many:>6}  {:>5}", each(many, none)));
+        println!("{name:<20}  {count:>9}  {anonymous}  {resident}");
+    }
+    println!();
 }

@@ -7,15 +7,15 @@
 //!
 //! | floor | module | what it is |
 //! | --- | --- | --- |
-//! | 5 | [`cli`] | the command: its verbs, the daemon, signals, logging |
-//! | 4 | [`manager`] | what happens: servers, and what they do on events |
-//! | 3 | [`engine`] | the event loop on mio: sockets, listeners, timers, backlogs |
+//! | 5 | [`cli`] | the command: its verbs, the daemon, its privileged helper, signals, logging |
+//! | 4 | [`manager`] | what happens: servers, clients, triggers, commands, and what they do on events |
+//! | 3 | [`engine`] | the event loop on mio: sockets, listeners, timers, backlogs, processes, connects |
 //! | 2 | [`config`] | the configuration file, checked, every fault with its place |
 //! | 2 | [`certs`] | certificates and keys, told apart in clear words |
 //! | 2 | [`auth`] | who may enter: user lists, hashes, what is remembered of logins, and how often one may fail |
 //! | 2 | [`files`] | a folder as a web site: what a request means, and the answer to it |
 //! | 1 | [`conn`] | one connection as a machine: bytes and time in, events and bytes out |
-//! | 0 | [`proto`] | bytes to values and back: HTTP/1.1 heads and bodies, the WebSocket protocol |
+//! | 0 | [`proto`] | bytes to values and back: HTTP/1.1, the WebSocket protocol, CGI, the helper's messages |
 //!
 //! # The way of the data
 //!
@@ -24,14 +24,18 @@
 //!   -> Connection::step -> Event, which borrows the buffer
 //!   -> Handler::on_event, whose replies go to the cork (one, shared)
 //!   -> settle: one write; the timer; the end
+//! after the turn
+//!   -> Manager::work: what the engine has to tell besides (processes, logins, files from the disk, connects), and what events
+//!      have left to be done with the whole engine at hand
 //! ```
 //!
 //! # What holds everywhere
 //!
 //! - `proto` and `conn` do no I/O, read no clock and know no randomness: all three are arguments. So they can be fuzzed,
 //!   benchmarked and simulated by themselves.
-//! - One thread. Nothing waits but the loop. What may block it is the disk: files are opened and read where they are asked
-//!   for, so that a cold one holds up the others.
+//! - The loop is one thread and never waits but for events. What may take long is done elsewhere: cold files and names by a
+//!   thread each, which know nothing but their job; hashes and PAM by the helper.
+//! - An answer that comes late carries the number of its request, and finds that one or none.
 //! - A message that lies whole in the receive buffer is unmasked, checked and handed on where it lies; nothing is
 //!   allocated for it while its receiver keeps up.
 //! - An idle connection owns its slot of at most 256 bytes and nothing else; one over TLS has its keys beside it.
@@ -42,7 +46,7 @@
 //!
 //! # Absent on purpose
 //!
-//! No async runtime, no threads, no `Rc<RefCell>`, no trait for the transport in the protocol types, no `util`, no
+//! No async runtime, no shared state between threads, no `Rc<RefCell>`, no trait for the transport in the protocol types, no `util`, no
 //! prelude.
 
 pub mod auth;

@@ -1,10 +1,12 @@
 //! The command line of the built binary: what it prints where, and how it ends.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use daemon::for_whoever_runs;
 use tempfile::TempDir;
+
+mod daemon;
 
 /// What a run printed, and its exit status.
 struct Ran {
@@ -41,6 +43,7 @@ fn ran(command: &mut Command) -> Ran {
 /// A folder with this `bellwire.toml`.
 fn folder_with(text: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
+    let text = for_whoever_runs(text);
     fs::write(folder.path().join("bellwire.toml"), text).expect("a file");
     folder
 }
@@ -75,7 +78,8 @@ fn a_valid_file_is_summed_up() {
 
 #[test]
 fn every_fault_is_told_at_once() {
-    let folder = folder_with(FIVE_FAULTS);
+    let folder = folder_with("");
+    fs::write(folder.path().join("bellwire.toml"), FIVE_FAULTS).expect("a file");
     for verb in ["check", "run"] {
         let ran = ran(&mut bellwire(&folder, &[verb, "-c", "bellwire.toml"]));
         assert_eq!((ran.status, ran.stdout.as_str()), (Some(78), ""));
@@ -278,9 +282,8 @@ fn the_journal_gets_priorities() {
 
 #[test]
 fn the_example_is_valid() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("bellwire.example.toml");
-    let folder = tempfile::tempdir().expect("a folder");
-    let ran = ran(bellwire(&folder, &["check", "-c"]).arg(example));
+    let folder = folder_with(include_str!("../bellwire.example.toml"));
+    let ran = ran(&mut bellwire(&folder, &["check", "-c", "bellwire.toml"]));
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""));
     assert!(ran.stdout.ends_with(
         ": ok, 2 servers\n  echo (Echo): 127.0.0.1:8080, [::1]:8080\n  chat (Chat room): 0.0.0.0:8081, unix:/tmp/bellwire-chat.sock\n"

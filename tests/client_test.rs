@@ -12,6 +12,7 @@ use server::Server;
 
 #[path = "client_test/authority.rs"]
 mod authority;
+mod daemon;
 #[path = "client_test/server.rs"]
 mod server;
 
@@ -368,7 +369,7 @@ fn a_server_that_never_answers_runs_out_of_time() {
         });
         let ran = dial(
             &format!("{scheme}://{}", server.address),
-            &["--timeout", "0.3"],
+            &["--timeout", "300ms"],
         );
         assert_eq!(ran.status, Some(5), "{ran:?}");
         let step = if scheme == "ws" { "upgrade" } else { "tls" };
@@ -444,7 +445,8 @@ fn a_new_block_is_taken_by_check() {
         let args = [&["client", "new", "-"], args].concat();
         let ran = bellwire(folder.path(), &args, url);
         assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
-        fs::write(folder.path().join("bellwire.toml"), &ran.stdout).unwrap();
+        let config = daemon::for_whoever_runs(&ran.stdout);
+        fs::write(folder.path().join("bellwire.toml"), config).unwrap();
         let checked = bellwire(folder.path(), &["check", "-c", "bellwire.toml"], "");
         assert_eq!(checked.status, Some(0), "{checked:?}");
     }
@@ -460,7 +462,7 @@ fn a_new_block_is_taken_by_check() {
         ),
         (
             ["client", "new", "ws://h", "--id=1a"],
-            "bellwire: invalid WS client ID \"1a\"",
+            "bellwire: --id: \"1a\"; allowed: letters, digits and underscores",
         ),
     ] {
         let ran = bellwire(folder.path(), &args, "");

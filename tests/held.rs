@@ -10,6 +10,8 @@ use bellwire::engine::{Bound, Engine, Limits};
 use bellwire::manager::rpc::{Code, Content, Data, RequestName, Respond};
 use bellwire::manager::{Manager, World};
 
+mod nobody;
+
 struct House {
     engine: Engine,
     manager: Manager,
@@ -33,7 +35,7 @@ impl House {
             max_memory: 64 << 20,
         };
         let mut engine = Engine::new(limits, |buffer| buffer.fill(7)).unwrap();
-        let mut manager = Manager::default();
+        let mut manager = Manager::new(config::Daemon::default());
         let world = World {
             path: "/usr/bin:/bin".into(),
             home: "/".into(),
@@ -42,14 +44,13 @@ impl House {
         };
         manager.set_world(&engine, world);
         let config = read(triggers);
-        manager
-            .set_triggers(&mut engine, &config.triggers, 1 << 20)
-            .unwrap();
+        manager.set_triggers(&mut engine, &config.triggers).unwrap();
         let bound = Bound::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = bound.address().unwrap();
         let server = &config.servers[0];
+        manager.define(server.clone());
         manager
-            .start(&mut engine, server, vec![bound], None)
+            .start(&mut engine, &server.id, vec![bound], None)
             .unwrap();
         House {
             engine,
@@ -64,7 +65,7 @@ impl House {
             assert!(Instant::now() < end, "{what} did not happen");
             let wait = Some(Duration::from_millis(5));
             self.engine.turn(&mut self.manager, wait).unwrap();
-            self.manager.work(&mut self.engine);
+            self.manager.work(&mut self.engine, &mut nobody::Nobody);
         }
     }
 
@@ -138,7 +139,7 @@ fn a_body_is_awaited_and_a_redirect_is_an_answer() {
     for _ in 0..5 {
         let wait = Some(Duration::from_millis(1));
         house.engine.turn(&mut house.manager, wait).unwrap();
-        house.manager.work(&mut house.engine);
+        house.manager.work(&mut house.engine, &mut nobody::Nobody);
         assert_eq!(house.code(1), Code::NoSuchId, "its body is not whole");
     }
     peer.write_all(b"cd").unwrap();
@@ -177,9 +178,7 @@ fn triggers_that_have_not_changed_keep_their_processes() {
     let House {
         engine, manager, ..
     } = &mut house;
-    manager
-        .set_triggers(engine, &changed.triggers, 1 << 20)
-        .unwrap();
+    manager.set_triggers(engine, &changed.triggers).unwrap();
     house.turn_until("one more", |house| {
         house.engine.children().spawned() == 3 && house.engine.children().running() == 2
     });
@@ -187,9 +186,7 @@ fn triggers_that_have_not_changed_keep_their_processes() {
     let House {
         engine, manager, ..
     } = &mut house;
-    manager
-        .set_triggers(engine, &none.triggers, 1 << 20)
-        .unwrap();
+    manager.set_triggers(engine, &none.triggers).unwrap();
     house.turn_until("none", |house| house.engine.children().running() == 0);
     assert_eq!(house.engine.children().spawned(), 3);
 }

@@ -61,13 +61,13 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access < outgoing < outcome < slot < ops < shared < effects < receive < core < accept deliver beside < turn < reach < mod",
+        "wheel warnings < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access outgoing < outcome < beside < slot < ops < shared < effects < receive < core < accept deliver < turn < reach < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access < bus trigger < fired pages < intake login < desk scripts < fire < server < mod",
+        "environment matching backoff rpc access outbox host < bus trigger < approach fired pages < intake login < desk scripts < fire lines < client server definition < clients plan < opening < mod < connecting < calls < control servers < reload",
     ),
     (
         "manager/scripts",
@@ -79,7 +79,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < world < daemon < mod",
+        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < helper < notify < command_socket < world < host < daemon < mod",
     ),
     ("cli/client_test", "report < advice connect < link < mod"),
     ("cli/args", "help < scan < command < calls < mod"),

@@ -306,14 +306,44 @@ fn heads_and_idle_connections_have_their_time() {
 #[test]
 fn a_body_lives_while_it_comes() {
     let mut side = Side::server(conf());
-    side.receive(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n");
+    side.receive(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
     for _ in 0..9 {
         side.pass_time(Millis::seconds(59));
-        side.receive(b"x");
+        side.receive(&[b'x'; 30_000]);
     }
     assert!(side.take().is_empty());
-    side.pass_time(Millis::seconds(61));
+    // What came fast has earned no longer pause.
+    side.pass_time(Millis::seconds(60));
     assert!(side.take().starts_with(b"HTTP/1.1 408 "));
+}
+
+#[test]
+fn a_body_that_trickles_does_not_live_on() {
+    const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    // Bytes every second, and the second in which they have not earned the next one. The first minute is given.
+    for (bytes, ends) in [(1, 61), (250, 119), (400, 296)] {
+        let mut side = Side::server(conf());
+        side.receive(CHUNKED);
+        side.receive(b"ffffff\r\n");
+        let mut lived = 0;
+        while side.take().is_empty() && lived < 1000 {
+            side.pass_time(Millis::seconds(1));
+            side.receive(&vec![b'x'; bytes]);
+            lived += 1;
+        }
+        assert_eq!(lived, ends, "{bytes} bytes a second");
+    }
+    // As fast as it must be, and with pauses.
+    let mut side = Side::server(conf());
+    side.receive(CHUNKED);
+    side.receive(b"ffffff\r\n");
+    for _ in 0..40 {
+        side.pass_time(Millis::seconds(50));
+        side.receive(&[b'x'; 10_000]);
+        side.pass_time(Millis::seconds(1));
+        side.receive(&[b'x'; 15_500]);
+    }
+    assert!(side.take().is_empty() && !side.conn.wants_half_close());
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";

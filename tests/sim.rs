@@ -2,14 +2,17 @@
 //! sends, the other is told once, in order and unchanged, up to an end that both know of. The terms differ as well: how
 //! much may wait for a slow peer and what becomes of it, when it is pinged, and how soon it must answer.
 //!
+//! And peers that mean ill: they say a little from time to time and come to no end, or ask and do not read. Each has its
+//! time, whatever it says in it.
+//!
 //! `SEED=n cargo test --test sim` replays one run.
 
 use std::collections::BTreeMap;
 
 use bellwire::conn::buffer::Sent;
-use bellwire::conn::deadline::Millis;
+use bellwire::conn::deadline::{Millis, Tick};
 use bellwire::conn::event::CloseReason;
-use bellwire::conn::{Conf, SlowPeer};
+use bellwire::conn::{Conf, LINGER, STALL, SlowPeer};
 use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::Kind;
 
@@ -275,6 +278,85 @@ fn run(seed: u64) -> Vec<String> {
     run.check();
     let ends = run.sides.iter().flat_map(Side::ends);
     ends.map(str::to_owned).collect()
+}
+
+/// What a peer does that means ill.
+#[derive(Clone, Copy, Debug)]
+enum Flood {
+    SlowHead,
+    SlowBody,
+    NeverReads,
+}
+
+/// Milliseconds between two looks at the clock.
+const STEP: u32 = 100;
+
+/// A peer that means ill, until it is ended; how long that took, in milliseconds, and how many bytes it has said.
+fn flood(kind: Flood, random: &mut Random) -> (u32, usize) {
+    let mut side = Side::server(conf());
+    side.short_ways = random.below(2) == 0;
+    if matches!(kind, Flood::NeverReads) {
+        side.pipe.room = random.below(100);
+    }
+    side.receive(match kind {
+        Flood::SlowHead => b"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ".as_slice(),
+        Flood::SlowBody => {
+            b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n"
+        }
+        Flood::NeverReads => b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+    });
+    let begun = side.now;
+    // From a byte a minute to some two hundred a second.
+    let (often, much) = (1 + random.below(60_000), 1 + random.below(200));
+    let mut said = 0;
+    while !side.conn.is_closed() {
+        for _ in 0..=random.below(often) / STEP as usize {
+            if !side.conn.is_closed() {
+                side.pass_time(Millis::new(STEP));
+            }
+        }
+        let piece = match kind {
+            Flood::NeverReads => b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+            _ => vec![b'x'; 1 + random.below(much)],
+        };
+        if side.conn.appetite() >= piece.len() {
+            side.receive(&piece);
+            said += piece.len();
+        }
+        assert!(side.conn.held() <= 64 * 1024);
+        assert!(side.now.since(begun) < 10_000_000, "{kind:?} lives on");
+    }
+    (side.now.since(begun), said)
+}
+
+#[test]
+fn who_means_ill_is_ended_in_time() {
+    let conf = conf();
+    let time = |limit: Millis| Tick(0).after(limit).since(Tick(0));
+    let seeds = match std::env::var("SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("SEED is a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..300_u64,
+    };
+    for seed in seeds {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let kinds = [Flood::SlowHead, Flood::SlowBody, Flood::NeverReads];
+        let kind = kinds[random.below(3)];
+        let (took, said) = flood(kind, &mut random);
+        let most = match kind {
+            Flood::SlowHead => time(conf.head_timeout),
+            // RFC 9112 knows no rate; ours is 500 bytes a second.
+            Flood::SlowBody => time(conf.idle_timeout) + said as u32 * 2,
+            Flood::NeverReads => time(STALL),
+        };
+        let most = most + time(LINGER) + STEP;
+        assert!(
+            took <= most,
+            "SEED={seed}: {kind:?} took {took} ms, said {said} bytes"
+        );
+    }
 }
 
 #[test]

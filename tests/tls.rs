@@ -207,15 +207,15 @@ fn certificates_are_read_again_while_connections_live() {
     let first = shown(&daemon);
     daemon.authority.issue(daemon.folder.path());
     daemon.signal(libc::SIGHUP);
-    daemon.wait_for_log("WS_SERVER_1: certificate read again: CN=server (localhost, 127.0.0.1), ");
-    daemon.wait_for_log("SIGHUP: certificates read again; to reload the rest is not available yet");
+    daemon.wait_for_log("cert.pem: certificate read: CN=server (localhost, 127.0.0.1), ");
+    daemon.wait_for_log("reloaded: nothing has changed");
     let second = shown(&daemon);
     assert_ne!(first, second);
     echoes(&mut old, b"still here");
     fs::write(daemon.path("cert.pem"), "").unwrap();
     daemon.signal(libc::SIGHUP);
     daemon.wait_for_log("bellwire.toml:6:15: certificate: ");
-    daemon.wait_for_log("WS_SERVER_1: keeps the certificate that it has");
+    daemon.wait_for_log("the configuration is refused; everything goes on as it was");
     assert_eq!(shown(&daemon), second);
     echoes(&mut old, b"still here");
 }

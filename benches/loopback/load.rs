@@ -1,12 +1,12 @@
-//! Many connections that keep a number of messages in flight each, and count what comes back.
+//! Many connections that keep a number of messages or requests in flight each, and count what comes back.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use bellwire::proto::ws::frame::{OpCode, put_masked, put_unmasked};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
+use super::peer::{Opened, PATIENCE, Peer};
 use super::system::{self, Pid};
 
 /// Before each measurement, until caches and buffers are as they will stay.
@@ -15,16 +15,13 @@ const WARM: Duration = Duration::from_millis(150);
 /// Of each measurement.
 const MEASURED: Duration = Duration::from_millis(700);
 
-/// Nothing that is right takes this long.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// One cell of the table.
+/// One cell of a table.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
-    /// Payload of a message.
+    /// Payload of a message, or body of an answer.
     pub(crate) bytes: usize,
     pub(crate) connections: usize,
-    /// Messages of a connection that are under way.
+    /// Messages or requests of a connection that are under way.
     pub(crate) in_flight: usize,
 }
 
@@ -37,58 +34,76 @@ impl Shape {
         }
     }
 
-    /// The frame that is sent.
-    pub(crate) fn frame(&self) -> Vec<u8> {
-        let mut frame = Vec::new();
-        let key = [0x37, 0xfa, 0x21, 0x3d];
-        put_masked(&mut frame, key, OpCode::Binary, true, &self.payload());
-        frame
-    }
-
-    /// Its payload as a server sends it back.
-    pub(crate) fn answer(&self, opcode: OpCode) -> Vec<u8> {
-        let mut frame = Vec::new();
-        put_unmasked(&mut frame, opcode, true, &self.payload());
-        frame
-    }
-
-    fn payload(&self) -> Vec<u8> {
+    pub(crate) fn payload(&self) -> Vec<u8> {
         (0..self.bytes).map(|at| at as u8).collect()
     }
 }
 
-/// A plain connection.
-pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let peer = TcpStream::connect(address).expect("a connection");
-    peer.set_nodelay(true).expect("no delay");
-    peer.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    peer
+/// What a peer says again and again, and what it is answered.
+pub(crate) struct Exchange {
+    ask: Vec<u8>,
+    /// The length of the whole answer, which is the same each time.
+    length: usize,
+    /// What it ends in: all of it, or the body.
+    ends_in: Vec<u8>,
 }
 
-/// A connection that has become a WebSocket.
-pub(crate) fn open_websocket(address: SocketAddr) -> TcpStream {
-    let mut peer = connect(address);
-    peer.write_all(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-    )
-    .expect("a request");
-    let (mut answer, mut count) = ([0; 512], 0);
-    while !answer[..count].ends_with(b"\r\n\r\n") {
-        match peer.read(&mut answer[count..]) {
-            Ok(got) if got > 0 => count += got,
-            other => panic!("no answer: {other:?}"),
+impl Exchange {
+    /// A message, and its echo.
+    pub(crate) fn echo(shape: &Shape) -> Exchange {
+        let mut answer = Vec::new();
+        put_unmasked(&mut answer, OpCode::Binary, true, &shape.payload());
+        Exchange {
+            ask: frame(shape),
+            length: answer.len(),
+            ends_in: answer,
         }
     }
-    assert!(answer.starts_with(b"HTTP/1.1 101 "));
-    peer
+
+    /// The same, of a server that sends back what it does not know.
+    pub(crate) fn raw_echo(shape: &Shape) -> Exchange {
+        Exchange {
+            ask: frame(shape),
+            length: frame(shape).len(),
+            ends_in: frame(shape),
+        }
+    }
+
+    /// A request for a file, and the file behind a head whose length the server decides: so it is asked once.
+    pub(crate) fn file(shape: &Shape, path: &str, mut peer: Opened) -> Exchange {
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        peer.write_all(ask.as_bytes()).expect("a request");
+        let head = peer.read_head();
+        assert!(head.starts_with(b"HTTP/1.1 200 "), "{path} is not served");
+        Exchange {
+            ask: ask.into_bytes(),
+            length: head.len() + shape.bytes,
+            ends_in: shape.payload(),
+        }
+    }
+
+    /// The first exchange of a connection is compared, the others are counted.
+    fn try_one(&self, peer: &mut Opened) {
+        peer.write_all(&self.ask).expect("a request");
+        let mut answer = vec![0; self.length];
+        peer.read_exact(&mut answer).expect("its answer");
+        assert!(answer.ends_with(&self.ends_in), "the answer differs");
+    }
 }
 
-struct Peer {
-    socket: mio::net::TcpStream,
+fn frame(shape: &Shape) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    put_masked(&mut frame, key, OpCode::Binary, true, &shape.payload());
+    frame
+}
+
+/// A connection of a load.
+struct Asker {
+    peer: Peer,
     /// Bytes that are still to be sent.
     owed: usize,
-    /// Where in a frame the next of them is.
+    /// Where in a request the next of them is.
     at: usize,
     /// Bytes of an answer that is not whole yet.
     got: usize,
@@ -96,69 +111,57 @@ struct Peer {
 
 /// The connections of a cell to one server.
 pub(crate) struct Load {
-    shape: Shape,
+    in_flight_each: usize,
     poll: Poll,
     events: Events,
-    peers: Vec<Peer>,
+    askers: Vec<Asker>,
     buffer: Vec<u8>,
-    /// As many frames as are in flight, one behind the other.
-    frames: Vec<u8>,
-    frame: usize,
-    answer: Vec<u8>,
+    /// As many requests as are in flight, one behind the other.
+    requests: Vec<u8>,
+    request: usize,
+    answer: usize,
     in_flight: usize,
-    messages: u64,
+    answers: u64,
 }
 
 impl Load {
-    pub(crate) fn open(
-        shape: Shape,
-        address: SocketAddr,
-        open: fn(SocketAddr) -> TcpStream,
-        answer: Vec<u8>,
-    ) -> Load {
-        let frame = shape.frame();
+    pub(crate) fn open(shape: Shape, open: &dyn Fn() -> Opened, exchange: &Exchange) -> Load {
         let poll = Poll::new().expect("a poll");
-        let peer = |token| {
-            let mut stream = open(address);
-            try_one(&mut stream, &frame, &answer);
-            stream.set_nonblocking(true).expect("it does not wait");
-            let mut socket = mio::net::TcpStream::from_std(stream);
-            let both = Interest::READABLE | Interest::WRITABLE;
-            poll.registry()
-                .register(&mut socket, Token(token), both)
-                .expect("a peer that is watched");
-            Peer {
-                socket,
+        let asker = |token| {
+            let mut peer = open();
+            exchange.try_one(&mut peer);
+            Asker {
+                peer: peer.watched(poll.registry(), Token(token)),
                 owed: 0,
                 at: 0,
                 got: 0,
             }
         };
         Load {
-            peers: (0..shape.connections).map(peer).collect(),
+            askers: (0..shape.connections).map(asker).collect(),
             poll,
-            shape,
+            in_flight_each: shape.in_flight,
             events: Events::with_capacity(1024),
             buffer: vec![0; 256 << 10],
-            frames: frame.repeat(shape.in_flight),
-            frame: frame.len(),
-            answer,
+            requests: exchange.ask.repeat(shape.in_flight),
+            request: exchange.ask.len(),
+            answer: exchange.length,
             in_flight: 0,
-            messages: 0,
+            answers: 0,
         }
     }
 
-    /// Nanoseconds of the server's CPU for a message.
-    pub(crate) fn cpu_per_message(&mut self, server: Pid) -> f64 {
-        for at in 0..self.peers.len() {
-            self.owe(at, self.shape.in_flight);
+    /// Nanoseconds of the server's CPU for an answer.
+    pub(crate) fn cpu_per_answer(&mut self, server: Pid) -> f64 {
+        for at in 0..self.askers.len() {
+            self.owe(at, self.in_flight_each);
         }
         self.run_for(WARM);
-        let (messages, cpu) = (self.messages, system::cpu_time(server));
+        let (answers, cpu) = (self.answers, system::cpu_time(server));
         self.run_for(MEASURED);
-        let (messages, cpu) = (self.messages - messages, system::cpu_time(server) - cpu);
+        let (answers, cpu) = (self.answers - answers, system::cpu_time(server) - cpu);
         self.finish();
-        cpu.as_nanos() as f64 / messages as f64
+        cpu.as_nanos() as f64 / answers as f64
     }
 
     fn run_for(&mut self, time: Duration) {
@@ -179,11 +182,7 @@ impl Load {
             );
             self.turn(false);
         }
-        assert!(
-            self.peers
-                .iter()
-                .all(|peer| peer.got == 0 && peer.owed == 0)
-        );
+        assert!(self.askers.iter().all(|it| it.got == 0 && it.owed == 0));
     }
 
     fn turn(&mut self, go_on: bool) {
@@ -203,50 +202,28 @@ impl Load {
 
     /// Reads what is there of a peer: the number of whole answers.
     fn receive(&mut self, at: usize) -> usize {
-        let peer = &mut self.peers[at];
-        loop {
-            let count = match peer.socket.read(&mut self.buffer) {
-                Ok(0) => panic!("the server ended a connection"),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(error) => panic!("receiving: {error}"),
-            };
-            peer.got += count;
-            // A short read has emptied the socket.
-            if count < self.buffer.len() {
-                break;
-            }
-        }
-        let answers = peer.got / self.answer.len();
-        peer.got %= self.answer.len();
-        self.messages += answers as u64;
+        let asker = &mut self.askers[at];
+        asker.got += asker.peer.receive(&mut self.buffer);
+        let answers = asker.got / self.answer;
+        asker.got %= self.answer;
+        self.answers += answers as u64;
         self.in_flight -= answers;
         answers
     }
 
-    /// Has `messages` more of them to send to a peer, and sends what it takes now.
-    fn owe(&mut self, at: usize, messages: usize) {
-        self.in_flight += messages;
-        let peer = &mut self.peers[at];
-        peer.owed += messages * self.frame;
-        while peer.owed > 0 {
-            let room = peer.owed.min(self.frames.len() - peer.at);
-            match peer.socket.write(&self.frames[peer.at..peer.at + room]) {
-                Ok(count) => {
-                    peer.owed -= count;
-                    peer.at = (peer.at + count) % self.frame;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => panic!("sending: {error}"),
+    /// Has `requests` more of them to send to a server, and sends what it takes now.
+    fn owe(&mut self, at: usize, requests: usize) {
+        self.in_flight += requests;
+        let asker = &mut self.askers[at];
+        asker.owed += requests * self.request;
+        while asker.owed > 0 {
+            let room = asker.owed.min(self.requests.len() - asker.at);
+            let sent = asker.peer.send(&self.requests[asker.at..asker.at + room]);
+            if sent == 0 {
+                break;
             }
+            asker.owed -= sent;
+            asker.at = (asker.at + sent) % self.request;
         }
     }
-}
-
-/// The first message of a connection is compared, the others are counted.
-fn try_one(peer: &mut TcpStream, frame: &[u8], answer: &[u8]) {
-    peer.write_all(frame).expect("a frame");
-    let mut got = vec![0; answer.len()];
-    peer.read_exact(&mut got).expect("its echo");
-    assert!(got == answer, "the echo differs");
 }

@@ -19,7 +19,7 @@ use crate::proto::http::url::Host;
 
 use super::der::Facts;
 use super::files::{self, Fault, Which, read_chain, read_key, read_roots};
-use super::pem;
+use super::pem::{self, Open};
 
 /// Where distributions keep all authorities in one file: Debian, Arch and Alpine; Fedora; openSUSE; and the rest.
 const BUNDLES: [&str; 4] = [
@@ -33,7 +33,7 @@ const BUNDLES: [&str; 4] = [
 const SESSIONS: usize = 8;
 
 /// The files of one client.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ClientFiles<'f> {
     /// Authorities, instead of the system's.
     pub ca: Option<&'f Path>,
@@ -41,6 +41,8 @@ pub struct ClientFiles<'f> {
     pub identity: Option<(&'f Path, &'f Path)>,
     /// False: any certificate is accepted.
     pub verify: bool,
+    /// By what they are opened; those of the system are opened by this process.
+    pub open: Open<'f>,
 }
 
 /// What a client speaks TLS by.
@@ -81,12 +83,14 @@ pub fn load_client(
     let provider = Arc::new(ring::default_provider());
     let roots = match (files.verify, files.ca) {
         (false, _) => Ok(None),
-        (true, Some(ca)) => read_roots(ca, Which::Ca).map(|roots| Some(Arc::new(roots))),
+        (true, Some(ca)) => {
+            read_roots(ca, Which::Ca, files.open).map(|roots| Some(Arc::new(roots)))
+        }
         (true, None) => system.get().map(Some),
     };
     let identity = files
         .identity
-        .map(|files| read_identity(files, &provider))
+        .map(|paths| read_identity(paths, files.open, &provider))
         .transpose();
     match (roots, identity) {
         (Ok(roots), Ok(identity)) => {
@@ -124,9 +128,13 @@ pub fn server_name(host: &Host) -> Result<ServerName<'static>, InvalidDnsNameErr
 
 fn read_identity(
     paths: (&Path, &Path),
+    open: Open<'_>,
     provider: &CryptoProvider,
 ) -> Result<(CertifiedKey, Vec<Facts>), Vec<Fault>> {
-    match (read_chain(paths.0, Which::Certificate), read_key(paths.1)) {
+    match (
+        read_chain(paths.0, Which::Certificate, open),
+        read_key(paths.1, open),
+    ) {
         (Ok((chain, facts)), Ok(key)) => {
             let identity = files::identity(chain, key, paths, provider);
             let identity = identity.map_err(|fault| vec![fault])?;
@@ -229,7 +237,7 @@ fn read_system(file: Option<&OsStr>, folders: Option<&OsStr>) -> Result<RootCert
 
 /// Not every certificate of a system need be of a kind that is understood here: those are left out.
 fn add_file(path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
-    let certificates = pem::certificates(&pem::read(path)?)?;
+    let certificates = pem::certificates(&pem::read(path, &pem::open_file)?)?;
     roots.add_parsable_certificates(certificates);
     Ok(())
 }
@@ -240,7 +248,7 @@ fn add_folder(folder: &Path, roots: &mut RootCertStore) -> std::io::Result<()> {
     let mut certificates = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let found = pem::read(&path).and_then(|text| pem::certificates(&text));
+        let found = pem::read(&path, &pem::open_file).and_then(|text| pem::certificates(&text));
         certificates.extend(found.unwrap_or_default());
     }
     certificates.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));

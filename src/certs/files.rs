@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::der::Facts;
-use super::pem;
+use super::pem::{self, Open};
 
 /// Which of the files is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +79,9 @@ impl Fault {
 
 pub(super) type Chain = (Vec<CertificateDer<'static>>, Vec<Facts>);
 
-pub(super) fn read_chain(path: &Path, which: Which) -> Result<Chain, Fault> {
+pub(super) fn read_chain(path: &Path, which: Which, open: Open<'_>) -> Result<Chain, Fault> {
     let fault = |what: String| Fault::new(which, path, &what);
-    let chain = pem::read(path)
+    let chain = pem::read(path, open)
         .and_then(|text| pem::certificates(&text))
         .map_err(fault)?;
     let facts = chain.iter().enumerate().map(|(at, certificate)| {
@@ -92,15 +92,19 @@ pub(super) fn read_chain(path: &Path, which: Which) -> Result<Chain, Fault> {
     Ok((chain, facts))
 }
 
-pub(super) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
-    pem::read(path)
+pub(super) fn read_key(path: &Path, open: Open<'_>) -> Result<PrivateKeyDer<'static>, Fault> {
+    pem::read(path, open)
         .and_then(|text| pem::key(&text))
         .map_err(|what| Fault::new(Which::PrivateKey, path, &what))
 }
 
 /// The certificates of authorities.
-pub(super) fn read_roots(path: &Path, which: Which) -> Result<RootCertStore, Fault> {
-    let (certificates, _) = read_chain(path, which)?;
+pub(super) fn read_roots(
+    path: &Path,
+    which: Which,
+    open: Open<'_>,
+) -> Result<RootCertStore, Fault> {
+    let (certificates, _) = read_chain(path, which, open)?;
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         roots

@@ -22,11 +22,12 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client, server_name};
 pub use der::Facts;
 pub use files::{Fault, Which};
+pub use pem::{Open, open_file};
 
 use files::{read_chain, read_key, read_roots};
 
 /// The files of one server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Files<'f> {
     /// The certificate, and after it those of its issuers.
     pub certificate: &'f Path,
@@ -34,6 +35,8 @@ pub struct Files<'f> {
     pub private_key: &'f Path,
     /// Of these authorities a client has to show a certificate.
     pub client_ca: Option<&'f Path>,
+    /// By what they are opened: [`open_file`], or somebody who has more rights.
+    pub open: Open<'f>,
 }
 
 /// What a server speaks TLS by.
@@ -51,11 +54,11 @@ pub struct Loaded {
 /// Everything that is wrong with them.
 pub fn load(files: &Files<'_>) -> Result<Loaded, Vec<Fault>> {
     let provider = Arc::new(ring::default_provider());
-    let chain = read_chain(files.certificate, Which::Certificate);
-    let key = read_key(files.private_key);
+    let chain = read_chain(files.certificate, Which::Certificate, files.open);
+    let key = read_key(files.private_key, files.open);
     let verifier = files
         .client_ca
-        .map(|path| read_verifier(path, &provider))
+        .map(|path| read_verifier(path, files.open, &provider))
         .transpose();
     match (chain, key, verifier) {
         (Ok((chain, facts)), Ok(key), Ok(verifier)) => {
@@ -80,9 +83,10 @@ pub fn load(files: &Files<'_>) -> Result<Loaded, Vec<Fault>> {
 
 fn read_verifier(
     path: &Path,
+    open: Open<'_>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, Fault> {
-    let roots = Arc::new(read_roots(path, Which::ClientCa)?);
+    let roots = Arc::new(read_roots(path, Which::ClientCa, open)?);
     WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
         .build()
         .map_err(|error| Fault::new(Which::ClientCa, path, &error.to_string()))

@@ -1,7 +1,7 @@
 //! PEM files (RFC 7468): bounded reading, and what is in them.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -10,14 +10,25 @@ use rustls_pemfile::{Error, Item, read_one_from_slice};
 /// The most bytes of one file; the bundle of all public authorities has a quarter of it.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The whole of a regular file; opening anything else could wait forever.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let found = |error: std::io::Error| error.to_string();
-    if !std::fs::metadata(path).map_err(found)?.is_file() {
-        return Err("not a file".to_owned());
+/// Opens a file to read.
+pub type Open<'o> = &'o dyn Fn(&Path) -> io::Result<File>;
+
+/// Opens a regular file with the rights of this process; opening anything else could wait forever.
+///
+/// # Errors
+/// The system's, and that it is none.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a file"));
     }
+    File::open(path)
+}
+
+/// The whole of a file.
+pub(super) fn read(path: &Path, open: Open<'_>) -> Result<Vec<u8>, String> {
+    let found = |error: io::Error| error.to_string();
     let mut text = Vec::new();
-    let file = File::open(path).map_err(found)?;
+    let file = open(path).map_err(found)?;
     file.take(MAX_FILE + 1)
         .read_to_end(&mut text)
         .map_err(found)?;

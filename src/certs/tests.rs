@@ -28,6 +28,7 @@ impl Folder {
             certificate,
             private_key: key,
             client_ca,
+            open: &open_file,
         };
         let folder = format!("{}/", self.0.path().display());
         let Err(faults) = load(&files) else {
@@ -93,6 +94,7 @@ fn a_file_may_hold_the_chain_and_the_key() {
         certificate: &path,
         private_key: &path,
         client_ca: None,
+        open: &open_file,
     })
     .unwrap();
     assert_eq!(loaded.chain.len(), 2);
@@ -146,7 +148,8 @@ fn every_fault_of_a_certificate_has_its_words() {
         load(&Files {
             certificate: folder.0.path(),
             private_key: &key,
-            client_ca: None
+            client_ca: None,
+            open: &open_file,
         })
         .unwrap_err()[0]
             .which,

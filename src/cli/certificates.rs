@@ -2,14 +2,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::certs::{self, ClientFiles, Files, Loaded, LoadedClient, SystemRoots, Which};
+use crate::certs::{
+    self, ClientFiles, Files, Loaded, LoadedClient, Open, SystemRoots, Which, open_file,
+};
 use crate::config::{Client, Findings, Place, Server, Tls};
 
 /// What is wrong with the certificates of these servers, and what is to be warned of.
-pub(super) fn findings(servers: &[Server]) -> Findings {
+pub(super) fn findings(servers: &[Server], open: Open<'_>) -> Findings {
     let mut findings = Findings::default();
     for tls in servers.iter().filter_map(|server| server.tls.as_ref()) {
-        match load(tls) {
+        match load_by(tls, open) {
             Ok(loaded) => {
                 let place = tls.certificate.place;
                 let warnings = warnings(&loaded).into_iter();
@@ -22,11 +24,11 @@ pub(super) fn findings(servers: &[Server]) -> Findings {
 }
 
 /// The same of these clients.
-pub(super) fn findings_of_clients(clients: &[Client]) -> Findings {
+pub(super) fn findings_of_clients(clients: &[Client], open: Open<'_>) -> Findings {
     let mut findings = Findings::default();
     let mut system = SystemRoots::default();
     for client in clients.iter().filter(|client| client.tls) {
-        match load_client(client, &mut system) {
+        match load_client_by(client, &mut system, open) {
             Ok(loaded) => {
                 let identity = client.trust.identity.as_ref();
                 let place = identity.map_or(client.trust.place, |own| own.certificate.place);
@@ -44,6 +46,15 @@ pub(super) fn load_client(
     client: &Client,
     system: &mut SystemRoots,
 ) -> Result<LoadedClient, Vec<(Place, String)>> {
+    load_client_by(client, system, &open_file)
+}
+
+/// The same, opened by `open`.
+pub(super) fn load_client_by(
+    client: &Client,
+    system: &mut SystemRoots,
+    open: Open<'_>,
+) -> Result<LoadedClient, Vec<(Place, String)>> {
     let trust = &client.trust;
     let identity = trust.identity.as_ref();
     let files = ClientFiles {
@@ -55,6 +66,7 @@ pub(super) fn load_client(
             )
         }),
         verify: trust.verify,
+        open,
     };
     certs::load_client(&files, system).map_err(|faults| {
         let place = |which| match (which, identity) {
@@ -71,10 +83,16 @@ pub(super) fn load_client(
 
 /// Reads the files of a server.
 pub(super) fn load(tls: &Tls) -> Result<Loaded, Vec<(Place, String)>> {
+    load_by(tls, &open_file)
+}
+
+/// The same, opened by `open`.
+pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<Loaded, Vec<(Place, String)>> {
     let files = Files {
         certificate: &tls.certificate.value,
         private_key: &tls.private_key.value,
         client_ca: tls.client_ca.as_ref().map(|file| file.value.as_path()),
+        open,
     };
     certs::load(&files).map_err(|faults| {
         let place = |which| match which {

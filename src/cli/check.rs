@@ -6,6 +6,7 @@ use crate::cli::args::{Options, Verbosity};
 use crate::cli::certificates;
 use crate::cli::exit::Exit;
 use crate::cli::output::{print, print_faults, print_warnings};
+use crate::cli::privileges;
 use crate::cli::source;
 use crate::config::{Config, Fault, Id};
 use crate::proto::http::url::host_field;
@@ -13,7 +14,13 @@ use crate::proto::http::url::host_field;
 /// Reads the configuration and tells what is wrong with it, or in short what it says.
 pub(super) fn check(options: Options) -> Exit {
     let quiet = options.verbosity == Verbosity::Quiet;
-    let (told, ok) = match (source::load(options.config), options.json) {
+    // Also whom root would become, which no other command but run has to know.
+    let loaded =
+        source::load(options.config).and_then(|config| match privileges::resolve(&config) {
+            Ok(_) => Ok(config),
+            Err(fault) => Err(vec![fault]),
+        });
+    let (told, ok) = match (loaded, options.json) {
         (Ok(config), true) => (print(&json_lines("warning", &config.warnings)), Exit::Done),
         (Err(faults), true) => (print(&json_lines("fault", &faults)), Exit::Configuration),
         (Ok(_), false) if quiet => (Exit::Done, Exit::Done),

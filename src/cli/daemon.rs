@@ -1,16 +1,24 @@
 //! The main job: binds what the configuration names, and runs the loop until a signal ends it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::panic;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::certs::Loaded;
+use crate::certs::{Loaded, SystemRoots};
 use crate::config::{Address, Config, Server};
 use crate::engine::{Bound, Engine, Limits};
-use crate::manager::{Manager, bind};
+use crate::manager::{Defined, Manager, bind};
 
+use super::args::Verbosity;
 use super::certificates;
+use super::command_socket::{self, NoSocket};
 use super::exit::Exit;
+use super::helper::Helper;
+use super::host::ThisProcess;
+use super::notify::Notify;
+use super::privileges::{self, Identity};
 use super::random::random;
 use super::signals::Signals;
 use super::world;
@@ -20,18 +28,60 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs until it is told to stop.
 #[must_use]
-pub fn run(config: &Config) -> Exit {
+pub(super) fn run(config: &Config, verbosity: Verbosity) -> Exit {
     log_panics();
     let descriptors = raise_descriptor_limit()
         .inspect_err(|error| log::warn!("the descriptor limit stays as it is: {error}"))
         .ok();
+    let identity = match privileges::resolve(config) {
+        Ok(identity) => identity,
+        Err(fault) => {
+            log::error!("{fault}");
+            return Exit::Configuration;
+        }
+    };
+    let control = match command_socket::make(config, identity.as_ref()) {
+        Ok(control) => control,
+        Err(NoSocket::AlreadyRunning(path)) => {
+            log::error!("already running: a daemon listens on {}", path.display());
+            return Exit::Failed;
+        }
+        Err(NoSocket::Failed(path, error)) => {
+            log::error!("the control socket {}: {error}", path.display());
+            return Exit::Failed;
+        }
+    };
     let Some(bound) = bind_all(config) else {
         return Exit::Failed;
     };
     let Some(loaded) = load_certificates(config) else {
         return Exit::Configuration;
     };
-    match serve(config, bound, loaded, descriptors) {
+    let Some(clients) = define_clients(config) else {
+        return Exit::Configuration;
+    };
+    let helper = match give_up_rights(config, identity.as_ref()) {
+        Ok(helper) => helper,
+        Err(error) => {
+            log::error!("{error}");
+            return Exit::Failed;
+        }
+    };
+    let host = ThisProcess {
+        file: config.file.clone(),
+        gave_up_root: identity.is_some_and(|identity| identity.account.user != 0),
+        verbosity,
+        notify: Notify::from_env(),
+    };
+    let opened = Opened {
+        bound,
+        loaded,
+        control,
+        helper,
+        clients,
+        descriptors,
+    };
+    match serve(config, host, opened) {
         Ok(()) => Exit::Done,
         Err(error) => {
             log::error!("the event loop failed: {error}");
@@ -64,6 +114,34 @@ fn bind_all(config: &Config) -> Option<Vec<Vec<Bound>>> {
     (!failed).then_some(servers)
 }
 
+/// Starts the helper, which keeps the rights that this process then gives up for good.
+fn give_up_rights(
+    config: &Config,
+    identity: Option<&Identity>,
+) -> io::Result<Option<(Helper, OwnedFd)>> {
+    let context = |what: &str, error: io::Error| io::Error::other(format!("{what}: {error}"));
+    if let Some(identity) = identity {
+        for binding in active(config).flat_map(|server| &server.bind) {
+            if let Address::Unix(path) = &binding.address {
+                privileges::give_socket(path, identity)
+                    .map_err(|error| context(&format!("{}", binding.address), error))?;
+            }
+        }
+    }
+    let helper =
+        Helper::start(config).map_err(|error| context("the helper cannot be started", error))?;
+    privileges::drop_to(identity)
+        .map_err(|error| context("root's rights cannot be given up", error))?;
+    match identity {
+        Some(identity) if identity.account.user == 0 => {
+            log::warn!("running as root, as user in [daemon] says; better is a user of its own");
+        }
+        Some(identity) => log::info!("running as {} from here on", identity.name),
+        None => {}
+    }
+    Ok(helper)
+}
+
 /// The servers that run, by the order in which the engine knows them.
 fn active(config: &Config) -> impl Iterator<Item = &Server> {
     config.servers.iter().filter(|server| server.active)
@@ -86,12 +164,38 @@ fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
     (!failed).then_some(all)
 }
 
-fn serve(
-    config: &Config,
+/// The clients, each with what it speaks TLS by; none when a file of one has gone bad since the configuration was read.
+fn define_clients(config: &Config) -> Option<Vec<Defined>> {
+    let mut failed = false;
+    let mut system = SystemRoots::default();
+    let mut all = Vec::new();
+    for client in &config.clients {
+        let load = || certificates::load_client(client, &mut system);
+        let loaded = client.tls.then(load).transpose();
+        let loaded = loaded.unwrap_or_else(|faults| {
+            failed = true;
+            for (place, what) in faults {
+                log::error!("{}", config.fault(Some(place), what));
+            }
+            None
+        });
+        all.push((client.clone(), loaded.map(|loaded| loaded.config)));
+    }
+    (!failed).then_some(all)
+}
+
+/// What was opened at start.
+struct Opened {
     bound: Vec<Vec<Bound>>,
     loaded: Vec<Option<Loaded>>,
+    control: Option<(PathBuf, Bound)>,
+    helper: Option<(Helper, OwnedFd)>,
+    clients: Vec<Defined>,
+    /// The soft limit of descriptors at start.
     descriptors: Option<u64>,
-) -> io::Result<()> {
+}
+
+fn serve(config: &Config, mut host: ThisProcess, opened: Opened) -> io::Result<()> {
     let limits = Limits {
         max_connections: config.daemon.max_connections,
         max_memory: config.daemon.max_memory as usize,
@@ -99,75 +203,62 @@ fn serve(
     let signals = Signals::watch()?;
     let mut engine = Engine::new(limits, random)?;
     engine.wake_on(signals.fd())?;
-    let mut manager = Manager::default();
-    manager.set_world(&engine, world::of(config, descriptors));
-    let longest = config.servers.iter().map(|it| it.limits.max_message).max();
-    let longest = longest.unwrap_or_default() as usize;
-    manager.set_triggers(&mut engine, &config.triggers, longest)?;
-    let mut owners = Vec::new();
-    for ((server, bound), loaded) in active(config).zip(bound).zip(loaded) {
-        let scheme = if loaded.is_some() { "https" } else { "http" };
-        for (binding, bound) in server.bind.iter().zip(&bound) {
-            match (&binding.address, bound.address()) {
-                (Address::Tcp(_), Some(address)) => {
-                    log::info!("{}: {scheme}://{address}/", server.id);
-                }
-                (address, _) => log::info!("{}: {address}", server.id),
-            }
+    let mut helper = match opened.helper {
+        Some((helper, socket)) => {
+            engine.set_monitor(socket)?;
+            Some(helper)
         }
+        None => None,
+    };
+    let mut manager = Manager::new(config.daemon.clone());
+    let socket = opened.control.as_ref().map(|(path, _)| path.clone());
+    manager.set_world(&engine, world::of(socket, opened.descriptors));
+    for server in &config.servers {
+        manager.define(server.clone());
+    }
+    manager.set_triggers(&mut engine, &config.triggers)?;
+    let servers = active(config).zip(opened.bound).zip(opened.loaded);
+    for ((server, bound), loaded) in servers {
         let tls = loaded.map(|loaded| loaded.config);
-        owners.push((server, manager.start(&mut engine, server, bound, tls)?));
+        manager.start(&mut engine, &server.id, bound, tls)?;
     }
-    let reload = |engine: &mut Engine| reload_certificates(config, &owners, engine);
-    turn_until_stopped(&mut engine, &mut manager, &signals, reload)
-}
-
-/// SIGHUP: certificates are read again. Connections keep those that they began with, and a server keeps its own when the
-/// new ones are at fault.
-fn reload_certificates(config: &Config, owners: &[(&Server, u32)], engine: &mut Engine) {
-    let mut any = false;
-    for (server, owner) in owners {
-        let Some(tls) = &server.tls else { continue };
-        any = true;
-        match certificates::load(tls) {
-            Ok(loaded) => {
-                engine.secure(*owner, Some(loaded.config.clone()));
-                for line in certificates::describe(&loaded) {
-                    log::info!("{}: certificate read again: {line}", server.id);
-                }
-                for warning in certificates::warnings(&loaded) {
-                    log::warn!("{}: {warning}", server.id);
-                }
-            }
-            Err(faults) => {
-                for (place, what) in faults {
-                    log::error!("{}", config.fault(Some(place), what));
-                }
-                log::error!("{}: keeps the certificate that it has", server.id);
-            }
-        }
+    for client in opened.clients {
+        manager.add_client(&mut engine, client);
     }
-    let certificates = if any { "certificates" } else { "nothing" };
-    log::warn!("SIGHUP: {certificates} read again; to reload the rest is not available yet");
+    if let Some((path, bound)) = opened.control {
+        manager.listen_for_commands(&mut engine, bound)?;
+        log::info!("commands: unix:{}", path.display());
+    }
+    host.notify.ready();
+    turn_until_stopped(&mut engine, &mut manager, &mut helper, &signals, &mut host)
 }
 
 fn turn_until_stopped(
     engine: &mut Engine,
     manager: &mut Manager,
+    helper: &mut Option<Helper>,
     signals: &Signals,
-    reload: impl Fn(&mut Engine),
+    host: &mut ThisProcess,
 ) -> io::Result<()> {
     while signals.stops() == 0 {
-        engine.turn(manager, wait(engine, manager))?;
-        manager.work(engine);
+        let helper = helper.as_mut();
+        let until = [
+            helper.and_then(|helper| helper.look_after(engine)),
+            time_left(engine, manager),
+        ];
+        engine.turn(manager, until.into_iter().flatten().min())?;
+        manager.work(engine, host);
         if signals.take_reloads() > 0 {
-            reload(engine);
+            log::info!("SIGHUP: reading the configuration anew");
+            manager.reload_by_signal(engine, host);
         }
     }
+    host.notify.stopping();
     log::info!("stopping: {} connections are open", engine.connections());
     let end = Instant::now() + GRACE;
+    manager.stop_clients(engine);
     engine.shut_down(manager);
-    manager.stop_scripts(engine);
+    manager.stop_scripts(engine, host);
     while engine.connections() + engine.children().running() > 0 && signals.stops() < 2 {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -175,18 +266,18 @@ fn turn_until_stopped(
         }
         engine.turn(
             manager,
-            wait(engine, manager).map_or(Some(left), |it| Some(it.min(left))),
+            time_left(engine, manager).map_or(Some(left), |it| Some(it.min(left))),
         )?;
-        manager.work(engine);
+        manager.work(engine, host);
     }
     log::info!("stopped");
     Ok(())
 }
 
-/// How long the loop may sleep before the manager has something to do.
-fn wait(engine: &Engine, manager: &Manager) -> Option<Duration> {
-    let due = manager.deadline()?;
-    Some(Duration::from_millis(u64::from(due.since(engine.now()))))
+/// Until the manager has something to do.
+fn time_left(engine: &Engine, manager: &Manager) -> Option<Duration> {
+    let left = manager.deadline()?.since(engine.now());
+    Some(Duration::from_millis(u64::from(left)))
 }
 
 /// Each connection is a descriptor: the soft limit is raised to the hard one. What it was.

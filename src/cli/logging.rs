@@ -31,6 +31,11 @@ pub(super) fn init(level: LogLevel) {
     }
 }
 
+/// Logs from another level on.
+pub(super) fn set(level: LogLevel) {
+    log::set_max_level(filter(level));
+}
+
 /// The prefix of a line that the journal takes for its priority (sd-daemon(3)), empty when stderr is no journal.
 pub(super) fn prefix(level: Level) -> &'static str {
     if stderr_is_journal() {

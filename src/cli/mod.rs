@@ -1,7 +1,8 @@
 //! Floor 5: the command line.
 //!
 //! Left to right: exit, random, identity, privileges, certificates, accounts, logging, output, source, hash_password,
-//! args, check, control, client_url, client_test, client_new, signals, monitor, world, daemon.
+//! args, check, control, client_url, client_test, client_new,
+//! signals, monitor, helper, notify, command_socket, world, host, daemon.
 
 mod accounts;
 mod args;
@@ -10,15 +11,18 @@ mod check;
 mod client_new;
 mod client_test;
 mod client_url;
+mod command_socket;
 mod control;
-pub mod daemon;
+mod daemon;
 mod exit;
 mod hash_password;
+mod helper;
+mod host;
 mod identity;
 mod logging;
 mod monitor;
+mod notify;
 mod output;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing is dropped yet"))]
 mod privileges;
 mod random;
 mod signals;
@@ -93,8 +97,5 @@ fn run(options: Options) -> ExitCode {
     for warning in &config.warnings {
         log::warn!("{warning}");
     }
-    if identity::is_root() {
-        log::warn!("running as root, for changing user is not available yet");
-    }
-    daemon::run(&config).into()
+    daemon::run(&config, options.verbosity).into()
 }

@@ -13,7 +13,7 @@ use crate::cli::identity::{self, Account};
 use crate::config::{Config, Fault, Place};
 
 /// Whom the daemon becomes when the configuration does not say.
-const DEFAULT_USER: &str = "bellwire";
+pub(super) const DEFAULT_USER: &str = "bellwire";
 /// The same without any configuration: a user whom every system has.
 const DEFAULT_USER_BUILT_IN: &str = "nobody";
 

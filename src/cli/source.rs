@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{accounts, certificates, identity};
-use crate::config::{self, Config, Fault};
+use crate::config::{self, Client, Config, Fault, Findings, Open, Server, open_file};
 
 /// Names the configuration file.
 const VARIABLE: &str = "BELLWIRE_CONFIG";
@@ -23,16 +23,27 @@ pub(super) fn file(named: Option<PathBuf>) -> Option<PathBuf> {
 pub(super) fn load(named: Option<PathBuf>) -> Result<Config, Vec<Fault>> {
     match file(named) {
         Some(file) => config::load_with(&file, |daemon, servers, clients| {
-            let mut findings = certificates::findings(servers);
-            findings.add(certificates::findings_of_clients(clients));
+            let mut findings = findings(servers, clients, &open_file, true);
             findings.refused.extend(identity::faults(daemon));
-            let accounts = accounts::findings(servers);
-            findings.refused.extend(accounts.refused);
-            findings.warned.extend(accounts.warned);
             findings
         }),
         None => Ok(config::built_in()),
     }
+}
+
+/// What the system says to these servers and clients, whose files are opened by `open`.
+///
+/// `rights_known`: what asks the system for users has the rights of this process.
+pub(super) fn findings(
+    servers: &[Server],
+    clients: &[Client],
+    open: Open<'_>,
+    rights_known: bool,
+) -> Findings {
+    let mut findings = certificates::findings(servers, open);
+    findings.add(certificates::findings_of_clients(clients, open));
+    findings.add(accounts::findings(servers, rights_known));
+    findings
 }
 
 /// The file to read. One that is named is taken, be it there or not.

@@ -55,7 +55,7 @@ impl Address {
     }
 
     /// Listening on both fails: they are the same, or one is every address of the other's family.
-    pub(super) fn collides(&self, other: &Address) -> bool {
+    pub fn collides(&self, other: &Address) -> bool {
         match (self, other) {
             (Address::Tcp(a), Address::Tcp(b)) => {
                 let same_family = a.is_ipv4() == b.is_ipv4();

@@ -3,6 +3,8 @@
 //! Everything that reads the file adds to one [`Faults`] and goes on, so that a person sees all faults in one run.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A place in the file. Lines and columns begin at 1; columns count characters.
@@ -63,10 +65,27 @@ impl Findings {
     }
 }
 
+/// Opens a file that the configuration names, to read.
+pub type Open<'o> = &'o dyn Fn(&Path) -> io::Result<File>;
+
+/// Opens a regular file with the rights of this process; opening anything else could wait forever.
+///
+/// # Errors
+/// The system's, and that it is none.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    File::open(path)
+}
+
 /// The faults and warnings found so far in one file.
 pub(super) struct Faults<'t> {
     file: &'t Path,
     text: &'t str,
+    open: Open<'t>,
+    /// What was opened, or was to be.
+    opened: Vec<PathBuf>,
     line_starts: Vec<usize>,
     /// Lines that are no TOML: what stands there was guessed by the parser, and is not worth a second fault.
     broken_lines: Vec<u32>,
@@ -76,17 +95,38 @@ pub(super) struct Faults<'t> {
 
 impl<'t> Faults<'t> {
     pub(super) fn new(file: &'t Path, text: &'t str) -> Self {
+        Faults::opening(file, text, &open_file)
+    }
+
+    /// Faults of a file whose other files are opened by `open`.
+    pub(super) fn opening(file: &'t Path, text: &'t str, open: Open<'t>) -> Self {
         let line_starts = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(at, _)| at + 1))
             .collect();
         Faults {
             file,
             text,
+            open,
+            opened: Vec::new(),
             line_starts,
             broken_lines: Vec::new(),
             refused: Vec::new(),
             warned: Vec::new(),
         }
+    }
+
+    /// Opens a file that this one names.
+    pub(super) fn open(&mut self, path: &Path) -> Result<File, String> {
+        self.opened.push(path.to_owned());
+        (self.open)(path).map_err(|error| error.to_string())
+    }
+
+    /// The files that were named and read, each once.
+    pub(super) fn take_opened(&mut self) -> Vec<PathBuf> {
+        let mut opened = std::mem::take(&mut self.opened);
+        opened.sort();
+        opened.dedup();
+        opened
     }
 
     /// The file, as it was named.

@@ -195,7 +195,9 @@ fn read_folder(table: &mut Table<'_>, base: &Path, faults: &mut Faults<'_>) -> S
 
 fn read_page(page: &Placed<&str>, folder: &Path, faults: &mut Faults<'_>) -> Option<Page> {
     let path = folder.join(page.value);
-    let content = read_document(&path)
+    let content = faults
+        .open(&path)
+        .and_then(read_document)
         .map_err(|what| {
             let path = path.display();
             faults.refuse(
@@ -213,18 +215,12 @@ fn read_page(page: &Placed<&str>, folder: &Path, faults: &mut Faults<'_>) -> Opt
     })
 }
 
-/// The whole of a regular file; opening anything else could wait forever.
-fn read_document(path: &Path) -> Result<Vec<u8>, String> {
-    let found = |error: std::io::Error| error.to_string();
-    let metadata = std::fs::metadata(path).map_err(found)?;
-    if !metadata.is_file() {
-        return Err("not a file".to_owned());
-    }
+/// The whole of a file.
+fn read_document(file: File) -> Result<Vec<u8>, String> {
     let mut content = Vec::new();
-    let file = File::open(path).map_err(found)?;
     file.take(MAX_PAGE + 1)
         .read_to_end(&mut content)
-        .map_err(found)?;
+        .map_err(|error| error.to_string())?;
     if content.len() as u64 > MAX_PAGE {
         return Err("too large".to_owned());
     }
@@ -256,6 +252,7 @@ fn read_cache_control(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::fault::open_file;
 
     #[test]
     fn content_types_go_by_extension() {
@@ -277,12 +274,12 @@ mod tests {
         let path = folder.path().join("page");
         let file = File::create(&path).expect("a file");
         file.set_len(MAX_PAGE).expect("a length");
-        assert_eq!(
-            read_document(&path).map(|page| page.len() as u64),
-            Ok(MAX_PAGE)
-        );
+        let read = || open_file(&path).map_err(|error| error.to_string());
+        let read = || read().and_then(read_document);
+        assert_eq!(read().map(|page| page.len() as u64), Ok(MAX_PAGE));
         file.set_len(MAX_PAGE + 1).expect("a length");
-        assert_eq!(read_document(&path), Err("too large".to_owned()));
-        assert_eq!(read_document(folder.path()), Err("not a file".to_owned()));
+        assert_eq!(read(), Err("too large".to_owned()));
+        let folder = open_file(folder.path()).map_err(|error| error.to_string());
+        assert_eq!(folder.err().as_deref(), Some("not a file"));
     }
 }

@@ -39,7 +39,7 @@ pub use address::{Address, Network};
 pub use auth::{Auth, Ways};
 pub use client::{Basic, Client, Identity, Reconnect, Trust};
 pub use daemon::{Daemon, LogLevel};
-pub use fault::{Fault, Findings, Place, Placed};
+pub use fault::{Fault, Findings, Open, Place, Placed, open_file};
 pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
 pub use limits::{Limits, SlowPeer};
@@ -70,6 +70,8 @@ pub struct Config {
     pub clients: Vec<Client>,
     /// The triggers in file order, which is the order in which they are asked.
     pub triggers: Vec<Trigger>,
+    /// The other files that were read for it, such as those of users.
+    pub files: Vec<PathBuf>,
     /// What works, but hardly as it was meant.
     pub warnings: Vec<Fault>,
 }
@@ -97,36 +99,52 @@ pub fn load_with(
     path: &Path,
     system: impl Fn(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
-    let fault = |place, what| {
+    let fault = |what| {
         let file = path.to_owned();
-        vec![Fault { file, place, what }]
+        vec![Fault {
+            file,
+            place: None,
+            what,
+        }]
     };
-    let bytes = std::fs::read(path).map_err(|error| fault(None, error.to_string()))?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => parse_with(text, path, system),
+    let bytes = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+    read_with(&bytes, path, &open_file, system)
+}
+
+/// The same of what was read already. The other files that it names are opened by `open`.
+pub fn read_with(
+    bytes: &[u8],
+    path: &Path,
+    open: Open<'_>,
+    system: impl Fn(&Daemon, &[Server], &[Client]) -> Findings,
+) -> Result<Config, Vec<Fault>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse_with(text, path, open, system),
         Err(error) => {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let valid = String::from_utf8_lossy(valid);
             let place = Faults::new(path, &valid).place(valid.len());
-            Err(fault(
-                Some(place),
-                "a byte that is not UTF-8; allowed: text in UTF-8".to_owned(),
-            ))
+            Err(vec![Fault {
+                file: path.to_owned(),
+                place: Some(place),
+                what: "a byte that is not UTF-8; allowed: text in UTF-8".to_owned(),
+            }])
         }
     }
 }
 
 /// Reads the text of a configuration file. `file` gives faults their name, and relative paths their folder.
 pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
-    parse_with(text, file, |_, _, _| Findings::default())
+    parse_with(text, file, &open_file, |_, _, _| Findings::default())
 }
 
 fn parse_with(
     text: &str,
     file: &Path,
+    open: Open<'_>,
     system: impl Fn(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
-    let mut faults = Faults::new(file, text);
+    let mut faults = Faults::opening(file, text, open);
     let (document, mut errors) = DeTable::parse_recoverable(text);
     let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
     errors.sort_by_key(offset);
@@ -166,6 +184,7 @@ fn parse_with(
         servers,
         clients,
         triggers,
+        files: faults.take_opened(),
         warnings: faults.finish()?,
     })
 }
@@ -191,6 +210,7 @@ pub fn built_in() -> Config {
         servers: vec![server],
         clients: Vec::new(),
         triggers: Vec::new(),
+        files: Vec::new(),
         warnings: Vec::new(),
     }
 }

@@ -294,7 +294,7 @@ fn read_file(
     faults: &mut Faults<'_>,
 ) -> Option<()> {
     let path = folder.join(file.value);
-    let read = read_text(&path).map_err(|what| {
+    let read = faults.open(&path).and_then(read_text).map_err(|what| {
         faults.refuse(
             file.place,
             format!(
@@ -322,13 +322,9 @@ fn read_file(
     Some(())
 }
 
-/// The whole of a regular file; opening anything else could wait forever.
-fn read_text(path: &Path) -> Result<(Zeroizing<String>, Metadata), String> {
+/// The whole of a file.
+fn read_text(file: File) -> Result<(Zeroizing<String>, Metadata), String> {
     let found = |error: std::io::Error| error.to_string();
-    if !std::fs::metadata(path).map_err(found)?.is_file() {
-        return Err("not a file".to_owned());
-    }
-    let file = File::open(path).map_err(found)?;
     let metadata = file.metadata().map_err(found)?;
     if metadata.len() > MAX_FILE {
         return Err("too large".to_owned());

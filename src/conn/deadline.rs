@@ -41,6 +41,9 @@ impl Tick {
 pub struct Millis(u32);
 
 impl Millis {
+    /// No time, which for some is never.
+    pub const ZERO: Millis = Millis(0);
+
     /// The longest time that ticks can tell apart from the past.
     pub const MAX: Millis = Millis((1 << 31) - 1);
 
@@ -79,6 +82,11 @@ pub const LINGER: Millis = Millis::seconds(5);
 /// Bytes for a peer that make no progress for this long end its connection.
 pub const STALL: Millis = Millis::seconds(60);
 
+/// The least rate at which a request body must come, in bytes a second. Each byte moves the deadline by its time at this
+/// rate, and never further than `idle_timeout` ahead: so a body may pause for that long, and one that comes a byte at a
+/// time, however regularly, does not keep its connection for longer than it would take at this rate.
+pub const BODY_RATE: u32 = 500;
+
 /// What a connection waits for when its first deadline stands. The second, a write that does not progress, is kept
 /// apart, for it can stand beside any of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +97,7 @@ pub(crate) enum Due {
     Head,
     /// The next request of a persistent connection.
     Idle,
-    /// The next bytes of a request body; each that comes moves it.
+    /// More of a request body; what comes moves it, see [`BODY_RATE`].
     Body,
     /// A quiet peer is to be pinged; whatever it sends moves it.
     Ping,

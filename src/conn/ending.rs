@@ -194,10 +194,7 @@ impl Connection {
                 None
             }
             Due::Body => {
-                self.due = self.seen.after(self.conf.idle_timeout);
-                if self.due.is_due(now) {
-                    self.refuse(408, out);
-                }
+                self.refuse(408, out);
                 None
             }
             Due::Ping => {

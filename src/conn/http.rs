@@ -5,7 +5,7 @@ use crate::proto::http::head::{BodyLength, FieldTable, RequestHead};
 
 use super::buffer::Out;
 use super::connection::{Aux, Connection};
-use super::deadline::{Due, Tick};
+use super::deadline::{BODY_RATE, Due, Millis, Tick};
 use super::event::{Event, Got, Step};
 use super::phase::{Exchange, Phase};
 use super::respond::CONTINUE;
@@ -123,7 +123,16 @@ impl Connection {
             exchange.expects_continue = false;
             out.cork.extend_from_slice(CONTINUE);
         }
-        match decoder.decode(input) {
+        let decoded = decoder.decode(input);
+        if let Ok((used, _)) = &decoded
+            && self.waits_for == Due::Body
+        {
+            let earned = u32::try_from(*used).unwrap_or(u32::MAX);
+            let earned = Millis::new(earned.saturating_mul(1000 / BODY_RATE));
+            let most = now.after(self.conf.idle_timeout);
+            self.due = self.due.after(earned).earlier(most);
+        }
+        match decoded {
             Ok((used, Piece::More)) => Step {
                 used,
                 got: Got::More,

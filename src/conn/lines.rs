@@ -63,9 +63,13 @@ impl Connection {
         Step { used, got }
     }
 
-    /// Sends a line; what it holds must have no newline. A peer that does not read loses its connection.
+    /// Sends a line, if the connection is of such; what it holds must have no newline. A peer that does not read loses
+    /// its connection.
     #[inline(never)]
     pub(super) fn send_line(&mut self, line: &[u8], out: &mut Out<'_>) -> Sent {
+        if !matches!(self.phase, Phase::Lines(_)) {
+            return Sent::Closed;
+        }
         let backlog = out.through.backlog();
         if backlog > 0 && backlog + line.len() > self.conf.max_backlog {
             self.drain();

@@ -27,7 +27,7 @@ impl Connection {
     }
 
     /// The answer to the current request comes later. With `hold_body`, its body is not read until
-    /// [`Connection::read_body_now`] or the answer.
+    /// [`Connection::hold_body`] or the answer.
     pub fn defer(&mut self, hold_body: bool) {
         if self.awaits_answer() {
             self.deferred = true;

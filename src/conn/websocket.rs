@@ -72,10 +72,7 @@ impl Connection {
         now: Tick,
     ) -> Sent {
         let Phase::WebSocket(session) = &mut self.phase else {
-            if let Phase::Lines(_) = &self.phase {
-                return self.send_line(data, out);
-            }
-            return Sent::Closed;
+            return self.send_line(data, out);
         };
         if session.is_closing() {
             return Sent::Closed;

@@ -46,6 +46,11 @@ impl Doors {
         }
     }
 
+    /// From now on so many connections are accepted.
+    pub(super) fn limit(&mut self, max_connections: usize) {
+        self.max_connections = max_connections;
+    }
+
     /// Accepts from `bound` on behalf of `owner`; its token is its id's number from `base` on.
     pub(super) fn listen(
         &mut self,

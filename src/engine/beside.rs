@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use mio::{Registry, Token};
 
@@ -122,6 +123,17 @@ impl Beside {
     pub(super) fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
         match &mut self.monitor {
             Some(monitor) => monitor.ask(ask),
+            None => Err(NotAsked::Gone),
+        }
+    }
+
+    pub(super) fn ask_now(
+        &mut self,
+        ask: Ask,
+        timeout: Duration,
+    ) -> Result<MonitorReply, NotAsked> {
+        match &mut self.monitor {
+            Some(monitor) => monitor.ask_and_wait(ask, &mut self.replies, timeout),
             None => Err(NotAsked::Gone),
         }
     }

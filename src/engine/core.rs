@@ -26,6 +26,7 @@ use super::receive::{HIGH, begin, receive};
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Slot, Who};
 use super::socket::{Peer, Socket};
+use super::warnings::Warnings;
 use super::wheel::Wheel;
 
 /// What is spoken on the connections of an owner.
@@ -82,6 +83,8 @@ pub(super) struct Core {
     pub serial: u64,
     /// Whole seconds since the start.
     pub seconds: u32,
+    /// What is logged of those that are shed.
+    pub sheds: Warnings,
 }
 
 impl Core {
@@ -111,6 +114,8 @@ impl Core {
         if let Some(due) = slot.conn.deadline() {
             self.wheel.arm(index, due);
         }
+        slot.held = slot.held_now() as u32;
+        self.memory += slot.held as usize;
         entry.insert(slot);
         self.owners[who.owner as usize].live += 1;
         Ok(())
@@ -166,10 +171,8 @@ impl Core {
         }
         self.slots.insert(slot);
         self.owners[who.owner as usize].live += 1;
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            begin(slot, shared, handler, &mut wrote);
-            wrote
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
+            begin(slot, shared, handler, wrote);
         });
         Ok(id)
     }
@@ -183,33 +186,24 @@ impl Core {
         handler: &mut H,
         registry: &Registry,
     ) {
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
             slot.writable |= readiness.is_writable();
             slot.ending |= readiness.is_read_closed() || readiness.is_error();
-            if slot.ending && slot.conn.is_deferred() {
-                shared
-                    .aside
-                    .outcomes
-                    .push_back(Outcome::Left(slot.exchange()));
-            }
             slot.readable |= readiness.is_readable() || slot.ending;
+            if slot.ending && slot.conn.is_deferred() {
+                tell_left(slot, shared);
+            }
             // One that goes on from the last turn is served with those, once.
             if !slot.resumed {
-                receive(slot, shared, handler, &mut wrote);
+                receive(slot, shared, handler, wrote);
             }
-            wrote
         });
     }
 
     /// Receives from a slot what one turn grants it, and acts on it.
     #[inline(never)]
     pub(super) fn serve<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            receive(slot, shared, handler, &mut wrote);
-            wrote
-        });
+        self.guarded(index, handler, registry, receive);
     }
 
     /// Lets `act` act on a connection from outside of its events; `None`: it has ended.
@@ -222,10 +216,8 @@ impl Core {
     ) -> Option<T> {
         let index = self.find(id)?;
         let mut result = None;
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            result = Some(with_ops(slot, shared, &mut wrote, |ops| act(handler, ops)));
-            wrote
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
+            result = Some(with_ops(slot, shared, wrote, |ops| act(handler, ops)));
         });
         result
     }
@@ -246,14 +238,12 @@ impl Core {
         handler: &mut H,
         registry: &Registry,
     ) {
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            with_ops(slot, shared, &mut wrote, |ops| {
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
+            with_ops(slot, shared, wrote, |ops| {
                 if let Some(reason) = ops.conn.on_deadline(ops.tools, &mut ops.out, ops.now) {
                     handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
                 }
             });
-            wrote
         });
     }
 
@@ -264,14 +254,12 @@ impl Core {
         handler: &mut H,
         registry: &Registry,
     ) {
-        self.guarded(index, handler, registry, |slot, shared, handler| {
-            let mut wrote = Wrote::default();
-            with_ops(slot, shared, &mut wrote, |ops| {
+        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
+            with_ops(slot, shared, wrote, |ops| {
                 if let Some(reason) = ops.conn.shut_down(ops.tools, &mut ops.out, ops.now) {
                     handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
                 }
             });
-            wrote
         });
     }
 
@@ -282,7 +270,7 @@ impl Core {
         index: usize,
         handler: &mut H,
         registry: &Registry,
-        work: impl FnOnce(&mut Slot, &mut Shared, &mut H) -> Wrote,
+        work: impl FnOnce(&mut Slot, &mut Shared, &mut H, &mut Wrote),
     ) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
@@ -291,14 +279,16 @@ impl Core {
             return;
         }
         let shared = &mut self.shared;
-        match catch_unwind(AssertUnwindSafe(|| work(slot, shared, handler))) {
+        let mut wrote = Wrote::default();
+        let worked = AssertUnwindSafe(|| work(slot, shared, handler, &mut wrote));
+        match catch_unwind(worked) {
             // By far the most frequent end of a turn: a message came whole, and what it led to has left.
-            Ok(wrote) if !wrote.short && !wrote.broken && slot.is_quiet() => {
+            Ok(()) if !wrote.short && !wrote.broken && slot.is_quiet() => {
                 if let Some(due) = slot.conn.deadline() {
                     self.wheel.arm(index, due);
                 }
             }
-            Ok(wrote) => {
+            Ok(()) => {
                 self.settle(index, wrote, handler, registry);
                 if self.memory > self.max_memory {
                     self.shed(handler, registry);
@@ -405,6 +395,9 @@ impl Core {
             let _ = slot.socket.half_close();
             slot.conn.half_closed(self.shared.now);
         }
+        if slot.conn.is_closed() {
+            slot.tls = None;
+        }
         let held = u32::try_from(slot.held_now()).unwrap_or(u32::MAX);
         if held != slot.held {
             self.memory = self.memory + held as usize - slot.held as usize;
@@ -509,11 +502,11 @@ impl Core {
             if slot.held == 0 {
                 return;
             }
-            log::warn!(
+            self.sheds.warn(format_args!(
                 "{}: closed, for it holds most ({} bytes) of more than max_memory allows",
                 slot.conn.id(),
                 slot.held
-            );
+            ));
             self.totals.shed += 1;
             self.shed_one(index, handler, registry);
         }
@@ -552,4 +545,11 @@ impl Core {
         let slot = self.slots.get(id.slot())?;
         (slot.conn.id() == id && !slot.reaped).then_some(id.slot())
     }
+}
+
+/// The peer of a request whose answer was deferred has likely left.
+#[cold]
+fn tell_left(slot: &Slot, shared: &mut Shared) {
+    let left = Outcome::Left(slot.exchange());
+    shared.aside.outcomes.push_back(left);
 }

@@ -32,6 +32,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod warnings;
 mod wheel;
 
 pub use self::core::{Speaks, Totals};
@@ -43,5 +44,6 @@ pub use ops::{Handler, Ops};
 pub use outcome::Outcome;
 pub use outgoing::Outgoing;
 pub use reach::Member;
-pub use socket::Peer;
+pub use socket::{Peer, PeerCredentials};
 pub use turn::{Engine, Limits};
+pub use warnings::Warnings;

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -39,6 +40,8 @@ pub enum NotAsked {
     TooLong,
     /// There is no helper.
     Gone,
+    /// It was asked, and did not answer in time.
+    Late,
 }
 
 impl fmt::Display for NotAsked {
@@ -47,6 +50,7 @@ impl fmt::Display for NotAsked {
             NotAsked::Full => "too much is asked already",
             NotAsked::TooLong => "the request is too long",
             NotAsked::Gone => "the helper is gone",
+            NotAsked::Late => "the helper does not answer",
         })
     }
 }
@@ -121,6 +125,49 @@ impl Monitor {
         // Should the helper be gone, the socket tells that it is readable, and its end is seen there.
         self.send_unsent();
         Ok(id)
+    }
+
+    /// Asks, and waits for the answer, at most `timeout`: for what is rare and answered at once, such as a reload. Other
+    /// answers that come meanwhile are added to `replies`.
+    pub(super) fn ask_and_wait(
+        &mut self,
+        ask: Ask,
+        replies: &mut VecDeque<MonitorReply>,
+        timeout: Duration,
+    ) -> Result<MonitorReply, NotAsked> {
+        let end = Instant::now() + timeout;
+        let id = self.ask(ask)?;
+        loop {
+            self.ready(replies);
+            let at = replies.iter().position(|reply| reply.id == id);
+            if let Some(reply) = at.and_then(|at| replies.remove(at)) {
+                return Ok(reply);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.socket.is_none() {
+                return Err(NotAsked::Late);
+            }
+            self.wait(left);
+        }
+    }
+
+    /// Waits until there is something to hear, or room for what is to be said.
+    fn wait(&self, timeout: Duration) {
+        let Some(socket) = &self.socket else { return };
+        let writes = if self.unsent.is_empty() {
+            0
+        } else {
+            libc::POLLOUT
+        };
+        let mut polled = libc::pollfd {
+            fd: socket.as_raw_fd(),
+            events: libc::POLLIN | writes,
+            revents: 0,
+        };
+        let millis = libc::c_int::try_from(timeout.as_millis() + 1).unwrap_or(libc::c_int::MAX);
+        // Whatever ends it, an interruption too, is looked at by whoever calls.
+        // SAFETY: one is there, as is told.
+        unsafe { libc::poll(&raw mut polled, 1, millis) };
     }
 
     /// The socket is ready to be read or written, or the helper has ended: answers are added to `replies`.

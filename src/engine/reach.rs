@@ -21,12 +21,15 @@ use super::child::{ChildId, Children, Command, Refused};
 use super::core::Totals;
 use super::dial::DialId;
 use super::lane::Job;
-use super::monitor::NotAsked;
+use super::monitor::{MonitorReply, NotAsked};
 use super::ops::{Frames, Handler, Ops};
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
-use super::socket::Peer;
-use super::turn::Engine;
+use super::socket::{Peer, PeerCredentials};
+use super::turn::{Engine, Limits};
+
+/// How long the helper has for what it is asked while everything waits.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open WebSocket, as it is listed.
 #[derive(Clone, Debug)]
@@ -281,6 +284,15 @@ impl Engine {
         &mut self.beside.children
     }
 
+    /// Sixteen bytes that nobody can guess.
+    pub fn random(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        for part in bytes.as_chunks_mut().0 {
+            *part = self.core.shared.tools.keys.next_key();
+        }
+        bytes
+    }
+
     /// Connects to a host that has these addresses; see [`Outcome::Dialled`].
     pub fn dial(&mut self, addresses: Vec<SocketAddr>) -> DialId {
         let now = self.now();
@@ -327,5 +339,33 @@ impl Engine {
     /// It was not asked.
     pub fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
         self.beside.ask(ask)
+    }
+
+    /// Asks the helper, and waits for its answer: for what is rare and what it answers at once. Connections wait too.
+    ///
+    /// # Errors
+    /// It was not asked, or has not answered in five seconds.
+    pub fn ask_now(&mut self, ask: Ask) -> Result<MonitorReply, NotAsked> {
+        self.beside.ask_now(ask, PATIENCE)
+    }
+
+    /// Who is at the other end of a unix socket, as the system says (SO_PEERCRED of unix(7)).
+    #[must_use]
+    pub fn credentials(&self, id: ConnId) -> Option<PeerCredentials> {
+        let index = self.core.find(id)?;
+        self.core.slots[index].socket.credentials()
+    }
+
+    /// Sends a message to some open WebSockets: encoded once. How many got it.
+    pub fn send_each(&mut self, to: &[ConnId], kind: Kind, data: &[u8]) -> usize {
+        let frame = Frames::new(kind, data).share();
+        let got = |id: &&ConnId| self.core.queue_to(**id, &frame);
+        to.iter().filter(got).count()
+    }
+
+    /// Other limits over all connections, from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.core.max_memory = limits.max_memory;
+        self.doors.limit(limits.max_connections);
     }
 }

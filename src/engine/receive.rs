@@ -38,9 +38,9 @@ struct Received {
 
 /// Receives once, after what is left over from before.
 #[inline(always)]
-fn recv(slot: &mut Slot, scratch: &mut [u8], now: Tick) -> Received {
+fn recv(slot: &mut Slot, appetite: usize, scratch: &mut [u8], now: Tick) -> Received {
     let mut got = Received::default();
-    let room = slot.conn.appetite().min(scratch.len());
+    let room = appetite.min(scratch.len());
     if slot.conn.has_rest()
         && let Some(rest) = slot.conn.take_rest()
     {
@@ -109,14 +109,15 @@ pub(super) fn receive<H: Handler>(
     handler: &mut H,
     wrote: &mut Wrote,
 ) {
-    if slot.conn.appetite() == 0 || slot.backlog() > HIGH {
+    let appetite = slot.conn.appetite();
+    if appetite == 0 || slot.backlog() > HIGH {
         return;
     }
     if slot.tls.is_some() {
         return receive_tls(slot, shared, handler, wrote);
     }
     let now = shared.now;
-    let got = recv(slot, &mut shared.scratch, now);
+    let got = recv(slot, appetite, &mut shared.scratch, now);
     let Shared {
         scratch,
         cork,

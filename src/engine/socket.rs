@@ -52,7 +52,54 @@ impl std::fmt::Display for Peer {
     }
 }
 
+/// The process at the other end of a unix socket, as it was when it connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerCredentials {
+    /// Its number.
+    pub process: i32,
+    /// Whose it is.
+    pub user: u32,
+    /// The group that it has first.
+    pub group: u32,
+}
+
+impl std::fmt::Display for PeerCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let PeerCredentials {
+            process,
+            user,
+            group,
+        } = self;
+        write!(f, "process {process} of user {user} and group {group}")
+    }
+}
+
 impl Socket {
+    /// Who is at the other end; `None` of a TCP connection.
+    pub(super) fn credentials(&self) -> Option<PeerCredentials> {
+        let Socket::Unix(unix) = self else {
+            return None;
+        };
+        // SAFETY: an all-zero ucred is a valid one; it is as long as it is said to be, and only written to.
+        let (result, found) = unsafe {
+            let mut found: libc::ucred = std::mem::zeroed();
+            let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+            let result = libc::getsockopt(
+                unix.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PEERCRED,
+                (&raw mut found).cast(),
+                &raw mut length,
+            );
+            (result, found)
+        };
+        (result == 0).then_some(PeerCredentials {
+            process: found.pid,
+            user: found.uid,
+            group: found.gid,
+        })
+    }
+
     /// TCP watches both directions from the start. On AF_UNIX both at once would cost a spurious wakeup a message, so
     /// writability is watched after a short write only: [`Socket::watch_writable`].
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

@@ -26,6 +26,7 @@ use super::ops::Handler;
 use super::outcome::Outcome;
 use super::shared::Shared;
 use super::slot::Slot;
+use super::warnings::Warnings;
 use super::wheel::Wheel;
 
 /// Events of one wait.
@@ -59,7 +60,7 @@ pub struct Engine {
     pub(super) core: Core,
     pub(super) lane: Lane,
     pub(super) beside: Beside,
-    doors: Doors,
+    pub(super) doors: Doors,
     start: Instant,
     dated: Tick,
     /// The last turn that had something to do.
@@ -99,6 +100,7 @@ impl Engine {
                 reap: Vec::new(),
                 serial: 0,
                 seconds: 0,
+                sheds: Warnings::default(),
             },
             doors: Doors::new(limits.max_connections),
             start: Instant::now(),
@@ -246,7 +248,7 @@ impl Engine {
         self.finish(handler);
         if !idle {
             self.busy = now;
-        } else if now.since(self.busy) >= QUIET && self.core.memory == 0 {
+        } else if now.since(self.busy) >= QUIET {
             self.core.shared.tools.pool.shrink();
             self.core.shared.outboxes.shrink();
         }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 /// A connection that has lasted for this long was a good one: the interval starts again.
-const STABLE: Duration = Duration::from_secs(60);
+pub(super) const STABLE: Duration = Duration::from_secs(60);
 
 /// At least so long after a cause that will be the same until somebody changes the configuration of one side.
 const SLOW: Duration = Duration::from_secs(60);
 
 /// What ended a connection, or an attempt at one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(super) enum Cause {
     /// The network, or the server, may be better next time.
     Passing,
     /// Credentials or a certificate were refused, or the like.
@@ -19,7 +19,7 @@ pub enum Cause {
 
 /// The intervals between the attempts of one client.
 #[derive(Clone, Debug)]
-pub struct Backoff {
+pub(super) struct Backoff {
     every: Duration,
     max: Duration,
     next: Duration,
@@ -28,7 +28,7 @@ pub struct Backoff {
 impl Backoff {
     /// The interval is `every`, and doubles up to `max` when that is given.
     #[must_use]
-    pub fn new(every: Duration, max: Option<Duration>) -> Backoff {
+    pub(super) fn new(every: Duration, max: Option<Duration>) -> Backoff {
         Backoff {
             every,
             max: max.unwrap_or(every).max(every),
@@ -39,7 +39,7 @@ impl Backoff {
     /// How long to wait before the next attempt, after a connection that has lasted for `connected` (zero: there was
     /// none). `random` is any number: it moves the result by up to a tenth, so that clients of one server do not come
     /// back all at once.
-    pub fn wait(&mut self, cause: Cause, connected: Duration, random: u32) -> Duration {
+    pub(super) fn wait(&mut self, cause: Cause, connected: Duration, random: u32) -> Duration {
         if connected >= STABLE {
             self.next = self.every;
         }
@@ -52,7 +52,7 @@ impl Backoff {
     }
 
     /// Somebody asked for a connection: the interval starts again.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.next = self.every;
     }
 }

@@ -109,6 +109,7 @@ impl Bus {
     /// Hands on what was published.
     pub(super) fn hand_on(&mut self, engine: &mut Engine) {
         self.bytes = 0;
+        self.subscribers.retain(|it| engine.is_live(it.conn));
         for queued in std::mem::take(&mut self.queue) {
             for at in 0..self.subscribers.len() {
                 let subscriber = &self.subscribers[at];

@@ -19,19 +19,18 @@ pub(super) enum Todo {
     Visit(ExchangeId, Visit),
     /// The helper has to be asked.
     Ask(Box<Pending>),
+    /// A line has come by the control socket.
+    Line(ConnId, Vec<u8>),
+    /// No more lines will come by this connection of it.
+    LinesEnd(ConnId),
     /// A trigger has to run something, or to hold a request.
     Fired(Box<Fired>),
     /// A message goes to a client's peer, or to every connection of a server.
     Forward { to: Id, kind: Kind, data: Vec<u8> },
-    /// A message goes to the peer of a client.
-    SendToClient { id: Id, kind: Kind, data: Vec<u8> },
     /// What has come of a body goes to the script that waits for it.
     Body(ConnId),
     /// A connection has ended, which processes follow.
     Gone(ConnId),
-    /// A worker has said something: a command, answered by
-    /// [`Scripts::answer`](super::scripts::Scripts::answer).
-    WorkerLine { worker: u32, line: Vec<u8> },
 }
 
 /// What all sources of events share.

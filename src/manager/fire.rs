@@ -167,7 +167,7 @@ pub(super) fn aim(
         path,
         body: Vec::new(),
         streams: has_body && waits.is_none(),
-        files: files(),
+        files: rule.files.clone().or_else(files),
     };
     Ok(Some(Aim {
         holds_body: asked.streams,

@@ -75,6 +75,8 @@ pub(super) struct Pending {
     outcome: Option<Outcome>,
     /// What is asked; taken when it is.
     ask: Option<Ask>,
+    /// Of the users that it was asked of.
+    generation: u64,
 }
 
 /// What all gates share.
@@ -121,6 +123,11 @@ impl Login {
                 Err(pending)
             }
         }
+    }
+
+    /// Whether users are still those that this request was held against.
+    pub(super) fn is_current(&self, pending: &Pending) -> bool {
+        pending.generation == self.generation
     }
 
     /// The request that an answer is for.
@@ -279,6 +286,7 @@ impl Gate {
             entry,
             outcome,
             ask: Some(ask),
+            generation: login.generation,
         }))
     }
 

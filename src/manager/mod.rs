@@ -1,100 +1,130 @@
-//! Floor 4: what happens. Servers by the number that the engine knows them by, and what they do on events.
+//! Floor 4: what happens. Servers and clients by the number that the engine knows them by, and what they do on events.
 //!
 //! An event of a connection is acted on where it happens, by [`Handler::on_event`], with what is of that connection and the
-//! [`Desk`]; what wants the whole engine is left on the desk, and done by [`Manager::work`] after the turn, with all that
+//! desk; what wants the whole engine is left on the desk, and done by [`Manager::work`] after the turn, with all that
 //! the engine has to tell besides.
 
 mod access;
+mod approach;
 mod backoff;
 mod bus;
+mod calls;
+mod client;
+mod clients;
+mod connecting;
+mod control;
+mod definition;
 mod desk;
 pub mod environment;
 mod fire;
 mod fired;
+mod host;
 mod intake;
+mod lines;
 mod login;
 pub mod matching;
+mod opening;
+mod outbox;
 mod pages;
+mod plan;
+mod reload;
 pub mod rpc;
 mod scripts;
 mod server;
+mod servers;
 mod trigger;
 
-use std::rc::Rc;
-use std::sync::Arc;
+pub use clients::{Defined, NotConnected};
 
-use crate::config::{self, Address, Id, Trigger};
-use crate::conn::deadline::{Millis, Tick};
+pub use host::{Host, TlsFaults, bind};
+pub use scripts::World;
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::config::{self, Id, Trigger};
+use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
-use crate::conn::{Conf, SlowPeer};
-use crate::engine::{Bound, Engine, Handler, MonitorReply, Ops, Outcome, Speaks};
+use crate::engine::{Engine, Handler, MonitorReply, Ops, Outcome};
 use crate::files::Visited;
 use crate::proto::http::head::{FieldTable, RequestHead};
 use crate::proto::monitor_wire::Answer;
 use crate::proto::ws::frame::Kind;
 
+use clients::Clients;
+use definition::Definition;
 use desk::{Desk, Todo};
 use fired::Fired;
+use lines::Control;
 use login::Pending;
 use rpc::event::Kind as EventKind;
 use scripts::{Notice, Scripts, Told};
 use server::Server;
 use trigger::AllRules;
 
-pub use scripts::World;
-
 /// Whose connections the engine knows by a number.
 #[derive(Debug)]
 enum Source {
     Server(Box<Server>),
+    /// By its place.
+    Client(usize),
+    /// The control socket.
+    Control,
 }
 
 /// Everything that runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Manager {
-    /// By owner number.
-    sources: Vec<Source>,
+    /// By owner number; one that has gone stays until another is given its number.
+    sources: Vec<Option<Source>>,
+    /// Those of the configuration, in its order.
+    servers: Vec<Definition>,
+    clients: Clients,
     desk: Desk,
     rules: AllRules,
     scripts: Scripts,
+    control: Option<Control>,
+    /// What the configuration says of the daemon.
+    daemon: config::Daemon,
+    born: Instant,
 }
 
 impl Manager {
-    /// Starts a server in the engine, on bindings that are bound already; the number by which the engine knows it. `tls`
-    /// encrypts its connections.
-    ///
-    /// # Errors
-    /// When the system does not watch a binding, or the folder to be served cannot be opened.
-    pub fn start(
-        &mut self,
-        engine: &mut Engine,
-        conf: &config::Server,
-        bound: Vec<Bound>,
-        tls: Option<Arc<rustls::ServerConfig>>,
-    ) -> std::io::Result<u32> {
-        let server = Server::open(conf, self.rules.of(&conf.id))?;
-        let max = conf.limits.max_connections;
-        let owner = engine.add_owner(conf.id.as_str(), max, Speaks::Http);
-        engine.secure(owner, tls);
-        let shared = Rc::new(connections(&conf.limits));
-        for bound in bound {
-            engine.listen(bound, owner, Rc::clone(&shared))?;
+    /// One of a daemon that does nothing yet.
+    #[must_use]
+    pub fn new(daemon: config::Daemon) -> Manager {
+        Manager {
+            sources: Vec::new(),
+            servers: Vec::new(),
+            clients: Clients::default(),
+            desk: Desk::default(),
+            rules: AllRules::default(),
+            scripts: Scripts::default(),
+            control: None,
+            daemon,
+            born: Instant::now(),
         }
-        debug_assert_eq!(owner as usize, self.sources.len());
-        self.sources.push(Source::Server(Box::new(server)));
-        Ok(owner)
+    }
+
+    /// The number of an owner that has gone is given to another.
+    fn place(&mut self, owner: u32, source: Source) {
+        let at = owner as usize;
+        if self.sources.len() <= at {
+            self.sources.resize_with(at + 1, || None);
+        }
+        self.sources[at] = Some(source);
     }
 
     /// Acts on what the engine has to tell since the last turn, and does what events have left.
     #[inline]
-    pub fn work(&mut self, engine: &mut Engine) {
+    pub fn work(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         let due = self.deadline();
         if engine.has_outcomes()
             || !self.desk.todo.is_empty()
             || !self.desk.bus.is_empty()
             || due.is_some_and(|due| due.is_due(engine.now()))
         {
-            self.work_now(engine);
+            self.work_now(engine, host);
         }
     }
 
@@ -102,7 +132,8 @@ impl Manager {
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
-        self.scripts.deadline()
+        let (clients, scripts) = (self.clients.deadline(), self.scripts.deadline());
+        clients.into_iter().chain(scripts).reduce(Tick::earlier)
     }
 
     /// The surroundings of the processes that triggers run. Before any trigger is set.
@@ -111,7 +142,7 @@ impl Manager {
         self.desk.intake.limit(engine.max_memory() / 4);
     }
 
-    /// From now on these are the triggers; what has not changed goes on. The longest message of any source is `max_message`.
+    /// These are the triggers.
     ///
     /// # Errors
     /// When a folder that a trigger names cannot be opened: nothing has changed then.
@@ -119,29 +150,41 @@ impl Manager {
         &mut self,
         engine: &mut Engine,
         triggers: &[Trigger],
-        max_message: usize,
     ) -> std::io::Result<()> {
-        self.rules.replace(triggers)?;
-        for source in &mut self.sources {
+        let rules = self.rules.renewed(triggers)?;
+        self.adopt_rules(engine, rules);
+        Ok(())
+    }
+
+    /// From now on these are the rules; what has not changed goes on.
+    fn adopt_rules(&mut self, engine: &mut Engine, rules: AllRules) {
+        self.rules = rules;
+        for source in self.sources.iter_mut().flatten() {
             match source {
                 Source::Server(server) => {
                     if let Some(id) = Id::new(server.id()) {
                         server.set_rules(self.rules.of(&id));
                     }
                 }
+                Source::Client(at) => {
+                    if let Some(client) = self.clients.get_mut(*at) {
+                        let rules = self.rules.of(&client.conf.id);
+                        client.set_rules(rules);
+                    }
+                }
+                Source::Control => {}
             }
         }
-        let max_line = rpc::max_line(max_message);
+        let max_line = self.max_line();
         self.scripts.set_rules(&self.rules, max_line, engine);
-        Ok(())
     }
 
     /// The daemon stops: no trigger fires any more, and what runs is ended. Turn on until there are no processes.
-    pub fn stop_scripts(&mut self, engine: &mut Engine) {
+    pub fn stop_scripts(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         self.with_scripts(engine, |scripts, engine, manager| {
             scripts.stop(engine, manager);
         });
-        self.work_now(engine);
+        self.work_now(engine, host);
     }
 
     /// Answers a held request.
@@ -158,11 +201,6 @@ impl Manager {
         })
     }
 
-    /// Writes what a worker's command has come to: a line with its newline.
-    pub fn worker_answer(&mut self, engine: &mut Engine, worker: u32, line: &[u8]) {
-        self.scripts.answer(engine, worker, line);
-    }
-
     /// Lets scripts act on connections, which have this for a handler; its events leave scripts alone.
     fn with_scripts<T>(
         &mut self,
@@ -175,43 +213,48 @@ impl Manager {
         result
     }
 
-    fn work_now(&mut self, engine: &mut Engine) {
+    fn work_now(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         self.with_scripts(engine, |scripts, engine, manager| {
             scripts.on_time(engine, manager);
         });
-        self.work_off(engine);
+        self.work_off(engine, host);
         self.with_scripts(engine, |scripts, engine, manager| {
             scripts.pump(engine, manager);
         });
-        self.tell(engine);
+        self.tell(engine, host);
         self.desk
             .intake
             .keep(|exchange| engine.awaits_answer(exchange));
         self.desk.firing = 0;
         self.desk.bus.hand_on(engine);
+        self.watch_behind(engine);
         engine.settle(self);
     }
 
     /// Does what there is to do until there is nothing.
-    fn work_off(&mut self, engine: &mut Engine) {
+    fn work_off(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         loop {
             if let Some(outcome) = engine.poll() {
                 self.on_outcome(engine, outcome);
             } else if let Some(todo) = self.desk.todo.pop_front() {
-                self.on_todo(engine, todo);
+                self.on_todo(engine, host, todo);
+            } else if self.clients.is_due(engine.now()) {
+                self.on_clients_due(engine);
             } else {
                 break;
             }
-            self.tell(engine);
+            self.tell(engine, host);
         }
     }
 
     /// Hands on what scripts have to tell.
-    fn tell(&mut self, engine: &mut Engine) {
+    fn tell(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         while let Some(told) = self.scripts.take_told() {
             match told {
                 Told::WorkerLine { worker, line } => {
-                    self.on_todo(engine, Todo::WorkerLine { worker, line });
+                    if let Some(answer) = self.answer_line(engine, host, &line) {
+                        self.scripts.answer(engine, worker, &answer);
+                    }
                 }
                 Told::Dropped {
                     source,
@@ -249,12 +292,17 @@ impl Manager {
                     self.on_checked(engine, *pending, &answer);
                 }
             }
+            Outcome::Resolved(number, result) => self.on_resolved(engine, number, result),
+            Outcome::Dialled(dialled) => self.on_dialled(engine, dialled),
             Outcome::Child(id, event) => {
                 self.with_scripts(engine, |scripts, engine, manager| {
                     scripts.on_child(engine, manager, id, event);
                 });
             }
-            Outcome::Drained(exchange) => self.scripts.on_drained(engine, exchange.conn),
+            Outcome::Drained(exchange) => {
+                self.scripts.on_drained(engine, exchange.conn);
+                self.desk.bus.caught_up(exchange.conn, engine);
+            }
             Outcome::Orphaned(exchange) => {
                 self.scripts.on_left(engine, exchange);
             }
@@ -264,11 +312,10 @@ impl Manager {
                     engine.with_exchange(self, exchange, |_, ops| ops.abort());
                 }
             }
-            Outcome::Resolved(..) | Outcome::Dialled(_) => {}
         }
     }
 
-    fn on_todo(&mut self, engine: &mut Engine, todo: Todo) {
+    fn on_todo(&mut self, engine: &mut Engine, host: &mut dyn Host, todo: Todo) {
         match todo {
             Todo::Visit(exchange, visit) => engine.visit(exchange, visit),
             Todo::Ask(pending) => {
@@ -277,13 +324,7 @@ impl Manager {
                 }
             }
             Todo::Fired(fired) => self.on_fired(engine, *fired),
-            Todo::Forward { to, kind, data } => self.forward(engine, to, kind, data),
-            Todo::SendToClient { id, kind, data } => {
-                log::warn!(
-                    "{id}: {kind:?} of {} bytes: no client connects yet",
-                    data.len()
-                );
-            }
+            Todo::Forward { to, kind, data } => self.forward(engine, &to, kind, &data),
             Todo::Body(conn) => {
                 if let Some(piece) = self.desk.intake.take(conn) {
                     self.with_scripts(engine, |scripts, engine, manager| {
@@ -292,10 +333,8 @@ impl Manager {
                 }
             }
             Todo::Gone(conn) => self.scripts.on_gone(engine, conn),
-            Todo::WorkerLine { worker, line } => {
-                let line = String::from_utf8_lossy(&line);
-                log::warn!("worker {worker}: commands are not available yet: {line}");
-            }
+            Todo::Line(conn, line) => self.on_line(engine, host, conn, &line),
+            Todo::LinesEnd(conn) => self.on_lines_end(engine, conn),
         }
     }
 
@@ -314,15 +353,30 @@ impl Manager {
     }
 
     /// A message for the peer of a client, or for every connection of a server that runs.
-    fn forward(&mut self, engine: &mut Engine, to: Id, kind: Kind, data: Vec<u8>) {
-        let is_meant = |source: &Source| match source {
-            Source::Server(server) => to.as_str().eq_ignore_ascii_case(server.id()),
-        };
-        match self.sources.iter().position(is_meant) {
-            Some(owner) => {
-                engine.broadcast(owner as u32, None, kind, &data);
+    fn forward(&mut self, engine: &mut Engine, to: &Id, kind: Kind, data: &[u8]) {
+        match self.server_at(to.as_str()) {
+            Some(at) => {
+                if let Some(running) = &self.servers[at].running {
+                    engine.broadcast(running.owner, None, kind, data);
+                }
             }
-            None => self.on_todo(engine, Todo::SendToClient { id: to, kind, data }),
+            None => self.forward_to_client(engine, to, kind, data),
+        }
+    }
+
+    /// A message for the peer of a client. One that finds no connection, and is not kept, is told as dropped.
+    fn forward_to_client(&mut self, engine: &mut Engine, id: &Id, kind: Kind, data: &[u8]) {
+        let Some(at) = self.clients.find(id.as_str()) else {
+            return;
+        };
+        if self.send_to_client(engine, at, kind, data).is_err() {
+            let source = self.clients.get(at).map(|client| Rc::clone(&client.id));
+            log::debug!("{id}: a message is dropped, for it is not connected");
+            self.desk
+                .bus
+                .publish(EventKind::Dropped, source.as_ref(), |event| {
+                    event.count = Some(1);
+                });
         }
     }
 
@@ -339,54 +393,34 @@ impl Manager {
                 return;
             };
             let Manager { sources, desk, .. } = manager;
-            if let Some(Source::Server(server)) = sources.get_mut(ops.owner() as usize) {
+            if let Some(Some(Source::Server(server))) = sources.get_mut(ops.owner() as usize) {
                 server.on_checked(desk, ops, &head, pending, answer);
             }
         });
     }
 
     fn source(&mut self, owner: u32) -> Option<&mut Source> {
-        self.sources.get_mut(owner as usize)
-    }
-}
-
-/// Binds an address of the configuration.
-///
-/// # Errors
-/// What the system says.
-pub fn bind(address: &Address) -> std::io::Result<Bound> {
-    match address {
-        Address::Tcp(address) => Bound::tcp(*address),
-        Address::Unix(path) => Bound::unix(path),
-    }
-}
-
-fn connections(limits: &config::Limits) -> Conf {
-    Conf {
-        max_message: limits.max_message as usize,
-        max_backlog: limits.max_backlog as usize,
-        slow_peer: match limits.slow_peer {
-            config::SlowPeer::Close => SlowPeer::Close,
-            config::SlowPeer::Drop => SlowPeer::Drop,
-        },
-        max_body: limits.max_body,
-        head_timeout: Millis::from(limits.head_timeout),
-        idle_timeout: Millis::from(limits.idle_timeout),
-        ping_interval: Millis::from(limits.ping_interval),
-        pong_timeout: Millis::from(limits.pong_timeout),
+        self.sources.get_mut(owner as usize)?.as_mut()
     }
 }
 
 impl Handler for Manager {
     #[inline(always)]
     fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
-        let Manager { sources, desk, .. } = self;
+        let Manager {
+            sources,
+            clients,
+            desk,
+            ..
+        } = self;
         match sources.get_mut(ops.owner() as usize) {
-            Some(Source::Server(server)) => match event {
+            Some(Some(Source::Server(server))) => match event {
                 Event::Message { kind, data } => server.on_message(desk, ops, id, kind, data),
                 other => server.on_other(desk, ops, id, &other),
             },
-            None => {}
+            Some(Some(Source::Client(at))) => clients.on_event(*at, desk, ops, id, event),
+            Some(Some(Source::Control)) => lines::on_event(desk, id, &event),
+            Some(None) | None => {}
         }
     }
 }

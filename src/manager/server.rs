@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::config::{self, Messages, Origins};
 use crate::conn::event::{CloseReason, ConnId, Event};
-use crate::engine::Ops;
+use crate::engine::{Ops, Warnings};
 use crate::proto::http::head::RequestHead;
 use crate::proto::monitor_wire::Answer;
 use crate::proto::ws::frame::Kind;
@@ -30,6 +30,8 @@ pub(super) struct Server {
     origins: Origins,
     pub(super) pages: Pages,
     gate: Option<Gate>,
+    /// What is logged of upgrades that the Origin and Host rules refuse.
+    denials: Warnings,
     source: Source,
     rules: Rules,
 }
@@ -54,6 +56,7 @@ impl Server {
             origins: conf.origins.clone(),
             pages: Pages::open(&conf.http)?,
             gate: Gate::of(conf),
+            denials: Warnings::default(),
         })
     }
 
@@ -65,6 +68,11 @@ impl Server {
     /// From now on its events may fire these.
     pub(super) fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
+    }
+
+    /// From now on it serves what another has opened.
+    pub(super) fn take_pages(&mut self, other: Server) {
+        self.pages = other.pages;
     }
 
     /// Whether a user who has entered may stay.
@@ -184,6 +192,10 @@ impl Server {
         answer: &Answer,
     ) {
         let id = ops.exchange().conn;
+        if !desk.login.is_current(&pending) {
+            // The answer is about users that were; those that are decide anew.
+            return self.on_request(desk, ops, id, head);
+        }
         match &mut self.gate {
             Some(gate) => {
                 if let Some(entry) = gate.settle(ops, pending, answer, &mut desk.login) {
@@ -218,7 +230,7 @@ impl Server {
 
     /// Whether a request is a trigger's, which acts on it.
     fn fire(
-        &self,
+        &mut self,
         desk: &mut Desk,
         ops: &mut Ops<'_>,
         id: ConnId,
@@ -244,13 +256,14 @@ impl Server {
         true
     }
 
-    fn deny(&self, ops: &mut Ops<'_>, id: ConnId, denied: &access::Denied<'_>) {
-        log::warn!("{id}: {}: {}: {denied}", ops.peer(), self.id);
+    fn deny(&mut self, ops: &mut Ops<'_>, id: ConnId, denied: &access::Denied<'_>) {
+        self.denials
+            .warn(format_args!("{id}: {}: {}: {denied}", ops.peer(), self.id));
         respond_error(ops, 403, &[]);
     }
 
     /// The Origin and Host rules; a request that breaks them has been answered.
-    fn is_own_page(&self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) -> bool {
+    fn is_own_page(&mut self, ops: &mut Ops<'_>, id: ConnId, head: &RequestHead<'_>) -> bool {
         let denied = access::check(&self.origins, head, ops.is_loopback());
         if let Err(denied) = &denied {
             self.deny(ops, id, denied);

@@ -115,11 +115,11 @@ pub(super) struct AllRules {
 }
 
 impl AllRules {
-    /// Those of a configuration; rules that are there already and have not changed are kept.
+    /// Those of another configuration; rules that are there already and have not changed are the same.
     ///
     /// # Errors
-    /// Of the folder of X-Sendfile; nothing has changed then.
-    pub(super) fn replace(&mut self, triggers: &[Trigger]) -> io::Result<()> {
+    /// Of the folder of X-Sendfile.
+    pub(super) fn renewed(&self, triggers: &[Trigger]) -> io::Result<AllRules> {
         let mut old: Vec<Option<Rc<Rule>>> = self.rules.iter().cloned().map(Some).collect();
         let mut last = self.last;
         let mut rules = Vec::with_capacity(triggers.len());
@@ -134,8 +134,7 @@ impl AllRules {
                 }
             });
         }
-        (self.rules, self.last) = (rules, last);
-        Ok(())
+        Ok(AllRules { rules, last })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Rc<Rule>> {

@@ -16,6 +16,28 @@ use tempfile::TempDir;
 /// Whatever is waited for longer than this does not happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a command printed, and its exit status.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Ran {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// What it printed, when it did what it was asked.
+    pub(crate) fn done(&self) -> &str {
+        assert_eq!(self.status, Some(0), "{self:?}");
+        &self.stdout
+    }
+
+    /// What it complained of, when it ended like this.
+    pub(crate) fn failed(&self, status: i32) -> &str {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        &self.stderr
+    }
+}
+
 /// A daemon that ends with the test.
 pub(crate) struct Daemon {
     child: Child,
@@ -46,7 +68,7 @@ impl Daemon {
     ) -> Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("bellwire.toml");
-        fs::write(&file, config).expect("a configuration");
+        fs::write(&file, for_whoever_runs(config)).expect("a configuration");
         let mut child = command(env!("CARGO_BIN_EXE_bellwire"), &file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -102,6 +124,45 @@ impl Daemon {
                 Err(_) => panic!("no {text:?} in the log: {:#?}", self.log),
             }
         }
+    }
+
+    /// Runs a command against it.
+    pub(crate) fn command(&self, args: &[&str]) -> Ran {
+        self.command_with(args, b"")
+    }
+
+    /// The same, of a command that reads its input.
+    pub(crate) fn command_with(&self, args: &[&str], stdin: &[u8]) -> Ran {
+        let mut child = self.spawn(args);
+        // One that needs no input may be gone already.
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        Ran {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    /// Begins a command against it.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_bellwire"))
+            .args(args)
+            .current_dir(self.folder.path())
+            .env("BELLWIRE_SOCKET", self.folder.path().join("control"))
+            .env_remove("BELLWIRE_CONFIG")
+            .env_remove("JOURNAL_STREAM")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs")
+    }
+
+    /// Puts another configuration in the place of the one that it was started with. It does not read it by itself.
+    pub(crate) fn configure(&self, config: &str) {
+        let file = self.folder.path().join("bellwire.toml");
+        fs::write(file, for_whoever_runs(config)).expect("a configuration");
     }
 
     /// Its process.
@@ -177,5 +238,23 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
         limit.rlim_cur = limit.rlim_max;
         assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
         limit.rlim_cur
+    }
+}
+
+/// The same with a control socket of its own beside it; and for root, who would become a user that may not be there, and
+/// could not read folders of tests then.
+pub(crate) fn for_whoever_runs(config: &str) -> String {
+    // SAFETY: geteuid has no arguments and cannot fail.
+    let root = unsafe { libc::geteuid() } == 0;
+    let mut lines = String::new();
+    if !config.lines().any(|line| line.starts_with("socket = ")) {
+        lines.push_str("socket = \"control\"\n");
+    }
+    if root && !config.lines().any(|line| line.starts_with("user = ")) {
+        lines.push_str("user = \"root\"\n");
+    }
+    match config.split_once("[daemon]\n") {
+        Some((before, after)) => format!("{before}[daemon]\n{lines}{after}"),
+        None => format!("{config}\n[daemon]\n{lines}"),
     }
 }

@@ -6,6 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
+use crate::certs::open_file;
 
 struct Folder(TempDir);
 
@@ -56,6 +57,7 @@ fn an_own_authority_and_certificate() {
         ca: Some(&ca),
         identity: Some((&certificate, &key)),
         verify: true,
+        open: &open_file,
     };
     let loaded = load_client(&files, &mut SystemRoots::default()).unwrap();
     assert_eq!(loaded.chain.len(), 1);
@@ -76,6 +78,7 @@ fn every_fault_is_found() {
         ca: None,
         identity: Some((certificate, key)),
         verify: false,
+        open: &open_file,
     };
     assert_eq!(
         folder.faults(&identity(&certificate, &other)),
@@ -85,6 +88,7 @@ fn every_fault_is_found() {
         ca: Some(&empty),
         identity: Some((&missing, &certificate)),
         verify: true,
+        open: &open_file,
     };
     assert_eq!(
         folder.faults(&files),
@@ -141,6 +145,7 @@ fn the_system_is_read_once() {
         ca: None,
         identity: None,
         verify: true,
+        open: &open_file,
     };
     let faults = load_client(&files, &mut system).unwrap_err();
     assert_eq!(faults.len(), 1);
@@ -148,6 +153,7 @@ fn the_system_is_read_once() {
     assert!(faults[0].what.starts_with("tls: nothing there; allowed: "));
     let unverified = ClientFiles {
         verify: false,
+        open: &open_file,
         ..files
     };
     assert!(load_client(&unverified, &mut system).is_ok());

@@ -9,7 +9,6 @@
 //! Left to right, each file imports from those before it: backoff, queue, permitted, pam, attempt, grant, serve.
 
 mod attempt;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing starts the helper yet"))]
 pub(super) mod backoff;
 mod grant;
 mod pam;
@@ -58,7 +57,6 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 ///
 /// # Errors
 /// The system's.
-#[expect(dead_code, reason = "nothing starts the helper yet")]
 pub(super) fn spawn(config: Option<&Path>) -> io::Result<(OwnedFd, Child)> {
     let (near, far) = packet::pair()?;
     let mut command = Command::new("/proc/self/exe");

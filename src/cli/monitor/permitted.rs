@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Address, Config, Server, Users};
+use crate::config::{Address, Client, Config, Server, Users};
 
 /// The files, addresses and PAM services of every reading of the configuration so far. What an earlier one names stays
 /// granted: the daemon may refuse the later one for reasons of its own, and then nothing that runs may change.
@@ -16,8 +16,10 @@ pub(super) struct Permitted {
 }
 
 impl Permitted {
-    /// Adds what this configuration names: of every server, also of those that do not run, for a command may start them.
+    /// Adds what this configuration names: of every server and client, also of those that do not run, for a command may start them.
     pub(super) fn add(&mut self, config: &Config) {
+        self.files.extend(config.files.iter().cloned());
+        self.files.extend(config.clients.iter().flat_map(trusted));
         for server in &config.servers {
             let addresses = server.bind.iter().map(|bind| bind.address.clone());
             self.files.extend(files(server));
@@ -55,13 +57,16 @@ fn files(server: &Server) -> Vec<PathBuf> {
         files.push(tls.private_key.value.clone());
         files.extend(tls.client_ca.iter().map(|file| file.value.clone()));
     }
-    if let Some(Users::List(entries)) = &server.users {
-        let lines = entries
-            .iter()
-            .filter_map(|entry| entry.origin.line.as_ref());
-        files.extend(lines.map(|(file, _)| file.clone()));
-    }
     files
+}
+
+/// The same of a client.
+fn trusted(client: &Client) -> Vec<PathBuf> {
+    let trust = &client.trust;
+    let identity = trust.identity.iter();
+    let own = identity.flat_map(|own| [&own.certificate, &own.private_key]);
+    let files = trust.ca.iter().chain(own);
+    files.map(|file| file.value.clone()).collect()
 }
 
 #[cfg(test)]

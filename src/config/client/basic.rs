@@ -136,7 +136,7 @@ fn check_password(
 
 fn read_file(file: &Placed<&str>, folder: &Path, faults: &mut Faults<'_>) -> Option<Secret> {
     let path = folder.join(file.value);
-    match first_line(&path) {
+    match faults.open(&path).and_then(first_line) {
         Ok(password) => {
             warn_if_open(&path, "password_file", file.place, faults);
             Some(Secret::new(password))
@@ -167,17 +167,12 @@ pub(super) fn warn_if_open(path: &Path, key: &str, place: Place, faults: &mut Fa
     }
 }
 
-/// The one line of a regular file; opening anything else could wait forever.
-fn first_line(path: &Path) -> Result<String, String> {
-    let found = |error: std::io::Error| error.to_string();
-    if !std::fs::metadata(path).map_err(found)?.is_file() {
-        return Err("not a file".to_owned());
-    }
+/// The one line of a file.
+fn first_line(file: File) -> Result<String, String> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(found)?;
     file.take(MAX_FILE + 1)
         .read_to_end(&mut bytes)
-        .map_err(found)?;
+        .map_err(|error| error.to_string())?;
     if bytes.len() as u64 > MAX_FILE {
         return Err("too long for a password".to_owned());
     }

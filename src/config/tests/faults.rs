@@ -100,7 +100,7 @@ fn faults_of_the_daemon() {
 #[test]
 fn faults_of_the_system_stand_among_the_others() {
     let text = "[daemon]\nlog = 1\nuser = \"x\"\nmax_memory = true\n";
-    let faults = parse_with(text, Path::new("f.toml"), |daemon, _, _| {
+    let faults = parse_with(text, Path::new("f.toml"), &open_file, |daemon, _, _| {
         let user = daemon.user.as_ref().expect("a user");
         Findings {
             refused: vec![(user.place, "no such user".to_owned())],

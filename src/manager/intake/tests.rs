@@ -13,7 +13,7 @@ fn fired(serial: u64) -> Box<Fired> {
         "[[server]]\nbind = [\"127.0.0.1:1\"]\n[[trigger]]\non = \"http_request\"\nhold = true\n";
     let config = config::parse(text, std::path::Path::new("/tmp/bellwire.toml")).unwrap();
     let mut rules = AllRules::default();
-    rules.replace(&config.triggers).unwrap();
+    rules = rules.renewed(&config.triggers).unwrap();
     let conn = ConnId::new(serial, 0);
     let whose = Whose {
         source: Rc::from("s"),

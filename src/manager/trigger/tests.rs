@@ -4,7 +4,7 @@ use crate::config;
 /// The rules of a configuration whose servers are `a` and `b`.
 fn rules(triggers: &str) -> AllRules {
     let mut rules = AllRules::default();
-    rules.replace(&read(triggers)).unwrap();
+    rules = rules.renewed(&read(triggers)).unwrap();
     rules
 }
 
@@ -82,7 +82,7 @@ fn rules_that_have_not_changed_are_kept() {
     let mut all = rules(SOME);
     let before: Vec<Rc<Rule>> = all.iter().cloned().collect();
     let changed = SOME.replace("send = \"2\"", "send = \"two\"");
-    all.replace(&read(&changed)).unwrap();
+    all = all.renewed(&read(&changed)).unwrap();
     let after: Vec<Rc<Rule>> = all.iter().cloned().collect();
     for (at, (before, after)) in before.iter().zip(&after).enumerate() {
         assert_eq!(Rc::ptr_eq(before, after), at != 1, "{at}");
@@ -91,7 +91,7 @@ fn rules_that_have_not_changed_are_kept() {
     // Twins are kept one by one.
     let twin = "[[trigger]]\nname = \"t\"\non = \"message\"\nsend = \"1\"\n";
     let mut twins = rules(&[twin, twin].concat());
-    twins.replace(&read(&[twin, twin].concat())).unwrap();
+    twins = twins.renewed(&read(&[twin, twin].concat())).unwrap();
     let numbers: Vec<u32> = twins.iter().map(|rule| rule.number).collect();
     assert_eq!(numbers, [1, 2]);
 }

@@ -22,6 +22,8 @@ pub(super) struct Receiver {
     unfinished: Option<Unfinished>,
 }
 
+// As of the connection's phase, which see: with a tag of its own. What is declared first lies first then.
+#[repr(u8)]
 #[derive(Debug)]
 enum State {
     /// At the beginning of a frame.
@@ -33,9 +35,9 @@ enum State {
     },
     /// In the payload of a data frame; the key is turned to where the payload goes on.
     Data {
-        left: u64,
         key: MaskingKey,
         fin: bool,
+        left: u64,
     },
     /// In the payload of a control frame: rare, for they are short.
     Control(Box<Control>),
@@ -369,10 +371,15 @@ impl Receiver {
     }
 
     /// The buffer of the unfinished message, and how much of its frame may be read into it, if that is worth it.
+    #[inline(always)]
     pub(super) fn spare(&mut self) -> Option<(&mut Vec<u8>, usize)> {
-        let State::Data { left, .. } = self.state else {
-            return None;
-        };
+        match self.state {
+            State::Data { left, .. } => self.spare_for(left),
+            _ => None,
+        }
+    }
+
+    fn spare_for(&mut self, left: u64) -> Option<(&mut Vec<u8>, usize)> {
         let buffer = self.unfinished.as_mut()?.buffer()?;
         let room = buffer.capacity() - buffer.len();
         let wanted = usize::try_from(left).map_or(room, |left| left.min(room));

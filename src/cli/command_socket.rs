@@ -1,0 +1,91 @@
+//! The control socket as the daemon makes it: before it gives up its rights, in a folder that is there or is made, for
+//! its user and group alone.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::cli::control::socket::{Candidate, Surroundings, check_private, default_socket};
+use crate::cli::privileges::{self, Identity};
+use crate::config::Config;
+use crate::engine::Bound;
+
+/// Why there is no socket.
+#[derive(Debug)]
+pub(super) enum NoSocket {
+    /// A daemon listens there already.
+    AlreadyRunning(PathBuf),
+    /// Something else is the matter.
+    Failed(PathBuf, io::Error),
+}
+
+/// Makes the socket, and tells where. A plain user's daemon, which nobody told where to have one, can do without:
+/// `None`, and a warning, when there is no place for it.
+///
+/// # Errors
+/// Another daemon is there, or it is one that is needed and cannot be made.
+pub(super) fn make(
+    config: &Config,
+    identity: Option<&Identity>,
+) -> Result<Option<(PathBuf, Bound)>, NoSocket> {
+    let named = config.daemon.socket.clone();
+    let is_needed = named.is_some() || identity.is_some();
+    let candidate = match named {
+        Some(path) => Candidate {
+            path,
+            private: false,
+        },
+        None => default_socket(&Surroundings::read()),
+    };
+    let Candidate { path, private } = candidate;
+    match make_at(&path, private, identity) {
+        Ok(bound) => Ok(Some((path, bound))),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Err(NoSocket::AlreadyRunning(path)),
+        Err(error) if is_needed => Err(NoSocket::Failed(path, error)),
+        Err(error) => {
+            log::warn!(
+                "no control socket, so that no command can reach this daemon: {}: {error}",
+                path.display()
+            );
+            Ok(None)
+        }
+    }
+}
+
+fn make_at(path: &Path, private: bool, identity: Option<&Identity>) -> io::Result<Bound> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    make_folder(folder, private, identity)?;
+    if private {
+        check_private(folder)?;
+    }
+    // unix(7): the mode is given when the socket is made, so that there is no moment in which others may speak.
+    // SAFETY: umask takes no pointers, and no other thread makes files at this time.
+    let before = unsafe { libc::umask(0o117) };
+    let bound = Bound::unix(path);
+    // SAFETY: as above.
+    unsafe { libc::umask(before) };
+    let bound = bound?;
+    if let Some(identity) = identity {
+        privileges::give_socket(path, identity)?;
+    }
+    Ok(bound)
+}
+
+/// Makes the folder, if it is not there: for whoever the daemon becomes, so that it can remove its socket.
+fn make_folder(folder: &Path, private: bool, identity: Option<&Identity>) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || fs::symlink_metadata(folder).is_ok() {
+        return Ok(());
+    }
+    let mode = if private { 0o700 } else { 0o755 };
+    match DirBuilder::new().mode(mode).create(folder) {
+        Ok(()) => {}
+        // Another daemon was as quick.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    match identity {
+        Some(identity) => privileges::give_folder(folder, identity),
+        None => Ok(()),
+    }
+}
