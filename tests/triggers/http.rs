@@ -429,7 +429,7 @@ fn a_peer_that_leaves_ends_its_script() {
 [[trigger]]
 name = "patient"
 on = "http_request"
-run = ["sh", "-c", "echo runs >&2; trap 'echo told to end >&2; exit 0' TERM; while :; do sleep 0.05; done"]
+run = ["sh", "-c", "trap 'echo told to end >&2; exit 0' TERM; echo runs >&2; while :; do sleep 0.05; done"]
 "#);
     let mut peer = daemon.connect();
     peer.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
