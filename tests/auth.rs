@@ -232,6 +232,68 @@ fn ten_failures_are_enough_but_not_for_who_got_in_before() {
     assert_eq!(told.count(), 2, "once for each of them: {:#?}", daemon.log);
 }
 
+/// Sends all of these at once, while the daemon sleeps, so that it sees them in one turn; their statuses.
+fn statuses_of_a_burst(daemon: &Daemon, logins: &[String]) -> Vec<u16> {
+    let mut peers: Vec<_> = logins.iter().map(|_| daemon.connect()).collect();
+    daemon.signal(libc::SIGSTOP);
+    for (peer, login) in peers.iter_mut().zip(logins) {
+        let login = base64(login);
+        let request = format!(
+            "GET /sub/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {login}\r\n\r\n"
+        );
+        peer.write_all(request.as_bytes()).unwrap();
+    }
+    daemon.signal(libc::SIGCONT);
+    let status = |peer: &mut TcpStream| {
+        let mut line = [0; 12];
+        peer.read_exact(&mut line).unwrap();
+        str::from_utf8(&line[9..]).unwrap().parse().unwrap()
+    };
+    peers.iter_mut().map(status).collect()
+}
+
+#[test]
+fn attempts_that_come_at_once_are_no_way_around_the_limit() {
+    let hash = argon("secret of hash");
+    let daemon = listed(
+        "basic = true",
+        &format!("\"alice={hash}\""),
+        "[server.limits]\nthrottle_exempt = []\n",
+    );
+    let count = |statuses: &[u16], status| statuses.iter().filter(|it| **it == status).count();
+    let wrong = vec!["alice:wrong".to_owned(); 40];
+    let statuses = statuses_of_a_burst(&daemon, &wrong);
+    assert_eq!(
+        (count(&statuses, 401), count(&statuses, 429)),
+        (10, 30),
+        "{statuses:?}"
+    );
+    let others: Vec<String> = (0..60).map(|at| format!("u{at}:wrong")).collect();
+    let statuses = statuses_of_a_burst(&daemon, &others);
+    assert_eq!(
+        (count(&statuses, 401), count(&statuses, 429)),
+        (32, 28),
+        "{statuses:?}"
+    );
+}
+
+#[test]
+fn who_is_remembered_is_not_kept_out_by_others_who_wait() {
+    let hash = argon("secret of hash");
+    let daemon = listed(
+        "basic = true",
+        &format!("\"alice={hash}\""),
+        "[server.limits]\nthrottle_exempt = []\n",
+    );
+    let alice = "alice:secret of hash";
+    assert_eq!(status(&daemon, "/sub/", Some(alice)), 200);
+    let mut all: Vec<String> = (0..40).map(|at| format!("u{at}:wrong")).collect();
+    all.push(alice.to_owned());
+    let statuses = statuses_of_a_burst(&daemon, &all);
+    assert_eq!(statuses.last(), Some(&200), "{statuses:?}");
+    assert!(statuses.contains(&429), "{statuses:?}");
+}
+
 #[test]
 fn what_everything_says_has_no_password() {
     let hash = argon("Hashed-Secret");

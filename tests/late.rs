@@ -69,6 +69,10 @@ fn conf() -> Conf {
 
 impl House {
     fn new() -> House {
+        House::of(conf())
+    }
+
+    fn of(conf: Conf) -> House {
         let limits = Limits {
             max_connections: 100,
             max_memory: 64 << 20,
@@ -77,7 +81,7 @@ impl House {
         let owner = engine.add_owner("s", 100, Speaks::Http);
         let bound = Bound::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = bound.address().unwrap();
-        engine.listen(bound, owner, Rc::new(conf())).unwrap();
+        engine.listen(bound, owner, Rc::new(conf)).unwrap();
         House {
             engine,
             keeps: Keeps::default(),
@@ -313,6 +317,27 @@ fn a_body_is_held_back_until_it_is_wanted() {
     });
     house.with(exchange, |ops| ops.respond(&ok(b"taken")));
     read_until(&mut peer, "taken");
+}
+
+#[test]
+fn a_body_that_is_held_back_no_longer_has_its_time_limit_again() {
+    let mut house = House::of(Conf {
+        idle_timeout: Millis::new(300),
+        ..conf()
+    });
+    house.keeps.holds = true;
+    let (mut peer, exchange) = house.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    // Deferred once more, and not held back any more, as a login does that is followed by a look at the disk.
+    let again = house.with(exchange, |ops| ops.defer(false));
+    assert_eq!(again, Some(exchange));
+    assert_eq!(
+        house.with(exchange, |ops| ops.respond(&ok(b"late"))),
+        Some(true)
+    );
+    assert!(read_until(&mut peer, "late").starts_with("HTTP/1.1 200 "));
+    // The body never comes, and is not waited for for ever.
+    peer.set_nonblocking(true).unwrap();
+    house.turn_until("the end", |_| matches!(peer.read(&mut [0; 16]), Ok(0)));
 }
 
 #[test]

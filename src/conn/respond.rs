@@ -28,13 +28,11 @@ impl Connection {
 
     /// The answer to the current request comes later. With `hold_body`, its body is not read until
     /// [`Connection::hold_body`] or the answer.
-    pub fn defer(&mut self, hold_body: bool) {
+    pub fn defer(&mut self, hold_body: bool, out: &mut Out<'_>, now: Tick) {
         if self.awaits_answer() {
             self.deferred = true;
-            self.holds_body = hold_body && matches!(self.phase, Phase::ReadBody(..));
-            if self.holds_body {
-                self.waits_for = Due::Never;
-            }
+            // It may be deferred again, and the body be wanted now.
+            self.hold_body(hold_body, out, now);
         }
     }
 

@@ -74,6 +74,11 @@ impl Beside {
         if self.dials.deadline().is_some_and(|due| due.is_due(now)) {
             self.dials.on_deadline(now, registry, &mut self.dialled);
         }
+        if let Some(monitor) = &mut self.monitor
+            && monitor.deadline().is_some_and(|due| due.is_due(now))
+        {
+            monitor.on_deadline(now, &mut self.replies);
+        }
     }
 
     /// When there is something to do again; now when that is so already.
@@ -82,7 +87,11 @@ impl Beside {
             return Some(now);
         }
         let (children, dials) = (self.children.deadline(), self.dials.deadline());
-        children.into_iter().chain(dials).reduce(Tick::earlier)
+        let monitor = self.monitor.as_ref().and_then(Monitor::deadline);
+        [children, dials, monitor]
+            .into_iter()
+            .flatten()
+            .reduce(Tick::earlier)
     }
 
     pub(super) fn spawn(
@@ -120,9 +129,9 @@ impl Beside {
         self.monitor.as_ref().is_some_and(Monitor::is_alive)
     }
 
-    pub(super) fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
+    pub(super) fn ask(&mut self, ask: Ask, now: Tick) -> Result<u32, NotAsked> {
         match &mut self.monitor {
-            Some(monitor) => monitor.ask(ask),
+            Some(monitor) => monitor.ask(ask, now),
             None => Err(NotAsked::Gone),
         }
     }

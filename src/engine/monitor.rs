@@ -1,9 +1,10 @@
 //! The daemon's side of the helper's socket: requests out, answers and descriptors in.
 //!
 //! What is asked and not answered is counted, and all of it is answered as unavailable when the helper ends: whoever
-//! waits is told. To start the helper, and to start it again, is not done here.
+//! waits is told; and so is who waits for longer than the helper itself lets anybody wait. To start the helper, and to
+//! start it again, is not done here.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -13,12 +14,16 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use zeroize::Zeroizing;
 
+use crate::conn::deadline::{Millis, Tick};
 use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request, Secret};
 
 use super::packet;
 
 /// Requests that are not answered yet.
 const MAX_OUTSTANDING: usize = 256;
+
+/// An answer that has not come by then is given up. The helper gives up in less: what makes it late is that it hangs.
+const PATIENCE: Millis = Millis::seconds(60);
 
 /// An answer of the helper, or that there will be none.
 #[derive(Debug)]
@@ -61,7 +66,8 @@ pub(super) struct Monitor {
     /// Absent when the helper has ended.
     socket: Option<OwnedFd>,
     next: u32,
-    outstanding: BTreeSet<u32>,
+    /// Until when the answer is waited for; not any more, when that time is over.
+    outstanding: BTreeMap<u32, Option<Tick>>,
     /// What the socket had no room for.
     unsent: VecDeque<Secret>,
 }
@@ -75,7 +81,7 @@ impl Monitor {
         let mut monitor = Monitor {
             socket: None,
             next: 0,
-            outstanding: BTreeSet::new(),
+            outstanding: BTreeMap::new(),
             unsent: VecDeque::new(),
         };
         monitor.replace(socket, registry, token)?;
@@ -109,7 +115,7 @@ impl Monitor {
     }
 
     /// Asks, and gives the number that the answer will have.
-    pub(super) fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
+    pub(super) fn ask(&mut self, ask: Ask, now: Tick) -> Result<u32, NotAsked> {
         if self.socket.is_none() {
             return Err(NotAsked::Gone);
         } else if self.outstanding.len() >= MAX_OUTSTANDING {
@@ -120,7 +126,7 @@ impl Monitor {
             .encode()
             .map_err(|_| NotAsked::TooLong)?;
         self.next = self.next.wrapping_add(1);
-        self.outstanding.insert(id);
+        self.outstanding.insert(id, Some(now.after(PATIENCE)));
         self.unsent.push_back(packet);
         // Should the helper be gone, the socket tells that it is readable, and its end is seen there.
         self.send_unsent();
@@ -195,15 +201,39 @@ impl Monitor {
         }
     }
 
+    /// When to call [`Monitor::on_deadline`].
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        let waiting = self.outstanding.values().flatten().copied();
+        waiting.reduce(Tick::earlier)
+    }
+
+    /// Gives up what is late. It still counts as outstanding, for the helper may yet come to it.
+    pub(super) fn on_deadline(&mut self, now: Tick, replies: &mut VecDeque<MonitorReply>) {
+        let before = replies.len();
+        for (id, until) in &mut self.outstanding {
+            if until.take_if(|until| until.is_due(now)).is_some() {
+                replies.push_back(unavailable(*id));
+            }
+        }
+        log::error!(
+            "the helper does not answer: {} requests are given up",
+            replies.len() - before
+        );
+    }
+
     fn take(
         &mut self,
         Reply { id, answer }: Reply,
         descriptor: Option<OwnedFd>,
         replies: &mut VecDeque<MonitorReply>,
     ) {
-        if !self.outstanding.remove(&id) {
-            log::error!("the helper answered {id}, which was not asked");
-            return;
+        match self.outstanding.remove(&id) {
+            Some(Some(_)) => {}
+            Some(None) => return,
+            None => {
+                log::error!("the helper answered {id}, which was not asked");
+                return;
+            }
         }
         let (answer, descriptor) = match (answer.brings_descriptor(), descriptor) {
             (true, None) => {
@@ -225,11 +255,8 @@ impl Monitor {
         self.socket = None;
         self.unsent.clear();
         let unanswered = std::mem::take(&mut self.outstanding).into_iter();
-        replies.extend(unanswered.map(|id| MonitorReply {
-            id,
-            answer: Answer::Unavailable,
-            descriptor: None,
-        }));
+        let waited_for = unanswered.filter_map(|(id, until)| until.map(|_| id));
+        replies.extend(waited_for.map(unavailable));
     }
 
     fn send_unsent(&mut self) {
@@ -242,6 +269,14 @@ impl Monitor {
                 Err(_) => return,
             }
         }
+    }
+}
+
+fn unavailable(id: u32) -> MonitorReply {
+    MonitorReply {
+        id,
+        answer: Answer::Unavailable,
+        descriptor: None,
     }
 }
 

@@ -165,7 +165,7 @@ impl Ops<'_> {
     /// [`Engine::with_exchange`](super::Engine::with_exchange). With `hold_body`, its body is not read until then or until
     /// [`Ops::hold_body`] says so.
     pub fn defer(&mut self, hold_body: bool) -> ExchangeId {
-        self.conn.defer(hold_body);
+        self.conn.defer(hold_body, &mut self.out, self.now);
         self.exchange()
     }
 

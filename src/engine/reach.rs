@@ -338,7 +338,8 @@ impl Engine {
     /// # Errors
     /// It was not asked.
     pub fn ask(&mut self, ask: Ask) -> Result<u32, NotAsked> {
-        self.beside.ask(ask)
+        let now = self.now();
+        self.beside.ask(ask, now)
     }
 
     /// Asks the helper, and waits for its answer: for what is rare and what it answers at once. Connections wait too.

@@ -1,4 +1,4 @@
-//! What the connection of a client is begun with: its request, its limits, and TLS.
+//! What the connection of a client is begun with: its request, its limits, and TLS; and what may be told of the answer.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use rustls::pki_types::ServerName;
 use crate::certs;
 use crate::config::{self, Limits};
 use crate::conn::deadline::Millis;
+use crate::conn::event::{CloseReason, Refusal};
 use crate::conn::{Conf, SlowPeer};
 use crate::engine::Outgoing;
 use crate::proto::http::url::host_field;
@@ -98,5 +99,54 @@ pub(super) fn connections(client: &config::Client) -> Conf {
         idle_timeout: Millis::from(limits.idle_timeout),
         ping_interval: ping,
         pong_timeout: ping,
+    }
+}
+
+/// Where a server redirects to may repeat what it was asked for, and with it a password or a token: then only the server
+/// that it names is told.
+pub(super) fn without_secrets<'r>(
+    client: &config::Client,
+    reason: CloseReason<'r>,
+) -> CloseReason<'r> {
+    let asked = &client.parameters;
+    match reason {
+        CloseReason::Refused(Refusal::Status {
+            status,
+            line,
+            location: Some(location),
+        }) if asked.starts_with("/auth/") || asked.contains('?') => {
+            CloseReason::Refused(Refusal::Status {
+                status,
+                line,
+                location: origin(location),
+            })
+        }
+        other => other,
+    }
+}
+
+/// The part of a URL before its path, if it has one.
+fn origin(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    let end = url[host..].find(['/', '?', '#']);
+    Some(end.map_or(url, |end| &url[..host + end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_stands_before_the_path() {
+        for (url, told) in [
+            ("https://h:1/auth/a/b", Some("https://h:1")),
+            ("wss://h?x", Some("wss://h")),
+            ("http://h", Some("http://h")),
+            ("/auth/a/b", None),
+            ("//h/a", None),
+            ("", None),
+        ] {
+            assert_eq!(origin(url), told, "{url}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::config;
 use crate::conn::Conf;
 use crate::conn::buffer::Sent;
 use crate::conn::deadline::{Millis, Tick};
-use crate::conn::event::{CloseReason, ConnId, Event, Refusal};
+use crate::conn::event::{CloseReason, ConnId, Event};
 use crate::engine::{DialId, Ops};
 use crate::proto::http::url::host_field;
 use crate::proto::ws::frame::Kind;
@@ -423,7 +423,7 @@ impl Client {
         reason: &CloseReason<'_>,
     ) {
         let was_open = matches!(self.phase, Phase::Open | Phase::Closing);
-        let reason = self.without_secrets(*reason);
+        let reason = approach::without_secrets(&self.conf, *reason);
         let text = reason.to_string();
         if was_open {
             let peer = ops.peer().to_string();
@@ -447,26 +447,6 @@ impl Client {
             reason: &text,
         };
         self.over(desk, ops.now(), &end);
-    }
-
-    /// Where a server redirects to may repeat what it was asked for, and with it a password or a token: then only the
-    /// server that it names is told.
-    fn without_secrets<'r>(&self, reason: CloseReason<'r>) -> CloseReason<'r> {
-        let asked = &self.conf.parameters;
-        match reason {
-            CloseReason::Refused(Refusal::Status {
-                status,
-                line,
-                location: Some(location),
-            }) if asked.starts_with("/auth/") || asked.contains('?') => {
-                CloseReason::Refused(Refusal::Status {
-                    status,
-                    line,
-                    location: origin(location),
-                })
-            }
-            other => other,
-        }
     }
 
     /// An attempt or a connection has ended: what comes next.
@@ -535,13 +515,6 @@ impl Client {
             fill(it);
         });
     }
-}
-
-/// The part of a URL before its path, if it has one.
-fn origin(url: &str) -> Option<&str> {
-    let host = url.find("://")? + 3;
-    let end = url[host..].find(['/', '?', '#']);
-    Some(end.map_or(url, |end| &url[..host + end]))
 }
 
 fn backoff(conf: &config::Client) -> Option<Backoff> {

@@ -200,7 +200,7 @@ pub(super) fn request(aim: Aim, desk: &mut Desk, ops: &mut Ops<'_>) {
 pub(super) fn body(desk: &mut Desk, ops: &mut Ops<'_>, id: ConnId, piece: Option<&[u8]>) {
     let came = match piece {
         // Of a body that is not wanted any more pieces are empty.
-        Some(data) if data.is_empty() => return,
+        Some([]) => return,
         Some(data) => desk.intake.piece(id, data),
         None => desk.intake.end(id),
     };

@@ -3,7 +3,7 @@
 //! What is slow (a hash, the system's accounts) is asked of the helper; the request waits, its body unread, and goes on
 //! where it stopped when the answer comes. Passwords are wiped with what holds them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -84,7 +84,17 @@ pub(super) struct Login {
     remember: Remember,
     /// Raised when users are read again.
     generation: u64,
+    /// Those that the helper was asked about, by the number of the question.
     pending: HashMap<u32, Box<Pending>>,
+    /// Those that it will be asked about after the turn, in the same order: a turn may have many of them.
+    unasked: VecDeque<Mark>,
+}
+
+/// Whose login a check is of.
+struct Mark {
+    owner: u32,
+    source: Option<Source>,
+    user: Option<Rc<String>>,
 }
 
 impl Default for Login {
@@ -93,6 +103,7 @@ impl Default for Login {
             remember: Remember::new(&seed(), REMEMBERED),
             generation: 0,
             pending: HashMap::new(),
+            unasked: VecDeque::new(),
         }
     }
 }
@@ -104,12 +115,14 @@ impl Login {
         self.remember.clear();
     }
 
-    /// Asks the helper. `Err` gives the request back: there is nobody to ask.
+    /// Asks the helper, about each request that it has to be asked about and in their order. `Err` gives the request back:
+    /// there is nobody to ask.
     pub(super) fn ask(
         &mut self,
         mut pending: Box<Pending>,
         engine: &mut Engine,
     ) -> Result<(), Box<Pending>> {
+        self.unasked.pop_front();
         let Some(ask) = pending.ask.take() else {
             return Err(pending);
         };
@@ -137,11 +150,22 @@ impl Login {
 
     /// Whether as many checks are under way as may be.
     fn is_busy(&self, owner: u32, source: Source, user: &str) -> bool {
-        let of_source = |it: &&Box<Pending>| it.source == Some(source);
-        let all = self.pending.values().filter(of_source).count();
-        let same = self.pending.values().filter(of_source);
-        let same = same.filter(|it| it.owner == owner && it.credentials.username == user);
-        all >= AT_ONCE_BY_SOURCE || same.count() >= AT_ONCE
+        let asked = self.pending.values().map(|it| {
+            let user = it.credentials.username.as_str();
+            (it.owner, it.source, user)
+        });
+        let unasked = self.unasked.iter().map(|it| {
+            let user = it.user.as_ref().map_or("", |user| user.as_str());
+            (it.owner, it.source, user)
+        });
+        let (mut all, mut same) = (0, 0);
+        for (its_owner, its_source, its_user) in asked.chain(unasked) {
+            if its_source == Some(source) {
+                all += 1;
+                same += usize::from((its_owner, its_user) == (owner, user));
+            }
+        }
+        all >= AT_ONCE_BY_SOURCE || same >= AT_ONCE
     }
 }
 
@@ -231,7 +255,7 @@ impl Gate {
         let source = ops.peer().address().map(|address| address.ip());
         let source = source.filter(|ip| !self.is_exempt(*ip)).map(Source::of);
         if let Some(source) = source
-            && let Some(refused) = self.throttled(ops, source, &credentials, login, now)
+            && let Some(refused) = self.throttled(ops, source, &credentials, now)
         {
             return refused;
         }
@@ -277,6 +301,17 @@ impl Gate {
                 (ask, None)
             }
         };
+        // Only now: whom nobody has to be asked about is not kept out by those who wait.
+        if let Some(source) = source
+            && login.is_busy(ops.owner(), source, &credentials.username)
+        {
+            return too_many(ops, 1);
+        }
+        login.unasked.push_back(Mark {
+            owner: ops.owner(),
+            source,
+            user: entry.user.clone(),
+        });
         Decision::Ask(Box::new(Pending {
             exchange: None,
             owner: ops.owner(),
@@ -379,27 +414,18 @@ impl Gate {
         ops: &mut Ops<'_>,
         source: Source,
         credentials: &Credentials,
-        login: &Login,
         now: Instant,
     ) -> Option<Decision> {
         let (user, password) = (&credentials.username, credentials.password.as_bytes());
-        let retry_after = match self.throttle.check(source, user, password, now) {
-            Ok(()) if !login.is_busy(ops.owner(), source, user) => return None,
-            Ok(()) => 1,
-            Err(refused) => {
-                if refused.first {
-                    log::warn!(
-                        "{}: too many failed logins, the last as {:?}: refused for a minute",
-                        ops.peer(),
-                        user
-                    );
-                }
-                refused.retry_after
-            }
-        };
-        let retry_after = retry_after.to_string();
-        respond_error(ops, 429, &[("Retry-After", retry_after.as_bytes())]);
-        Some(Decision::Refused)
+        let refused = self.throttle.check(source, user, password, now).err()?;
+        if refused.first {
+            log::warn!(
+                "{}: too many failed logins, the last as {:?}: refused for a minute",
+                ops.peer(),
+                user
+            );
+        }
+        Some(too_many(ops, refused.retry_after))
     }
 
     fn is_exempt(&self, ip: IpAddr) -> bool {
@@ -437,6 +463,13 @@ impl Gate {
         }
         Decision::Refused
     }
+}
+
+/// Too many attempts (RFC 6585 §4); the next makes sense after so many seconds.
+fn too_many(ops: &mut Ops<'_>, retry_after: u32) -> Decision {
+    let retry_after = retry_after.to_string();
+    respond_error(ops, 429, &[("Retry-After", retry_after.as_bytes())]);
+    Decision::Refused
 }
 
 fn secret(credentials: &Credentials) -> Zeroizing<Vec<u8>> {

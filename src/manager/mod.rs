@@ -182,7 +182,7 @@ impl Manager {
     /// The daemon stops: no trigger fires any more, and what runs is ended. Turn on until there are no processes.
     pub fn stop_scripts(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.stop(engine, manager)
+            scripts.stop(engine, manager);
         });
         self.work_now(engine, host);
     }
@@ -215,11 +215,11 @@ impl Manager {
 
     fn work_now(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.on_time(engine, manager)
+            scripts.on_time(engine, manager);
         });
         self.work_off(engine, host);
         self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.pump(engine, manager)
+            scripts.pump(engine, manager);
         });
         self.tell(engine, host);
         self.desk

@@ -265,6 +265,27 @@ fn a_file_that_a_script_names_is_sent_like_any_file() {
 }
 
 #[test]
+fn files_of_a_script_are_beneath_its_own_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".own"), "of the trigger").unwrap();
+    let root = folder.path().display();
+    let daemon = run_with(
+        &[("report.txt", "of the server")],
+        &format!(
+            "[server.http]\nserve = \"folder\"\nfolder = \".\"\n[[trigger]]\non = \"http_request\"\nrun = [\"sh\", \"-c\", \"echo X-Sendfile: $BELLWIRE_QUERY_path; echo\"]\nsend_file_root = \"{root}\"\n"
+        ),
+    );
+    assert_eq!(get(&daemon, "/?path=.own").1, "of the trigger");
+    let (head, _) = get(&daemon, "/?path=report.txt");
+    assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+    let (head, _) = get(
+        &daemon,
+        &format!("/?path={}/report.txt", daemon.folder.path().display()),
+    );
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+}
+
+#[test]
 fn head_requests_and_pipelining() {
     let daemon = cgi();
     let (head, body) = ask(

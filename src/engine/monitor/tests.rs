@@ -7,6 +7,8 @@ use super::*;
 
 const TOKEN: Token = Token(1 << 34);
 
+const NOW: Tick = Tick(1000);
+
 /// A monitor in a loop of its own, and the helper's end of its socket.
 struct Rig {
     poll: Poll,
@@ -66,8 +68,8 @@ impl Rig {
 #[test]
 fn a_request_goes_out_and_its_answer_comes_back() {
     let mut rig = Rig::new();
-    let first = rig.monitor.ask(Ask::Reload).unwrap();
-    let second = rig.monitor.ask(Ask::Reload).unwrap();
+    let first = rig.monitor.ask(Ask::Reload, NOW).unwrap();
+    let second = rig.monitor.ask(Ask::Reload, NOW).unwrap();
     assert_ne!(first, second);
     for id in [first, second] {
         let ask = Ask::Reload;
@@ -93,7 +95,7 @@ fn descriptors_come_with_answers_that_bring_them_and_with_no_others() {
     let mut rig = Rig::new();
     let file = tempfile::tempfile().unwrap();
     let ids: Vec<u32> = (0..3)
-        .map(|_| rig.monitor.ask(Ask::Reload).unwrap())
+        .map(|_| rig.monitor.ask(Ask::Reload, NOW).unwrap())
         .collect();
     rig.answer(ids[0], Answer::Descriptor, Some(file.as_fd()));
     rig.answer(ids[1], Answer::Descriptor, None);
@@ -111,7 +113,7 @@ fn descriptors_come_with_answers_that_bring_them_and_with_no_others() {
 fn when_the_helper_ends_everything_is_unavailable() {
     let mut rig = Rig::new();
     let ids: Vec<u32> = (0..3)
-        .map(|_| rig.monitor.ask(Ask::Reload).unwrap())
+        .map(|_| rig.monitor.ask(Ask::Reload, NOW).unwrap())
         .collect();
     rig.answer(ids[1], Answer::Refused, None);
     rig.helper = None;
@@ -126,14 +128,14 @@ fn when_the_helper_ends_everything_is_unavailable() {
             (ids[2], Answer::Unavailable, false),
         ]
     );
-    assert_eq!(rig.monitor.ask(Ask::Reload), Err(NotAsked::Gone));
+    assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Err(NotAsked::Gone));
 
     let (near, far) = packet::pair().unwrap();
     rig.monitor
         .replace(near, rig.poll.registry(), TOKEN)
         .unwrap();
     rig.helper = Some(far);
-    let id = rig.monitor.ask(Ask::Reload).unwrap();
+    let id = rig.monitor.ask(Ask::Reload, NOW).unwrap();
     assert!(!ids.contains(&id));
     assert_eq!(rig.asked().id, id);
 }
@@ -141,7 +143,7 @@ fn when_the_helper_ends_everything_is_unavailable() {
 #[test]
 fn an_answer_that_is_no_message_ends_the_helper() {
     let mut rig = Rig::new();
-    let id = rig.monitor.ask(Ask::Reload).unwrap();
+    let id = rig.monitor.ask(Ask::Reload, NOW).unwrap();
     packet::send(rig.helper(), b"nonsense", None).unwrap();
     while rig.monitor.is_alive() {
         rig.turn();
@@ -152,7 +154,7 @@ fn an_answer_that_is_no_message_ends_the_helper() {
 #[test]
 fn an_answer_to_nothing_is_dropped() {
     let mut rig = Rig::new();
-    let id = rig.monitor.ask(Ask::Reload).unwrap();
+    let id = rig.monitor.ask(Ask::Reload, NOW).unwrap();
     rig.answer(id + 1, Answer::Hash(true), None);
     rig.answer(id, Answer::Refused, None);
     rig.answer(id, Answer::Hash(true), None);
@@ -164,6 +166,46 @@ fn an_answer_to_nothing_is_dropped() {
 }
 
 #[test]
+fn a_helper_that_hangs_is_not_waited_for() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.monitor.deadline(), None);
+    let early = rig.monitor.ask(Ask::Reload, NOW).unwrap();
+    let due = rig.monitor.deadline().unwrap();
+    assert_eq!(due, NOW.after(PATIENCE));
+    let later = NOW.after(Millis::seconds(1));
+    let late = rig.monitor.ask(Ask::Reload, later).unwrap();
+    rig.monitor.on_deadline(due, &mut rig.replies);
+    assert_eq!(rig.take(), [(early, Answer::Unavailable, false)]);
+    assert_eq!(rig.monitor.deadline(), Some(later.after(PATIENCE)));
+    // It comes to it in the end: one of them is not waited for any more.
+    rig.answer(early, Answer::Hash(true), None);
+    rig.answer(late, Answer::Hash(true), None);
+    while rig.replies.is_empty() {
+        rig.turn();
+    }
+    assert_eq!(rig.take(), [(late, Answer::Hash(true), false)]);
+    assert_eq!(rig.monitor.deadline(), None);
+}
+
+#[test]
+fn what_is_given_up_counts_until_it_is_answered() {
+    let mut rig = Rig::new();
+    for _ in 0..MAX_OUTSTANDING {
+        rig.monitor.ask(Ask::Reload, NOW).unwrap();
+    }
+    rig.monitor
+        .on_deadline(NOW.after(PATIENCE), &mut rig.replies);
+    assert_eq!(rig.take().len(), MAX_OUTSTANDING);
+    assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Err(NotAsked::Full));
+    // And is not told once more when the helper ends.
+    rig.helper = None;
+    while rig.monitor.is_alive() {
+        rig.turn();
+    }
+    assert!(rig.take().is_empty());
+}
+
+#[test]
 fn outstanding_requests_are_bounded_and_none_is_lost_when_the_socket_is_full() {
     let mut rig = Rig::new();
     let long = || Ask::Hash {
@@ -171,10 +213,10 @@ fn outstanding_requests_are_bounded_and_none_is_lost_when_the_socket_is_full() {
         password: Zeroizing::new(Vec::new()),
     };
     let ids: Vec<u32> = (0..MAX_OUTSTANDING)
-        .map(|_| rig.monitor.ask(long()).unwrap())
+        .map(|_| rig.monitor.ask(long(), NOW).unwrap())
         .collect();
     assert!(!rig.monitor.unsent.is_empty(), "all of it fits the socket");
-    assert_eq!(rig.monitor.ask(Ask::Reload), Err(NotAsked::Full));
+    assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Err(NotAsked::Full));
     for id in ids {
         while rig.monitor.unsent.len() > MAX_OUTSTANDING / 2 {
             assert_eq!(rig.asked().ask, long());
@@ -185,7 +227,7 @@ fn outstanding_requests_are_bounded_and_none_is_lost_when_the_socket_is_full() {
     while rig.replies.len() < MAX_OUTSTANDING {
         rig.turn();
     }
-    assert!(rig.monitor.ask(Ask::Reload).is_ok());
+    assert!(rig.monitor.ask(Ask::Reload, NOW).is_ok());
 }
 
 #[test]
@@ -194,7 +236,7 @@ fn what_does_not_fit_a_message_is_not_asked() {
     let ask = Ask::Open {
         path: "x".repeat(MAX).into(),
     };
-    assert_eq!(rig.monitor.ask(ask), Err(NotAsked::TooLong));
-    assert_eq!(rig.monitor.ask(Ask::Reload), Ok(0));
+    assert_eq!(rig.monitor.ask(ask, NOW), Err(NotAsked::TooLong));
+    assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Ok(0));
     assert_eq!(rig.asked().id, 0);
 }

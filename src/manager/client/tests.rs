@@ -89,20 +89,6 @@ fn what_was_to_be_secret_is_not_sent_in_the_clear() {
     assert!(client.approach([0; 16]).is_err());
 }
 
-#[test]
-fn an_origin_is_what_stands_before_the_path() {
-    for (url, told) in [
-        ("https://h:1/auth/a/b", Some("https://h:1")),
-        ("wss://h?x", Some("wss://h")),
-        ("http://h", Some("http://h")),
-        ("/auth/a/b", None),
-        ("//h/a", None),
-        ("", None),
-    ] {
-        assert_eq!(origin(url), told, "{url}");
-    }
-}
-
 /// A manager whose events somebody reads.
 struct House {
     engine: Engine,

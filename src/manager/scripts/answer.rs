@@ -1,9 +1,8 @@
 //! The answer to a request that a script makes, from what it writes.
 //!
-//! Output is the answer's head and body ([`proto::cgi`](crate::proto::cgi)). The answer begins with the
-//! first piece of the body that is not its last, and flows from there on as the peer takes it; what is whole when the
-//! script has ended is sent with its length, and only then can a failure still be told by a 502. After that the connection
-//! is cut, since nothing else tells the peer that something is missing.
+//! Output is the answer's head and body ([`proto::cgi`](crate::proto::cgi)). When the script ends soon, what is whole
+//! then is sent with its length, and a failure is told by a 502. Else the answer flows as it comes and as the peer takes
+//! it; should the script fail then, the connection is cut, since nothing else tells the peer that something is missing.
 //!
 //! A connection reads nothing while an answer is written, so the answer to a request whose body has not all gone to the
 //! script waits for that, as long as it is not too long to be kept.

@@ -1,5 +1,6 @@
 //! Requests that a script answers: CGI/1.1 (RFC 3875).
 
+use crate::conn::deadline::{Millis, Tick};
 use crate::engine::child::{ChildEvent, ChildId, Exit};
 use crate::engine::{Engine, Handler};
 use crate::manager::environment::{Environment, Error, Happening, Request};
@@ -14,6 +15,10 @@ use super::core::Scripts;
 use super::lane::{Job, Task};
 use super::notice::query_of;
 use super::role::{Process, Role};
+
+/// What a script has answered so far is kept for so long: mostly it has ended by then, and the answer has a length, or
+/// the failure a status.
+const SHORTLY: Millis = Millis::new(50);
 
 /// A script takes more of a body when less than this waits for it.
 const AHEAD: usize = 64 * 1024;
@@ -43,7 +48,8 @@ impl Scripts {
         let (env, head_only) = env;
         let input = std::mem::take(&mut asked.body);
         let has_body = asked.streams || !input.is_empty();
-        let answer = Answer::new(exchange, asked.head, asked.files, head_only, asked.streams);
+        let files = rule.files.clone().or(asked.files);
+        let answer = Answer::new(exchange, asked.head, files, head_only, asked.streams);
         let answer = Box::new(answer);
         let task = Task::Answer {
             answer,
@@ -113,7 +119,8 @@ impl Scripts {
                 let cramped = !self.has_room(engine, bytes.len());
                 let name = &process.rule.conf.name;
                 if answer.take(engine, handler, id, name, &bytes, cramped) {
-                    self.touched.push(id);
+                    let due = engine.now().after(SHORTLY);
+                    self.flow_by(id, due);
                 }
                 let (after, waits) = (answer.held(), answer.waits(engine, handler));
                 self.bytes = self.bytes + after - before;
@@ -153,19 +160,30 @@ impl Scripts {
             Err(_) => {
                 answer.body_open = false;
                 answer.hold_body(engine, handler, true);
-                self.touched.push(id);
+                self.flow_by(id, engine.now());
             }
         }
         if piece.ended {
             answer.body_open = false;
             engine.children().close_stdin(id);
-            self.touched.push(id);
+            self.flow_by(id, engine.now().after(SHORTLY));
         }
     }
 
-    /// Answers that have something to send, when it is not their end, begin.
+    /// The answer begins to flow then, unless it is whole.
+    fn flow_by(&mut self, id: ChildId, due: Tick) {
+        match self.begun.iter_mut().find(|it| it.0 == id) {
+            Some((_, known)) => *known = known.earlier(due),
+            None => self.begun.push((id, due)),
+        }
+    }
+
+    /// Answers that are not whole in time begin to flow.
     pub(super) fn go_on<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
-        for id in std::mem::take(&mut self.touched) {
+        let now = engine.now();
+        let due = self.begun.extract_if(.., |(_, due)| due.is_due(now));
+        let due: Vec<ChildId> = due.map(|(id, _)| id).collect();
+        for id in due {
             let Some(mut process) = self.processes.remove(&id) else {
                 continue;
             };

@@ -25,8 +25,8 @@ pub(in crate::manager) struct Scripts {
     pub(super) following: HashMap<(u32, ConnId), ChildId>,
     /// Those whose output waits for the peer of a connection.
     pub(super) paused: HashMap<ConnId, Vec<ChildId>>,
-    /// Answers that may go on when all events of a turn were seen.
-    pub(super) touched: Vec<ChildId>,
+    /// Answers that begin to flow at that time, unless they are whole by then.
+    pub(super) begun: Vec<(ChildId, Tick)>,
     /// What scripts say beside the files that they have sent.
     pub(super) files: HashMap<ExchangeId, Box<Head>>,
     pub(super) held: Held,
@@ -65,7 +65,10 @@ impl Scripts {
         let stops = self.processes.values().filter_map(|it| it.stop.deadline());
         let again = self.lanes.values().filter_map(|lane| lane.worker.again);
         let again = again.filter(|_| !self.stopping);
-        let all = stops.chain(again).chain(self.held.deadline());
+        let dropped = self.lanes.values().filter_map(Lane::tells_dropped);
+        let all = stops.chain(again).chain(dropped);
+        let begun = self.begun.iter().map(|(_, due)| *due);
+        let all = all.chain(begun).chain(self.held.deadline());
         self.next = all.reduce(Tick::earlier);
     }
 

@@ -98,11 +98,10 @@ impl Scripts {
         match event {
             ChildEvent::Drained => self.bytes -= follow.inlet.flush(engine, id),
             ChildEvent::Output(bytes) if follow.attached => {
-                if !self.say_lines(engine, handler, id, process, &bytes) {
-                    if let Role::Follow(follow) = &mut process.role {
-                        follow.broken = true;
-                        let _ = follow.lines.finish();
-                    }
+                let fits = self.say_lines(engine, handler, id, process, &bytes);
+                if !fits && let Role::Follow(follow) = &mut process.role {
+                    follow.broken = true;
+                    let _ = follow.lines.finish();
                     self.silence(engine, id, process);
                 }
             }

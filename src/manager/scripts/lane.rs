@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Action, Mode, Run};
-use crate::conn::deadline::Tick;
+use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::ExchangeId;
 use crate::engine::child::ChildId;
 use crate::manager::backoff::Backoff;
@@ -19,6 +19,9 @@ use super::inlet::Inlet;
 /// Between two starts, at first and at last.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// Between two times that a trigger is said to drop events.
+const APART: Millis = Millis::seconds(1);
 
 /// What is to be told to others.
 #[derive(Debug)]
@@ -94,6 +97,9 @@ pub(super) struct Lane {
     pub retired: bool,
     dropped: u64,
     of: Option<Rc<str>>,
+    /// When it was told last that something was dropped.
+    told: Option<Tick>,
+    began: Tick,
 }
 
 impl Lane {
@@ -108,6 +114,8 @@ impl Lane {
             retired: false,
             dropped: 0,
             of: None,
+            told: None,
+            began: now,
             rule,
         }
     }
@@ -141,15 +149,24 @@ impl Lane {
         self.of = Some(Rc::clone(source));
     }
 
-    /// What was dropped since the last time.
-    pub(super) fn take_dropped(&mut self) -> Option<Told> {
-        let before = self.rule.dropped.take();
-        let count = std::mem::take(&mut self.dropped) + before;
-        (count > 0).then(|| Told::Dropped {
+    /// What was dropped since the last time; told at once, and then once a second.
+    pub(super) fn take_dropped(&mut self, now: Tick) -> Option<Told> {
+        self.dropped += self.rule.dropped.take();
+        if !self.tells_dropped().is_some_and(|due| due.is_due(now)) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(Told::Dropped {
             source: self.of.take(),
             trigger: self.rule.conf.name.clone(),
-            count,
+            count: std::mem::take(&mut self.dropped),
         })
+    }
+
+    /// When there is that to tell.
+    pub(super) fn tells_dropped(&self) -> Option<Tick> {
+        let next = self.told.map_or(self.began, |told| told.after(APART));
+        (self.dropped > 0).then_some(next)
     }
 
     /// Whether nothing of it is left.

@@ -56,8 +56,11 @@ impl Scripts {
     /// was queued for those runs still.
     pub(super) fn set_rules(&mut self, rules: &AllRules, max_line: usize, engine: &mut Engine) {
         let now = engine.now();
-        for lane in self.lanes.values_mut() {
-            lane.retired = true;
+        let is_kept = |number: u32| rules.iter().any(|rule| rule.number == number);
+        let gone = |(number, lane): &(&u32, &Lane)| !lane.retired && !is_kept(**number);
+        let gone: Vec<u32> = self.lanes.iter().filter(gone).map(|it| *it.0).collect();
+        for number in gone {
+            self.retire(number, engine);
         }
         for rule in rules.iter() {
             let Action::Run(_) = &rule.conf.action else {
@@ -65,17 +68,7 @@ impl Scripts {
             };
             let lane = self.lanes.entry(rule.number);
             let lane = lane.or_insert_with(|| Lane::new(Rc::clone(rule), now));
-            lane.retired = false;
             lane.max_line = max_line;
-        }
-        let retired: Vec<u32> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| lane.retired)
-            .map(|(number, _)| *number)
-            .collect();
-        for number in retired {
-            self.retire(number, engine);
         }
         self.plan(now);
     }
@@ -99,6 +92,7 @@ impl Scripts {
         }
         self.following.retain(|(rule, _), _| *rule != number);
         if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.retired = true;
             match lane.rule.mode() {
                 Some(Mode::Worker) => {
                     self.bytes -= lane.inlet.clear();
@@ -160,12 +154,12 @@ impl Scripts {
             }
         }
         self.spawns_left = SPAWNS;
-        self.lanes.retain(|_, lane| !lane.is_over());
         for lane in self.lanes.values_mut() {
-            if let Some(told) = lane.take_dropped() {
+            if let Some(told) = lane.take_dropped(engine.now()) {
                 self.told.push_back(told);
             }
         }
+        self.lanes.retain(|_, lane| !lane.is_over());
         self.plan(engine.now());
     }
 
