@@ -140,9 +140,10 @@ impl Beside {
         &mut self,
         ask: Ask,
         timeout: Duration,
+        now: Tick,
     ) -> Result<MonitorReply, NotAsked> {
         match &mut self.monitor {
-            Some(monitor) => monitor.ask_and_wait(ask, &mut self.replies, timeout),
+            Some(monitor) => monitor.ask_and_wait(ask, &mut self.replies, timeout, now),
             None => Err(NotAsked::Gone),
         }
     }

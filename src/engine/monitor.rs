@@ -140,9 +140,10 @@ impl Monitor {
         ask: Ask,
         replies: &mut VecDeque<MonitorReply>,
         timeout: Duration,
+        now: Tick,
     ) -> Result<MonitorReply, NotAsked> {
         let end = Instant::now() + timeout;
-        let id = self.ask(ask)?;
+        let id = self.ask(ask, now)?;
         loop {
             self.ready(replies);
             let at = replies.iter().position(|reply| reply.id == id);

@@ -347,7 +347,8 @@ impl Engine {
     /// # Errors
     /// It was not asked, or has not answered in five seconds.
     pub fn ask_now(&mut self, ask: Ask) -> Result<MonitorReply, NotAsked> {
-        self.beside.ask_now(ask, PATIENCE)
+        let now = self.now();
+        self.beside.ask_now(ask, PATIENCE, now)
     }
 
     /// Who is at the other end of a unix socket, as the system says (SO_PEERCRED of unix(7)).

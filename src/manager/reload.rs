@@ -25,6 +25,14 @@ use super::server::Server;
 use super::trigger::AllRules;
 use super::{Manager, Source};
 
+/// All that the other configuration needs.
+struct Everything {
+    /// In its order; of those that are to run.
+    servers: Vec<Option<Opened>>,
+    rules: AllRules,
+    clients: Vec<Defined>,
+}
+
 impl Manager {
     /// SIGHUP. What comes of it is in the log.
     pub fn reload_by_signal(&mut self, engine: &mut Engine, host: &mut dyn Host) {
@@ -89,17 +97,18 @@ impl Manager {
         let plans = plan(&self.servers, &config.servers);
         let reloaded = self.would_do(&plans, &config);
         let mut pool = self.pool();
-        let (mut opened, rules, clients) =
-            self.open_everything(engine, host, &config, &plans, &mut pool)?;
-        self.make_room(engine, host, &config, &mut opened, &mut pool)?;
+        let Everything {
+            mut servers,
+            rules,
+            clients,
+        } = self.open_everything(engine, host, &config, &plans, &mut pool)?;
+        self.make_room(engine, host, &config, &mut servers, &mut pool)?;
         for warning in &config.warnings {
             log::warn!("{warning}");
         }
         self.desk.login.forget();
-        let Config {
-            servers, daemon, ..
-        } = config;
-        self.swap_servers(engine, servers, &plans, opened, pool);
+        let daemon = config.daemon;
+        self.swap_servers(engine, config.servers, &plans, servers, pool);
         self.adopt_rules(engine, rules);
         self.reload_clients(engine, clients);
         self.adjust_lines(engine);
@@ -115,7 +124,7 @@ impl Manager {
         config: &Config,
         plans: &[Planned],
         pool: &mut Pool,
-    ) -> Result<(Vec<Option<Opened>>, AllRules, Vec<Defined>), Vec<Fault>> {
+    ) -> Result<Everything, Vec<Fault>> {
         let mut faults = Vec::new();
         let servers = open_all(engine, host, config, plans, pool, &mut faults);
         let rules = self.rules.renewed(&config.triggers).map_err(|error| {
@@ -124,7 +133,11 @@ impl Manager {
         });
         let clients = open_clients(engine, host, config, &mut faults);
         match rules {
-            Ok(rules) if faults.is_empty() => Ok((servers, rules, clients)),
+            Ok(rules) if faults.is_empty() => Ok(Everything {
+                servers,
+                rules,
+                clients,
+            }),
             _ => Err(faults),
         }
     }
