@@ -224,6 +224,22 @@ mod tests {
     use std::os::unix::net::UnixStream as Std;
 
     #[test]
+    fn a_unix_socket_says_who_is_at_its_other_end() {
+        let (a, _b) = Std::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        let found = Socket::Unix(UnixStream::from_std(a)).credentials().unwrap();
+        assert_eq!(found.process, std::process::id().cast_signed());
+        let shown = found.to_string();
+        // SAFETY: neither takes arguments, and neither can fail.
+        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+        let process = found.process;
+        assert_eq!(
+            shown,
+            format!("process {process} of user {user} and group {group}")
+        );
+    }
+
+    #[test]
     fn receives_into_two_places_in_order() {
         let (a, b) = Std::pair().unwrap();
         (&a).write_all(b"0123456789").unwrap();

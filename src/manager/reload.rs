@@ -25,8 +25,13 @@ use super::server::Server;
 use super::trigger::AllRules;
 use super::{Manager, Source};
 
-/// What another configuration needs, opened: its servers, its triggers and its clients.
-type Everything = (Vec<Option<Opened>>, AllRules, Vec<Defined>);
+/// All that the other configuration needs.
+struct Everything {
+    /// In its order; of those that are to run.
+    servers: Vec<Option<Opened>>,
+    rules: AllRules,
+    clients: Vec<Defined>,
+}
 
 impl Manager {
     /// SIGHUP. What comes of it is in the log.
@@ -92,17 +97,18 @@ impl Manager {
         let plans = plan(&self.servers, &config.servers);
         let reloaded = self.would_do(&plans, &config);
         let mut pool = self.pool();
-        let (mut opened, rules, clients) =
-            self.open_everything(engine, host, &config, &plans, &mut pool)?;
-        self.make_room(engine, host, &config, &mut opened, &mut pool)?;
+        let Everything {
+            mut servers,
+            rules,
+            clients,
+        } = self.open_everything(engine, host, &config, &plans, &mut pool)?;
+        self.make_room(engine, host, &config, &mut servers, &mut pool)?;
         for warning in &config.warnings {
             log::warn!("{warning}");
         }
         self.desk.login.forget();
-        let Config {
-            servers, daemon, ..
-        } = config;
-        self.swap_servers(engine, servers, &plans, opened, pool);
+        let daemon = config.daemon;
+        self.swap_servers(engine, config.servers, &plans, servers, pool);
         self.adopt_rules(engine, rules);
         self.reload_clients(engine, clients);
         self.adjust_lines(engine);
@@ -127,7 +133,11 @@ impl Manager {
         });
         let clients = open_clients(engine, host, config, &mut faults);
         match rules {
-            Ok(rules) if faults.is_empty() => Ok((servers, rules, clients)),
+            Ok(rules) if faults.is_empty() => Ok(Everything {
+                servers,
+                rules,
+                clients,
+            }),
             _ => Err(faults),
         }
     }

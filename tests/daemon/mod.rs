@@ -68,7 +68,7 @@ impl Daemon {
     ) -> Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("bellwire.toml");
-        fs::write(&file, for_whoever_runs(config)).expect("a configuration");
+        fs::write(&file, in_its_folder(config)).expect("a configuration");
         let mut child = command(env!("CARGO_BIN_EXE_bellwire"), &file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -162,7 +162,7 @@ impl Daemon {
     /// Puts another configuration in the place of the one that it was started with. It does not read it by itself.
     pub(crate) fn configure(&self, config: &str) {
         let file = self.folder.path().join("bellwire.toml");
-        fs::write(file, for_whoever_runs(config)).expect("a configuration");
+        fs::write(file, in_its_folder(config)).expect("a configuration");
     }
 
     /// Its process.
@@ -241,20 +241,30 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
     }
 }
 
-/// The same with a control socket of its own beside it; and for root, who would become a user that may not be there, and
-/// could not read folders of tests then.
+/// The same for root, who would become a user that may not be there, and could not read folders of tests then.
 pub(crate) fn for_whoever_runs(config: &str) -> String {
     // SAFETY: geteuid has no arguments and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
-    let mut lines = String::new();
-    if !config.lines().any(|line| line.starts_with("socket = ")) {
-        lines.push_str("socket = \"control\"\n");
+    if root {
+        with_daemon(config, "user", "root")
+    } else {
+        config.to_owned()
     }
-    if root && !config.lines().any(|line| line.starts_with("user = ")) {
-        lines.push_str("user = \"root\"\n");
+}
+
+/// The same with a control socket of its own, for many daemons of one user run side by side.
+fn in_its_folder(config: &str) -> String {
+    with_daemon(&for_whoever_runs(config), "socket", "control")
+}
+
+/// The same with another key in the table of the daemon, unless it is there.
+fn with_daemon(config: &str, key: &str, value: &str) -> String {
+    let is_key = |line: &str| line.starts_with(&format!("{key} = "));
+    if config.lines().any(is_key) {
+        return config.to_owned();
     }
     match config.split_once("[daemon]\n") {
-        Some((before, after)) => format!("{before}[daemon]\n{lines}{after}"),
-        None => format!("{config}\n[daemon]\n{lines}"),
+        Some((before, after)) => format!("{before}[daemon]\n{key} = \"{value}\"\n{after}"),
+        None => format!("{config}\n[daemon]\n{key} = \"{value}\"\n"),
     }
 }

@@ -240,3 +240,56 @@ fn what_does_not_fit_a_message_is_not_asked() {
     assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Ok(0));
     assert_eq!(rig.asked().id, 0);
 }
+
+#[test]
+fn an_answer_is_waited_for_and_others_are_kept() {
+    let mut rig = Rig::new();
+    let other = rig.monitor.ask(Ask::Reload, NOW).unwrap();
+    let helper = rig.helper.take().unwrap();
+    // It answers the first that was asked when it has heard the second, and the second then.
+    let answers = std::thread::spawn(move || {
+        let mut buffer = [0; MAX];
+        let mut ids = [0, 1].map(|_| {
+            let packet = packet::receive(helper.as_fd(), &mut buffer)
+                .unwrap()
+                .unwrap();
+            Request::decode(packet).unwrap().id
+        });
+        ids.sort_unstable();
+        for id in ids {
+            let answer = Answer::Hash(id % 2 == 1);
+            let packet = Reply { id, answer }.encode().unwrap();
+            packet::send(helper.as_fd(), &packet, None).unwrap();
+        }
+        helper
+    });
+    let wait = Duration::from_secs(20);
+    let asked = rig
+        .monitor
+        .ask_and_wait(Ask::Reload, &mut rig.replies, wait, NOW);
+    let reply = asked.unwrap();
+    assert_eq!((reply.id, reply.answer), (other + 1, Answer::Hash(true)));
+    assert_eq!(rig.take(), [(other, Answer::Hash(false), false)]);
+    drop(answers.join());
+}
+
+#[test]
+fn a_helper_that_says_nothing_is_not_waited_for_for_ever() {
+    let mut rig = Rig::new();
+    let wait = Duration::from_millis(1);
+    let asked = rig
+        .monitor
+        .ask_and_wait(Ask::Reload, &mut rig.replies, wait, NOW);
+    assert!(matches!(asked, Err(NotAsked::Late)));
+    // Nor is one that ends.
+    rig.helper = None;
+    let wait = Duration::from_secs(20);
+    let asked = rig
+        .monitor
+        .ask_and_wait(Ask::Reload, &mut rig.replies, wait, NOW);
+    assert_eq!(asked.unwrap().answer, Answer::Unavailable);
+    let asked = rig
+        .monitor
+        .ask_and_wait(Ask::Reload, &mut rig.replies, wait, NOW);
+    assert!(matches!(asked, Err(NotAsked::Gone)));
+}
