@@ -18,6 +18,7 @@ mod desk;
 pub mod environment;
 mod fire;
 mod fired;
+mod gate;
 mod host;
 mod intake;
 mod lines;
@@ -32,6 +33,7 @@ pub mod rpc;
 mod scripts;
 mod server;
 mod servers;
+mod standing;
 mod trigger;
 
 pub use clients::{Defined, NotConnected};
