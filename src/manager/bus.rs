@@ -60,6 +60,12 @@ impl Bus {
         self.subscribers.retain(|it| it.conn != conn);
     }
 
+    /// Whether there is anybody who may want an event.
+    #[inline]
+    pub(super) fn has_subscribers(&self) -> bool {
+        !self.subscribers.is_empty()
+    }
+
     /// Whether anybody wants an event.
     #[inline]
     pub(super) fn wants(&self, kind: Kind, source: Option<&str>) -> bool {

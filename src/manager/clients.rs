@@ -180,7 +180,7 @@ impl Clients {
     }
 
     /// An event of the connection of the client at this place.
-    #[inline]
+    #[inline(never)]
     pub(super) fn on_event(
         &mut self,
         at: usize,

@@ -13,6 +13,7 @@ pub(super) struct Control {
 }
 
 /// What happened on a connection of the control socket.
+#[inline(never)]
 pub(super) fn on_event(desk: &mut Desk, id: ConnId, event: &Event<'_>) {
     match event {
         Event::Message { data, .. } => desk.todo.push_back(Todo::Line(id, data.to_vec())),

@@ -94,12 +94,8 @@ impl Server {
         kind: Kind,
         data: &[u8],
     ) {
-        if desk.bus.wants(EventKind::Message, Some(&self.id)) {
-            self.publish_message(desk, ops, id, kind, data);
-        }
-        if self.rules.on_messages()
-            && fire::message(&self.rules, &self.source, desk, ops, id, kind, data)
-        {
+        let watched = self.rules.on_messages() || desk.bus.has_subscribers();
+        if watched && self.on_watched_message(desk, ops, id, kind, data) {
             return;
         }
         match self.messages {
@@ -111,7 +107,23 @@ impl Server {
         }
     }
 
-    #[cold]
+    /// A message of a server that has triggers or subscribers, maybe. Whether it is done with.
+    #[inline(never)]
+    fn on_watched_message(
+        &mut self,
+        desk: &mut Desk,
+        ops: &mut Ops<'_>,
+        id: ConnId,
+        kind: Kind,
+        data: &[u8],
+    ) -> bool {
+        if desk.bus.wants(EventKind::Message, Some(&self.id)) {
+            self.publish_message(desk, ops, id, kind, data);
+        }
+        self.rules.on_messages()
+            && fire::message(&self.rules, &self.source, desk, ops, id, kind, data)
+    }
+
     fn publish_message(&self, desk: &mut Desk, ops: &Ops<'_>, id: ConnId, kind: Kind, data: &[u8]) {
         let peer = ops.peer().to_string();
         let payload = match (kind, str::from_utf8(data)) {
