@@ -186,7 +186,12 @@ fn warnings_are_told_unless_quiet() {
 
 #[test]
 fn users_are_asked_of_the_system() {
-    let folder = folder_with("[daemon]\nuser = \"no-such-one\"\nlog = 1\n");
+    let folder = folder_with("");
+    fs::write(
+        folder.path().join("bellwire.toml"),
+        "[daemon]\nuser = \"no-such-one\"\nlog = 1\n",
+    )
+    .expect("a file");
     let ran = ran(&mut bellwire(&folder, &["check", "-c", "bellwire.toml"]));
     assert_eq!(ran.status, Some(78));
     assert_eq!(

@@ -37,7 +37,7 @@ fn a_page_is_served() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("\r\nX-Content-Type-Options: nosniff\r\n"));
     assert!(answer.contains("\r\nCache-Control: no-cache\r\n") && answer.contains("\r\nDate: "));
-    let page = daemon::for_whoever_runs(PAGE);
+    let page = std::fs::read_to_string(daemon.folder.path().join("bellwire.toml")).unwrap();
     assert!(answer.ends_with(&format!("\r\n\r\n{page}")));
     let head = curl(&["-I", &url]).unwrap();
     assert!(

@@ -61,13 +61,13 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel warnings < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access outgoing < outcome < beside < slot < ops < shared < effects < receive < core < accept deliver < turn < reach < mod",
+        "wheel warnings < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access outgoing < outcome < beside < slot < ops < shared < effects < receive < core < enter < accept deliver < turn < reach < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching backoff rpc access outbox host < bus trigger < approach fired pages < intake login < desk scripts < fire lines < client server definition < clients plan < opening < mod < connecting < calls < control servers < reload",
+        "environment matching standing backoff rpc access outbox host < bus trigger < approach fired pages < intake login < gate desk scripts < fire lines < client server definition < clients plan < opening < mod < connecting < calls < control servers < reload",
     ),
     (
         "manager/scripts",

@@ -198,6 +198,7 @@ fn an_address_that_holds_another_takes_its_place() {
 }
 
 #[test]
+#[allow(clippy::result_large_err, reason = "it is tungstenite's")]
 fn users_who_are_gone_are_closed() {
     let config = server(
         "s",

@@ -14,6 +14,9 @@ use super::identity;
 use super::monitor;
 use super::monitor::backoff::Backoff;
 
+/// A helper whose socket has closed is looked at again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// The helper, as whoever turns the loop keeps it.
 #[derive(Debug)]
 pub(super) struct Helper {
@@ -56,10 +59,14 @@ impl Helper {
             return None;
         }
         let now = Instant::now();
-        if let Some(mut child) = self.child.take() {
-            // Its socket has closed, so it has ended or is about to.
-            let status = child.wait();
-            let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        if let Some(child) = &mut self.child {
+            // Its socket has closed, so it has ended or is about to; the loop does not wait for that.
+            let status = match child.try_wait() {
+                Ok(None) => return Some(LOOK_AGAIN),
+                Ok(Some(status)) => status.to_string(),
+                Err(error) => error.to_string(),
+            };
+            self.child = None;
             if self.restarts {
                 let pause = self.backoff.after(now.duration_since(self.born));
                 log::error!("the helper has ended ({status}); another is started in {pause:?}");

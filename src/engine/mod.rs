@@ -14,6 +14,7 @@ mod core;
 mod deliver;
 mod dial;
 mod effects;
+mod enter;
 mod feed;
 mod lane;
 mod listener;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::conn::deadline::Tick;
 use crate::proto::http::head::{FieldTable, RequestHead};
 
@@ -14,7 +16,8 @@ use super::open::status;
 #[derive(Debug)]
 pub struct Visit {
     folder: Arc<Folder>,
-    head: Vec<u8>,
+    /// It may hold credentials.
+    head: Zeroizing<Vec<u8>>,
     wants: Wants,
     now: Tick,
 }
@@ -53,7 +56,7 @@ impl Visit {
     pub fn new(folder: &Arc<Folder>, head: &RequestHead<'_>, prefix: &str, now: Tick) -> Visit {
         Visit {
             folder: Arc::clone(folder),
-            head: head.bytes().to_vec(),
+            head: Zeroizing::new(head.bytes().to_vec()),
             wants: Wants::Asked {
                 prefix: prefix.to_owned(),
             },
@@ -67,7 +70,7 @@ impl Visit {
     pub fn send_file(folder: &Arc<Folder>, head: &[u8], path: &[u8], now: Tick) -> Visit {
         Visit {
             folder: Arc::clone(folder),
-            head: head.to_vec(),
+            head: head.to_vec().into(),
             wants: Wants::File(path.to_vec()),
             now,
         }

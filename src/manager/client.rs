@@ -29,40 +29,9 @@ use super::desk::Desk;
 use super::outbox::Outbox;
 use super::rpc::event::{Event as Told, Kind as EventKind};
 use super::rpc::{ClientState, ClientStatus, ConnectionName, Payload, Time};
+use super::standing::{Halt, Phase};
 use super::trigger::Rules;
 use super::{fire, fired};
-
-/// Where a client stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// It is not connected, and does not try.
-    Idle,
-    /// The addresses of its host are asked for, by this number.
-    Resolving(u64),
-    /// They are being connected to.
-    Dialling(DialId),
-    /// TLS and the opening handshake are under way.
-    Opening,
-    /// It is connected.
-    Open,
-    /// It has begun to close the connection.
-    Closing,
-    /// The next attempt is due then.
-    Waiting(Tick),
-}
-
-/// What has to be done for a client to have no connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Halt {
-    /// Nothing: there is none, or it is ending.
-    Nothing,
-    /// A connect is to be given up.
-    Cancel(DialId),
-    /// A connection that is not open is to be dropped; nothing will be told of it.
-    Abort(ConnId),
-    /// An open one is to be closed; its end will be told.
-    Close(ConnId),
-}
 
 /// How an attempt or a connection ended.
 struct End<'e> {

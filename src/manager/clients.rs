@@ -10,9 +10,10 @@ use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
 use crate::engine::{DialId, Ops};
 
-use super::client::{Client, Phase};
+use super::client::Client;
 use super::desk::Desk;
 use super::rpc::{ClientStatus, Reloaded};
+use super::standing::Phase;
 
 /// A definition of a client, and what it speaks TLS by, if it does.
 pub type Defined = (config::Client, Option<Arc<ClientConfig>>);

@@ -10,9 +10,10 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
 
 use super::backoff::Cause;
-use super::client::{Client, Halt, Phase};
+use super::client::Client;
 use super::clients::{Defined, NotConnected};
 use super::rpc::{ClientStatus, Reloaded};
+use super::standing::{Halt, Phase};
 use super::{Manager, Source};
 
 impl Manager {

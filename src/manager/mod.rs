@@ -18,6 +18,7 @@ mod desk;
 pub mod environment;
 mod fire;
 mod fired;
+mod gate;
 mod host;
 mod intake;
 mod lines;
@@ -32,6 +33,7 @@ pub mod rpc;
 mod scripts;
 mod server;
 mod servers;
+mod standing;
 mod trigger;
 
 pub use clients::{Defined, NotConnected};
@@ -394,8 +396,11 @@ impl Manager {
                 return;
             };
             let Manager { sources, desk, .. } = manager;
-            if let Some(Some(Source::Server(server))) = sources.get_mut(ops.owner() as usize) {
-                server.on_checked(desk, ops, &head, pending, answer);
+            match sources.get_mut(ops.owner() as usize) {
+                Some(Some(Source::Server(server))) => {
+                    server.on_checked(desk, ops, &head, pending, answer);
+                }
+                _ => pages::respond_error(ops, 503, &[]),
             }
         });
     }

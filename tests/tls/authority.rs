@@ -1,7 +1,5 @@
 //! An authority of one test, the certificates that it issues, and clients that trust it.
 
-#![allow(dead_code, reason = "each test file uses what it needs of it")]
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -90,19 +90,22 @@ fn a_timeout_ends_the_whole_group() {
 [[trigger]]
 name = "slow"
 on = "message"
-run = ["sh", "-c", "trap '' TERM; sh -c 'trap \"\" TERM; echo $$; exec sleep 100' & echo $$; wait; wait"]
+run = ["sh", "-c", "trap '' TERM; sh -c 'trap \"\" TERM; echo child $$; exec sleep 100' & echo leader $$; wait; wait"]
 reply = "lines"
 timeout = "200ms"
 "#);
     let mut peer = connect(&daemon);
     say(&mut peer, "go");
-    let (a, b) = (hear_text(&mut peer), hear_text(&mut peer));
-    assert!(lives(&a) && lives(&b));
+    let mut pids = [hear_text(&mut peer), hear_text(&mut peer)];
+    pids.sort();
+    let pid = |line: &str| line.split(' ').nth(1).map(str::to_owned).unwrap();
+    let (child, leader) = (pid(&pids[0]), pid(&pids[1]));
+    assert!(lives(&child) && lives(&leader));
     daemon.wait_for_log("trigger slow: timeout");
     daemon.wait_for_log("trigger slow: it has ended");
-    assert!(!lives(&a), "it was reaped");
+    assert!(!lives(&leader), "it was reaped");
     // A grandchild is reaped by whoever adopts it.
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", b.trim()));
+    let state = std::fs::read_to_string(format!("/proc/{child}/stat"));
     assert!(state.is_err() || state.unwrap().contains(") Z "));
 }
 
@@ -301,6 +304,54 @@ run = ["sh", "-c", "trap '' TERM; echo $$; exec sleep 100"]
     let deaf = hear_text(&mut peer);
     assert!(lives(&deaf));
     daemon.signal(libc::SIGTERM);
+    assert_eq!(hear_close(&mut peer), 1001);
+    drop(peer);
     assert!(daemon.wait().success());
     assert!(!lives(&deaf));
+}
+
+#[test]
+fn what_waits_counts_against_the_memory() {
+    let mut daemon = run(r#"
+[[trigger]]
+name = "slow"
+on = "message"
+run = ["sleep", "100"]
+max_running = 1
+max_queued = 100000
+[daemon]
+max_memory = "1MiB"
+"#);
+    let mut peer = connect(&daemon);
+    let text = "x".repeat(50_000);
+    for _ in 0..20 {
+        say(&mut peer, &text);
+    }
+    daemon.wait_for_log("events dropped");
+    let mut other = connect(&daemon);
+    other.send(Message::Ping(vec![1].into())).unwrap();
+    assert!(other.read().unwrap().is_pong());
+}
+
+#[test]
+fn no_secret_of_the_daemon_is_a_processes_and_its_limits_are_as_before() {
+    let daemon = crate::daemon::Daemon::run_by(
+        "[[server]]\nbind = [\"127.0.0.1:0\"]\n[[trigger]]\non = \"message\"\nrun = [\"sh\", \"-c\", \"cat; echo $TOKEN $HOME; ulimit -n\"]\nreply = \"whole\"\n",
+        1,
+        |binary, file| {
+            let mut command = std::process::Command::new("sh");
+            let script = "ulimit -S -n 77; exec \"$0\" run -v -c \"$1\"";
+            command.args(["-c", script, binary]).arg(file);
+            command.env("TOKEN", "secret").env("HOME", "/elsewhere");
+            command
+        },
+    );
+    let mut peer = connect(&daemon);
+    say(&mut peer, "");
+    let reply = hear_text(&mut peer);
+    assert!(reply.ends_with("\n77\n"), "{reply}");
+    assert!(
+        !reply.contains("secret") && !reply.contains("/elsewhere"),
+        "{reply}"
+    );
 }

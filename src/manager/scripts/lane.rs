@@ -130,6 +130,11 @@ impl Lane {
         self.run().is_some_and(|run| self.running < run.max_running)
     }
 
+    /// Whether anything waits for its processes.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.queue.is_empty() || self.inlet.len() > 0
+    }
+
     /// Those that may wait; those for which there is a place already do not count.
     pub(super) fn most_queued(&self) -> usize {
         self.run().map_or(0, |run| {

@@ -79,14 +79,9 @@ impl Scripts {
             if process.rule.number != number {
                 continue;
             }
-            match &mut process.role {
-                Role::Follow(follow) => {
-                    follow.attached = false;
-                    engine.children().close_stdin(*id);
-                    engine.children().discard_output(*id, now);
-                    process.stop = Stop::after(process.timeout(), now);
-                }
-                Role::Worker(_) => process.stop = Stop::after(Millis::new(0), now),
+            match &process.role {
+                Role::Follow(_) => process.let_go(*id, engine, &mut self.bytes, now),
+                Role::Worker(_) => process.stop.no_later_than(now),
                 Role::Once(_) | Role::Answer(_) => {}
             }
         }
@@ -160,6 +155,12 @@ impl Scripts {
             }
         }
         self.lanes.retain(|_, lane| !lane.is_over());
+        let is_idle = self.processes.is_empty() && !self.lanes.values().any(Lane::has_waiting);
+        debug_assert!(
+            !is_idle || self.bytes == 0,
+            "{} bytes of nobody",
+            self.bytes
+        );
         self.plan(engine.now());
     }
 

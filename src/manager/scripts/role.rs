@@ -79,7 +79,7 @@ impl Process {
         }
         engine.children().close_stdin(id);
         engine.children().discard_output(id, now);
-        self.stop = Stop::after(self.timeout(), now);
+        self.stop.no_later_than(now.after(self.timeout()));
     }
 
     /// Writes to the log that it has failed.
