@@ -428,6 +428,24 @@ fn lines_are_answered_in_their_order_until_the_last() {
 }
 
 #[test]
+fn a_line_that_is_too_long_is_refused() {
+    let daemon = Daemon::run(CHAT, 1);
+    let mut lines = Lines::to(&daemon);
+    lines.say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"connections\"}");
+    // The longest message, twice, and what stands around it: see rpc::max_line.
+    let long = "x".repeat((2 << 20) + (64 << 10) + 1);
+    let mut stream = lines.0.get_ref();
+    stream.write_all(long.as_bytes()).expect("it reads");
+    assert_eq!(lines.hear()["result"], json!([]));
+    let refused = lines.hear();
+    assert_eq!(
+        (&refused["error"]["code"], &refused["id"]),
+        (&json!(-32700), &Value::Null)
+    );
+    assert_eq!(lines.0.read(&mut [0]).expect("the end"), 0);
+}
+
+#[test]
 fn exit_codes_say_what_went_wrong() {
     let mut daemon = Daemon::run(CHAT, 1);
     for args in [

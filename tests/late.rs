@@ -384,7 +384,20 @@ fn a_line_without_end_ends_its_connection() {
     peer.write_all(&[b'z'; 1001]).unwrap();
     house.turn_until("its end", |house| house.keeps.ended.len() == 1);
     assert!(house.keeps.lines.is_empty());
+    // What comes after it is not looked at, and what is owed can be sent still.
+    peer.write_all(b"z\nanother\n").unwrap();
+    let id = house.keeps.ended[0];
+    house.engine.with(&mut house.keeps, id, |_, ops| {
+        ops.reply(Kind::Text, b"too long");
+        ops.finish();
+    });
+    house.engine.settle(&mut house.keeps);
     let mut rest = BufReader::new(peer);
-    assert_eq!(rest.read_line(&mut String::new()).unwrap(), 0);
+    let mut said = String::new();
+    assert_eq!(rest.read_line(&mut said).unwrap(), 9);
+    assert_eq!(said, "too long\n");
+    assert_eq!(rest.read_line(&mut said).unwrap(), 0);
+    drop(rest);
+    assert!(house.keeps.lines.is_empty());
     house.turn_until("nothing left", |house| house.engine.connections() == 0);
 }

@@ -14,7 +14,6 @@ use tungstenite::{Message, WebSocket, client};
 use authority::Authority;
 use daemon::{Daemon, PATIENCE};
 
-#[allow(dead_code, reason = "tests of TLS use the rest of it")]
 #[path = "tls/authority.rs"]
 mod authority;
 mod daemon;
@@ -223,7 +222,7 @@ fn users_who_are_gone_are_closed() {
             .header("Authorization", format!("Basic {credentials}"))
             .body(())
             .expect("a request");
-        client(request, daemon.connect())
+        client(request, daemon.connect()).map_err(|error| error.to_string())
     };
     let (alice, bob) = ("YWxpY2U6YQ==", "Ym9iOmI=");
     let mut one = open_as(&daemon, alice).expect("a user").0;

@@ -12,7 +12,7 @@ use super::phase::Phase;
 
 impl Connection {
     /// The next line of `input`, without its end, told as a text message that need not be UTF-8. One that is longer than
-    /// `max_message` ends the connection.
+    /// `max_message` is told as the end: what is owed can be sent still, and what comes is no longer looked at.
     #[inline(never)]
     pub(super) fn step_lines<'e>(&mut self, input: &'e mut [u8]) -> Step<'e> {
         let max = self.conf.max_message;
@@ -22,6 +22,12 @@ impl Connection {
                 got: Got::More,
             };
         };
+        if lines.over {
+            return Step {
+                used: input.len(),
+                got: Got::More,
+            };
+        }
         let end = memchr(b'\n', input);
         let (part, used) = match end {
             Some(end) => (&mut input[..end], end + 1),
@@ -32,7 +38,7 @@ impl Connection {
         };
         let before = lines.partial.as_ref().map_or(0, |line| line.len());
         if before + part.len() > max {
-            self.drain();
+            (lines.over, lines.partial) = (true, None);
             let reason = CloseReason::Failed(frame::Error::TooBig);
             return Step {
                 used,

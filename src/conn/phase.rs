@@ -127,6 +127,8 @@ pub(super) struct Lines {
     /// The beginning of a line whose end has not come. Boxed, for it is moved out whole.
     #[allow(clippy::box_collection)]
     pub partial: Option<Box<Vec<u8>>>,
+    /// A line was too long: nothing that follows it can be understood.
+    pub over: bool,
 }
 
 impl Lines {

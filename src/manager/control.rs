@@ -83,6 +83,19 @@ impl Manager {
         }
     }
 
+    /// A line was longer than any may be, and nothing that follows it can be understood.
+    pub(super) fn on_line_too_long(&mut self, engine: &mut Engine, id: ConnId) {
+        let mut answer = Vec::new();
+        let refused = Response {
+            id: rpc::Id::null(),
+            outcome: Err(rpc::Error::line_too_long(self.max_line())),
+        };
+        refused.encode(&mut answer);
+        answer.pop();
+        engine.with(self, id, |_, ops| ops.reply(Kind::Text, &answer));
+        self.on_lines_end(engine, id);
+    }
+
     /// No more lines will come, and those that came are answered.
     pub(super) fn on_lines_end(&mut self, engine: &mut Engine, id: ConnId) {
         self.desk.bus.unsubscribe(id);

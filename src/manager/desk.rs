@@ -23,6 +23,8 @@ pub(super) enum Todo {
     Line(ConnId, Vec<u8>),
     /// No more lines will come by this connection of it.
     LinesEnd(ConnId),
+    /// The same, for one was too long.
+    LineTooLong(ConnId),
     /// A trigger has to run something, or to hold a request.
     Fired(Box<Fired>),
     /// A message goes to a client's peer, or to every connection of a server.

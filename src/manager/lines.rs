@@ -18,6 +18,7 @@ pub(super) fn on_event(desk: &mut Desk, id: ConnId, event: &Event<'_>) {
     match event {
         Event::Message { data, .. } => desk.todo.push_back(Todo::Line(id, data.to_vec())),
         Event::Closed(CloseReason::Eof) => desk.todo.push_back(Todo::LinesEnd(id)),
+        Event::Closed(CloseReason::Failed(_)) => desk.todo.push_back(Todo::LineTooLong(id)),
         Event::Closed(reason) => {
             log::debug!("{id}: control socket: {reason}");
             desk.bus.unsubscribe(id);

@@ -337,6 +337,7 @@ impl Manager {
             Todo::Gone(conn) => self.scripts.on_gone(engine, conn),
             Todo::Line(conn, line) => self.on_line(engine, host, conn, &line),
             Todo::LinesEnd(conn) => self.on_lines_end(engine, conn),
+            Todo::LineTooLong(conn) => self.on_line_too_long(engine, conn),
         }
     }
 
