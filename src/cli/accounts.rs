@@ -46,7 +46,7 @@ fn check_list(entries: &[UserEntry], findings: &mut Findings) {
         origin,
     } in entries
     {
-        let secret = Secret::parse(secret.expose());
+        let secret = Secret::parse(secret.reveal());
         let supported = secret.and_then(|secret| {
             secret.supported().map_err(|error| error.to_string())?;
             Ok(secret)

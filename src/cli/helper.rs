@@ -104,7 +104,7 @@ fn takes_long(server: &Server) -> bool {
         Some(Users::System { .. }) => true,
         Some(Users::List(entries)) => entries
             .iter()
-            .any(|entry| Secret::parse(entry.secret.expose()).is_ok_and(|it| it.is_hash())),
+            .any(|entry| Secret::parse(entry.secret.reveal()).is_ok_and(|it| it.is_hash())),
         None => false,
     }
 }

@@ -50,7 +50,7 @@ pub use server::{Bind, Messages, Server};
 pub use socket::control_socket;
 pub use tls::Tls;
 pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
-pub use users::{Origin, SecretText, UserEntry, Users};
+pub use users::{Origin, UserEntry, Users};
 
 use fault::Faults;
 use raw::Table;

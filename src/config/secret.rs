@@ -4,13 +4,15 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// A password, or what is worth one. It is not shown.
+use zeroize::Zeroizing;
+
+/// A password, the hash of one, or what is worth one. Never shown, and wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     pub(super) fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
+        Secret(Zeroizing::new(text.into()))
     }
 
     /// The secret itself.

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::config::fault::{Faults, Place, Placed};
 use crate::config::limits::MIB;
 use crate::config::raw::Table;
+use crate::config::secret::Secret;
 use crate::config::value::{quoted, show_size};
 
 /// The longest file of users that is read.
@@ -69,7 +70,7 @@ pub struct UserEntry {
     /// Not empty, and without colon, control characters and blanks around it.
     pub name: String,
     /// The password, or its hash; it may be empty.
-    pub secret: SecretText,
+    pub secret: Secret,
     /// Where it stands.
     pub origin: Origin,
 }
@@ -97,24 +98,6 @@ impl fmt::Display for Origin {
             Some((file, line)) => write!(f, "file: {}:{line}", file.display()),
             None => f.write_str("list"),
         }
-    }
-}
-
-/// A password or its hash as it is written. Never shown, and wiped when it is dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretText(Zeroizing<String>);
-
-impl SecretText {
-    /// The text.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretText(***)")
     }
 }
 
@@ -379,7 +362,7 @@ fn read_entry(text: &str, origin: Origin, faults: &mut Faults<'_>) -> Option<Use
     }
     Some(UserEntry {
         name: name.to_owned(),
-        secret: SecretText(Zeroizing::new(secret.to_owned())),
+        secret: Secret::new(secret),
         origin,
     })
 }

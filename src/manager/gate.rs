@@ -52,7 +52,7 @@ impl Gate {
         let who = match server.users.as_ref()? {
             Users::List(entries) => {
                 let entries = entries.iter().filter_map(|entry| {
-                    let secret = Secret::parse(entry.secret.expose()).ok()?;
+                    let secret = Secret::parse(entry.secret.reveal()).ok()?;
                     Some((entry.name.as_str(), secret))
                 });
                 Who::List(Box::new(UserList::new(&seed(), entries)))

@@ -19,7 +19,7 @@ fn entries(users: Option<Users>) -> Vec<(String, String)> {
     let Some(Users::List(entries)) = users else {
         panic!("no list: {users:?}");
     };
-    let pair = |entry: UserEntry| (entry.name, entry.secret.expose().to_owned());
+    let pair = |entry: UserEntry| (entry.name, entry.secret.reveal().to_owned());
     entries.into_iter().map(pair).collect()
 }
 
@@ -269,7 +269,7 @@ fn nothing_shows_a_secret() {
         server("auth.basic = true\nusers.list = [\"a=hunter2\"]\n")
     );
     assert!(
-        shown.contains("SecretText") && !shown.contains("hunter2"),
+        shown.contains("Secret(…)") && !shown.contains("hunter2"),
         "{shown}"
     );
 }
