@@ -291,6 +291,7 @@ fn the_example_is_valid() {
     let ran = ran(&mut bellwire(&folder, &["check", "-c", "bellwire.toml"]));
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""));
     assert!(ran.stdout.ends_with(
-        ": ok, 2 servers\n  echo (Echo): 127.0.0.1:8080, [::1]:8080\n  chat (Chat room): 0.0.0.0:8081, unix:/tmp/bellwire-chat.sock\n"
+        ": ok, 2 servers, 1 client\n  echo (Echo): 127.0.0.1:8080, [::1]:8080\n  chat (Chat room): 0.0.0.0:8081, unix:/tmp/bellwire-chat.sock\n  \
+         upstream (Upstream): wss://example.org:12345, not active\n"
     ), "{}", ran.stdout);
 }

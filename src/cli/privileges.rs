@@ -43,7 +43,7 @@ fn find(config: &Config) -> Result<Identity, Fault> {
         None => (DEFAULT_USER_BUILT_IN, None),
     };
     let fault = |place, what: &str| config.fault(place, what);
-    let allowed = "allowed: a user of this system, by user in [daemon]";
+    let allowed = "allowed: a user of this system, by user in [daemon] (useradd --system bellwire makes the default one)";
     let mut account = match identity::account(name) {
         Ok(Some(account)) => account,
         Ok(None) => {

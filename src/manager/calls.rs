@@ -98,7 +98,7 @@ impl Manager {
                 ("memory", engine.memory() as u64),
                 ("accepted", totals.accepted),
                 ("refused", totals.refused),
-                ("dropped", totals.dropped),
+                ("dropped", totals.dropped + self.desk.dropped),
                 ("shed", totals.shed),
                 ("panics", totals.panics),
                 ("events", self.desk.bus.seq()),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::config::Id;
 use crate::conn::event::{ConnId, ExchangeId};
+use crate::engine::Warnings;
 use crate::files::Visit;
 use crate::proto::ws::frame::Kind;
 
@@ -44,4 +45,8 @@ pub(super) struct Desk {
     pub todo: VecDeque<Todo>,
     /// Bytes that events of this turn have left to be done.
     pub firing: usize,
+    /// Events and messages that came to nothing, beside those that slow peers were not sent.
+    pub dropped: u64,
+    /// What is logged of messages for clients that are not connected.
+    pub unsent: Warnings,
 }

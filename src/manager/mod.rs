@@ -264,6 +264,7 @@ impl Manager {
                     count,
                 } => {
                     log::warn!("trigger {trigger}: {count} events dropped, for it is too slow");
+                    self.desk.dropped += count;
                     let bus = &mut self.desk.bus;
                     bus.publish(EventKind::Dropped, source.as_ref(), |event| {
                         event.count = Some(count);
@@ -374,7 +375,10 @@ impl Manager {
         };
         if self.send_to_client(engine, at, kind, data).is_err() {
             let source = self.clients.get(at).map(|client| Rc::clone(&client.id));
-            log::debug!("{id}: a message is dropped, for it is not connected");
+            self.desk.dropped += 1;
+            self.desk.unsent.warn(format_args!(
+                "{id}: a message is dropped, for it is not connected; outbox keeps some"
+            ));
             self.desk
                 .bus
                 .publish(EventKind::Dropped, source.as_ref(), |event| {

@@ -49,6 +49,8 @@ impl Failure {
     }
 }
 
+const SHOWS_OPEN: &str = "bellwire connections shows those that are open";
+
 /// What may be done when there is no such id, or no connection.
 const fn hint(code: Code, call: &Call) -> Option<&'static str> {
     match (code, call) {
@@ -60,7 +62,8 @@ const fn hint(code: Code, call: &Call) -> Option<&'static str> {
             Code::NoSuchId,
             Call::ClientList(_) | Call::ClientConnect(_) | Call::ClientDisconnect(_),
         ) => Some("bellwire client list shows all"),
-        (Code::NoSuchId, Call::Kick(_)) => Some("bellwire connections shows those that are open"),
+        (Code::NoSuchId, Call::Kick(_)) => Some(SHOWS_OPEN),
+        (Code::NoSuchId, Call::Send(send)) if send.receivers.is_one() => Some(SHOWS_OPEN),
         (Code::NoSuchId, Call::Respond(_)) => {
             Some("it may be answered already, or its peer have left")
         }

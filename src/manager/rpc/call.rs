@@ -73,6 +73,13 @@ pub enum Receivers {
     User(String),
 }
 
+impl Receivers {
+    /// Whether one connection is named.
+    pub const fn is_one(&self) -> bool {
+        matches!(self, Receivers::To(_))
+    }
+}
+
 /// A connection to be closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kick {
