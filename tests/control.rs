@@ -373,6 +373,46 @@ fn a_subscriber_that_does_not_read_is_told_what_it_lost() {
 }
 
 #[test]
+fn numbers_have_no_gaps_but_those_that_were_lost() {
+    const MESSAGES: u64 = 600;
+    let daemon = Daemon::run(CHAT, 1);
+    let messages = json!({"kinds": ["message"]});
+    let mut slow = Lines::subscribe(&daemon, &messages);
+    let mut fast = Lines::subscribe(&daemon, &messages);
+    let mut socket = open(&daemon);
+    let mut last = 0;
+    let mut say = |text: &str| {
+        socket.send(Message::text(text)).expect("sent");
+        socket.read().expect("an echo");
+        let event = fast.event();
+        let seq = event["seq"].as_u64().expect("a number");
+        assert_eq!(event["kind"], "message");
+        assert!(last == 0 || seq == last + 1, "{seq} after {last}");
+        last = seq;
+        seq
+    };
+    let first = say("first");
+    let long = "x".repeat(10_000);
+    let end = (1..MESSAGES).map(|_| say(&long)).last();
+    let end = end.expect("a number");
+    let (mut seen, mut gaps) = (first - 1, 0);
+    while seen < end {
+        let event = slow.event();
+        let count = match event["kind"].as_str() {
+            Some("lost") => event["count"].as_u64().expect("a count"),
+            _ => 1,
+        };
+        gaps += u64::from(event["kind"] == "lost");
+        assert_eq!(event["seq"], seen + count, "after {seen}");
+        seen += count;
+    }
+    assert!(gaps > 0);
+    // Nobody else's numbers were used up for that.
+    assert_eq!(say("last"), end + 1);
+    assert_eq!(slow.event()["seq"], end + 1);
+}
+
+#[test]
 fn who_asks_and_does_not_read_stalls_nobody() {
     let daemon = Daemon::run(CHAT, 1);
     let greedy = UnixStream::connect(daemon.folder.path().join("control")).expect("a daemon");

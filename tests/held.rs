@@ -163,6 +163,24 @@ fn one_whose_peer_has_left_is_nobodys() {
 }
 
 #[test]
+fn who_waits_is_told_when_the_daemon_stops() {
+    let mut house = House::new(&HOLD.replace("hold =", "path = \"/a\"\nhold ="));
+    let peer = house.ask("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    // What comes after it has been answered: it is held.
+    let mut other = house.ask("GET /b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    other.set_nonblocking(true).unwrap();
+    house.turn_until("an answer", |_| other.read(&mut [0; 12]).is_ok());
+    house.engine.shut_down(&mut house.manager);
+    house
+        .manager
+        .stop_scripts(&mut house.engine, &mut nobody::Nobody);
+    assert_eq!(house.code(1), Code::NoSuchId);
+    drop(other);
+    house.turn_until("the end", |house| house.engine.connections() <= 1);
+    assert!(rest(peer).starts_with("HTTP/1.1 503 "));
+}
+
+#[test]
 fn triggers_that_have_not_changed_keep_their_processes() {
     let worker = |name: &str, arg: &str| {
         format!(

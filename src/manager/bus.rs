@@ -1,6 +1,7 @@
 //! Events for subscribers: encoded once, queued for each that wants them, and counted where they are lost.
 //!
-//! An event is numbered when somebody wants it: so whoever wants all of them sees no gap but those that `lost` tells of.
+//! An event is numbered when somebody wants it: so whoever wants all of them sees no gap but those that `lost` tells of,
+//! which has the number of the last that it stands for.
 
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -21,10 +22,37 @@ struct Subscriber {
     conn: ConnId,
     filter: Filter,
     /// Events that it has not been sent and not been told of.
-    lost: u64,
+    lost: Lost,
+    /// Those of this turn that come after all that is queued.
+    beyond: Lost,
+}
+
+/// Events that a subscriber was not sent.
+#[derive(Clone, Copy, Default)]
+struct Lost {
+    count: u64,
+    /// The number of the last of them.
+    last: u64,
+}
+
+impl Lost {
+    fn add(&mut self, more: Lost) {
+        if more.count > 0 {
+            self.count += more.count;
+            self.last = more.last;
+        }
+    }
+
+    fn one(seq: u64) -> Lost {
+        Lost {
+            count: 1,
+            last: seq,
+        }
+    }
 }
 
 struct Queued {
+    seq: u64,
     kind: Kind,
     source: Option<Rc<str>>,
     line: Rc<[u8]>,
@@ -51,7 +79,8 @@ impl Bus {
         self.subscribers.push(Subscriber {
             conn,
             filter,
-            lost: 0,
+            lost: Lost::default(),
+            beyond: Lost::default(),
         });
     }
 
@@ -92,8 +121,9 @@ impl Bus {
         fill(&mut event);
         if self.bytes >= TURN {
             for subscriber in &mut self.subscribers {
-                let wanted = subscriber.filter.wants(kind, source.map(|it| &**it));
-                subscriber.lost += u64::from(wanted);
+                if subscriber.filter.wants(kind, source.map(|it| &**it)) {
+                    subscriber.beyond.add(Lost::one(self.seq));
+                }
             }
             return;
         }
@@ -101,6 +131,7 @@ impl Bus {
         event.encode(&mut line);
         self.bytes += line.len();
         self.queue.push(Queued {
+            seq: self.seq,
             kind,
             source: source.cloned(),
             line: line.into(),
@@ -126,36 +157,39 @@ impl Bus {
                     continue;
                 }
                 let room = engine.backlog(subscriber.conn) + queued.line.len() <= BACKLOG;
-                if subscriber.lost > 0 && room {
+                if subscriber.lost.count > 0 && room {
                     self.tell_lost(at, engine);
                 }
                 let subscriber = &mut self.subscribers[at];
                 if !room || !engine.queue_line(subscriber.conn, &queued.line) {
-                    subscriber.lost += 1;
+                    subscriber.lost.add(Lost::one(queued.seq));
                 }
             }
+        }
+        for subscriber in &mut self.subscribers {
+            subscriber.lost.add(std::mem::take(&mut subscriber.beyond));
         }
     }
 
     /// What a subscriber has not been sent it is told of, when it has read what it was sent.
     pub(super) fn caught_up(&mut self, conn: ConnId, engine: &mut Engine) {
         let at = self.subscribers.iter().position(|it| it.conn == conn);
-        if let Some(at) = at.filter(|at| self.subscribers[*at].lost > 0) {
+        if let Some(at) = at.filter(|at| self.subscribers[*at].lost.count > 0) {
             self.tell_lost(at, engine);
         }
     }
 
     /// Subscribers that have lost events, so that whoever can see it tells when they have room.
     pub(super) fn behind(&self) -> impl Iterator<Item = ConnId> + '_ {
-        let behind = self.subscribers.iter().filter(|it| it.lost > 0);
+        let behind = self.subscribers.iter().filter(|it| it.lost.count > 0);
         behind.map(|it| it.conn)
     }
 
     fn tell_lost(&mut self, at: usize, engine: &mut Engine) {
-        self.seq += 1;
         let subscriber = &mut self.subscribers[at];
-        let mut event = Event::new(self.seq, Time::of(SystemTime::now()), Kind::Lost);
-        event.count = Some(std::mem::take(&mut subscriber.lost));
+        let lost = std::mem::take(&mut subscriber.lost);
+        let mut event = Event::new(lost.last, Time::of(SystemTime::now()), Kind::Lost);
+        event.count = Some(lost.count);
         let mut line = Vec::new();
         event.encode(&mut line);
         engine.queue_line(subscriber.conn, &Rc::from(line));

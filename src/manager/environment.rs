@@ -6,14 +6,16 @@
 //! of it becomes an underscore, so that a shell can name the variable: `first-name` is `BELLWIRE_QUERY_first_name`. Of
 //! parameters that come to the same variable the first counts, and all of them stand in QUERY_STRING; one without a name
 //! has no variable. A field becomes a variable only when its name is of letters, digits and hyphens: with an underscore
-//! it could pose as another (`X_Real_IP` as `X-Real-IP`).
+//! it could pose as another (`X_Real_IP` as `X-Real-IP`). Of a Referer the password is left out that a URL may have.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use crate::proto::http::credentials::redact_field;
 use crate::proto::http::form::Parameter;
 
 #[cfg(test)]
@@ -262,7 +264,8 @@ impl Builder {
             if !becomes_a_variable(name) || fields[..at].iter().any(|other| is_same(&other)) {
                 continue;
             }
-            let lines: Vec<&[u8]> = fields[at..].iter().filter(is_same).map(|it| it.1).collect();
+            let lines = fields[at..].iter().filter(is_same);
+            let lines: Vec<Cow<'_, [u8]>> = lines.map(|it| redact_field(name, it.1)).collect();
             // RFC 9110 §5.3, and RFC 6265 §5.4 for what has commas of its own.
             let is_cookie = name.eq_ignore_ascii_case("Cookie");
             let separator: &[u8] = if is_cookie { b"; " } else { b", " };

@@ -192,7 +192,7 @@ fn paths_and_queries() {
 
 #[test]
 fn fields() {
-    let fields: [(&str, &[u8]); 14] = [
+    let fields: [(&str, &[u8]); 16] = [
         ("Host", b"example.org"),
         ("accept", b"a"),
         ("Cookie", b"a=b"),
@@ -207,6 +207,8 @@ fn fields() {
         ("Proxy-Authorization", b"Basic c2VjcmV0"),
         ("Content-Type", b"text/plain"),
         ("Content-Length", b"3"),
+        ("Referer", b"/"),
+        ("referer", b"http://h/auth/alice/secret/page"),
     ];
     assert_eq!(
         request(Request {
@@ -218,6 +220,7 @@ fn fields() {
             "HTTP_ACCEPT=a, b",
             "HTTP_COOKIE=a=b; c=d",
             "HTTP_HOST=example.org",
+            "HTTP_REFERER=/, http://h/auth/alice/***/page",
             "HTTP_X_REAL_IP=10.0.0.1",
         ]
     );

@@ -4,6 +4,7 @@ use super::data::{Payload, encode_base64};
 use super::json::{EVENT, Object, VERSION, array, string};
 use super::name::{ConnectionName, RequestName};
 use super::time::Time;
+use crate::proto::http::credentials::redact_field;
 
 /// Fields of a request that no event shows: they are secrets.
 const SECRET_FIELDS: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorization"];
@@ -190,7 +191,8 @@ impl<'a> Event<'a> {
             let shown = self.headers.iter().filter(|(name, _)| !is_secret(name));
             event.with("headers", |out| {
                 array(out, shown, |out, (name, value)| {
-                    let value = String::from_utf8_lossy(value);
+                    let value = redact_field(name, value);
+                    let value = String::from_utf8_lossy(&value);
                     array(out, [*name, &value], string);
                 });
             });
@@ -292,8 +294,9 @@ mod tests {
 
     #[test]
     fn a_request_without_its_secrets() {
-        let headers: [(&str, &[u8]); 4] = [
+        let headers: [(&str, &[u8]); 5] = [
             ("Host", b"a"),
+            ("referer", b"http://a/auth/alice/secret/page"),
             ("authorization", b"Basic c2VjcmV0"),
             ("COOKIE", b"secret"),
             ("X-Odd", b"\xff"),
@@ -309,7 +312,7 @@ mod tests {
         };
         assert!(line(&request).ends_with(
             "\"kind\":\"http_request\",\"method\":\"POST\",\"path\":\"/a b\",\"query\":\"x=1\",\
-             \"headers\":[[\"Host\",\"a\"],[\"X-Odd\",\"\u{fffd}\"]],\"body\":\"hi\",\"request\":\"r7\"}}\n"
+             \"headers\":[[\"Host\",\"a\"],[\"referer\",\"http://a/auth/alice/***/page\"],[\"X-Odd\",\"\u{fffd}\"]],\"body\":\"hi\",\"request\":\"r7\"}}\n"
         ));
         let bytes = Event {
             body: Some(&[0xff]),

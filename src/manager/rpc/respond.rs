@@ -75,11 +75,19 @@ impl Respond {
         let Content::Body(data) = &self.content else {
             return self.media_type.as_deref();
         };
+        if self.has_header("Content-Type") {
+            return None;
+        }
         Some(match (&self.media_type, data) {
             (Some(given), _) => given,
             (None, Data::Text(_)) => "text/plain; charset=utf-8",
             (None, Data::Binary(_)) => "application/octet-stream",
         })
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        let mut headers = self.headers.iter();
+        headers.any(|(own, _)| own.eq_ignore_ascii_case(name))
     }
 
     /// Whether all of it can be sent. What is no field value could end a line early and add fields of its own.
@@ -104,6 +112,21 @@ impl Respond {
         }
         for (name, value) in &self.headers {
             check_header(name, value)?;
+        }
+        // RFC 9110 §5.3: neither may come twice.
+        let is_redirect = matches!(self.content, Content::Redirect(_));
+        for (name, param, given) in [
+            ("Content-Type", "type", self.media_type.is_some()),
+            ("Location", "redirect", is_redirect),
+        ] {
+            if given && self.has_header(name) {
+                let allowed = format!("one of {param} and that field");
+                return Err(wrong(
+                    "headers",
+                    &format!("{name} beside {param}"),
+                    &allowed,
+                ));
+            }
         }
         for cookie in &self.cookies {
             let name = cookie.split_once('=').map(|(name, _)| name);
@@ -265,6 +288,24 @@ mod tests {
             };
             assert_eq!(given.content_type(), Some("a/b"));
         }
+    }
+
+    #[test]
+    fn a_field_that_is_given_stands_alone() {
+        let with = |name: &str, media_type: Option<&str>, content| Respond {
+            headers: vec![(name.to_owned(), "a/b".to_owned())],
+            media_type: media_type.map(str::to_owned),
+            content,
+            ..respond()
+        };
+        let body = || Content::Body(Data::Text("x".to_owned()));
+        let own = with("content-type", None, body());
+        assert_eq!((own.check(), own.content_type()), (Ok(()), None));
+        let twice = with("content-type", Some("a/b"), body());
+        assert!(refused(&twice).starts_with("headers: Content-Type beside type; "));
+        let twice = with("location", None, Content::Redirect("/".to_owned()));
+        assert!(refused(&twice).starts_with("headers: Location beside redirect; "));
+        assert_eq!(with("Location", None, Content::Empty).check(), Ok(()));
     }
 
     #[test]

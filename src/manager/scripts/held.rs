@@ -39,6 +39,12 @@ impl Held {
         due.map(|(_, (exchange, _))| exchange).collect()
     }
 
+    /// All of them; none is held any more.
+    pub(super) fn take_all(&mut self) -> Vec<ExchangeId> {
+        let all = std::mem::take(&mut self.requests);
+        all.into_values().map(|(exchange, _)| exchange).collect()
+    }
+
     /// The request of that name; it is held no more.
     pub(super) fn take(&mut self, name: RequestName) -> Option<ExchangeId> {
         self.requests.remove(&name.0).map(|(exchange, _)| exchange)

@@ -380,6 +380,10 @@ impl Scripts {
             };
             process.stop.no_later_than(now.after(last));
         }
+        // Whoever could answer them is not heard any more.
+        for exchange in self.held.take_all() {
+            refuse(engine, handler, exchange, 503);
+        }
         let lanes = self.lanes.values_mut();
         let jobs: Vec<Job> = lanes.flat_map(|lane| lane.queue.drain(..)).collect();
         for job in jobs {

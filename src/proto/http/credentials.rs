@@ -252,6 +252,20 @@ pub fn redact(target: &str) -> Cow<'_, str> {
     }
 }
 
+/// The value of a field that is shown to others: a page that was reached by `/auth/<username>/<password>` is named by its
+/// whole address in Referer (RFC 9110 §10.1.3), which is then [redacted](redact).
+#[must_use]
+pub fn redact_field<'v>(name: &str, value: &'v [u8]) -> Cow<'v, [u8]> {
+    if !name.eq_ignore_ascii_case("Referer") {
+        return Cow::Borrowed(value);
+    }
+    // What is no UTF-8 hides no password.
+    match redact(&String::from_utf8_lossy(value)) {
+        Cow::Borrowed(_) => Cow::Borrowed(value),
+        Cow::Owned(redacted) => Cow::Owned(redacted.into_bytes()),
+    }
+}
+
 fn password_span(target: &str) -> Option<Span> {
     let end = target.find(['?', '#']).unwrap_or(target.len());
     let path = &target[..end];

@@ -170,6 +170,22 @@ fn challenges_are_quoted() {
 }
 
 #[test]
+fn redacted_fields() {
+    for (name, value, expected) in [
+        (
+            "Referer",
+            &b"http://h/auth/a/secret/x"[..],
+            &b"http://h/auth/a/***/x"[..],
+        ),
+        ("REFERER", b"http://h/auth/a/s\xffx", b"http://h/auth/a/***"),
+        ("Referer", b"http://h/\xff", b"http://h/\xff"),
+        ("X-Path", b"/auth/a/b", b"/auth/a/b"),
+    ] {
+        assert_eq!(&*redact_field(name, value), expected);
+    }
+}
+
+#[test]
 fn redacted_targets() {
     for (target, expected) in [
         ("/auth/alice/secret", "/auth/alice/***"),
