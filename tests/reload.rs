@@ -331,7 +331,8 @@ fn what_cannot_change_while_it_runs_is_told() {
     ));
     assert_eq!(reloaded(&daemon)["kept"], json!(["server s"]));
     daemon.wait_for_log("socket, user and group of [daemon] are those of the start");
-    // The limit is another: the command takes the one connection that there may be.
+    // The limit is another, and there is room when the command has gone.
+    daemon.wait_for_log(": gone");
     let _socket = open(&daemon);
     assert_eq!(daemon.ask(b""), "");
 }

@@ -9,7 +9,7 @@ use crate::conn::Conf;
 use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::ConnId;
 
-use super::core::Core;
+use super::core::{Core, Speaks};
 use super::listener::{Bound, Listener};
 use super::slot::Who;
 
@@ -148,8 +148,12 @@ impl Doors {
             Ok((socket, peer)) => {
                 core.totals.accepted += 1;
                 let owner = &core.owners[listener.owner as usize];
-                let full = core.slots.len() >= self.max_connections.min(ConnId::MAX_SLOTS)
-                    || owner.live >= owner.max_connections;
+                // Commands come in however many peers there are.
+                let most = match owner.speaks {
+                    Speaks::Http => self.max_connections.min(ConnId::MAX_SLOTS),
+                    Speaks::Lines => ConnId::MAX_SLOTS,
+                };
+                let full = core.slots.len() >= most || owner.live >= owner.max_connections;
                 if full {
                     core.totals.refused += 1;
                     log::debug!(
