@@ -306,6 +306,12 @@ impl Children {
         }
     }
 
+    /// Whether it has exited, be its pipes still held open by others.
+    #[must_use]
+    pub fn has_exited(&self, id: ChildId) -> bool {
+        self.get(id).is_some_and(|child| child.exit.is_some())
+    }
+
     /// When [`on_deadline`](Self::on_deadline) has something to do.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {

@@ -349,6 +349,21 @@ max_queued = 0
 }
 
 #[test]
+fn what_a_script_leaves_running_is_not_its_timeout() {
+    let daemon = run(r#"
+[[trigger]]
+name = "leaves"
+on = "message"
+run = ["sh", "-c", "sleep 100 & echo done"]
+reply = "whole"
+timeout = "1s"
+"#);
+    let mut peer = connect(&daemon);
+    say(&mut peer, "go");
+    assert_eq!(hear_text(&mut peer), "done\n");
+}
+
+#[test]
 fn a_full_queue_is_unavailable() {
     let daemon = run(r#"
 [[trigger]]

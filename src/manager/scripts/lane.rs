@@ -188,6 +188,8 @@ pub(super) struct Worker {
     pub child: Option<ChildId>,
     pub backoff: Backoff,
     pub began: Tick,
+    /// That it does not read was said.
+    pub is_deaf: bool,
     /// Counts the events that it was meant to get, so that it sees what it has missed.
     pub seq: u64,
 }
@@ -199,6 +201,7 @@ impl Worker {
             child: None,
             backoff: Backoff::new(FIRST, Some(LONGEST)),
             began: Tick::default(),
+            is_deaf: false,
             seq: 0,
         }
     }

@@ -347,7 +347,9 @@ impl Scripts {
         process: &mut Process,
     ) {
         let now = engine.now();
-        if process.waits_for_peer(engine) && !self.stopping {
+        // What it left running may hold its pipes for a while yet, but that is no fault of its own.
+        let has_exited = engine.children().has_exited(id);
+        if (has_exited || process.waits_for_peer(engine)) && !self.stopping {
             process.stop = Stop::after(Millis::seconds(1), now);
             return;
         }

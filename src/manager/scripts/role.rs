@@ -168,4 +168,6 @@ pub(super) struct Talk {
     /// What it said while it did not read: handed on when it does.
     pub waits: bool,
     pub kept: VecDeque<Vec<u8>>,
+    /// A line was too long: it is ended.
+    pub broken: bool,
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use crate::conn::deadline::{Millis, Tick};
-use crate::engine::child::{ChildEvent, ChildId, Command, Stdin, Stop};
+use crate::engine::child::{ChildEvent, ChildId, Command, Refused, Stdin, Stop};
 use crate::engine::{Engine, Handler};
 use crate::manager::backoff::Cause;
 use crate::manager::fired::{Fired, What};
@@ -72,11 +72,17 @@ impl Scripts {
 
     /// Writes what a worker's command has come to, a line with its newline.
     pub(in crate::manager) fn answer(&mut self, engine: &mut Engine, worker: u32, line: &[u8]) {
-        let child = self.lanes.get(&worker).and_then(|lane| lane.worker.child);
-        if let Some(id) = child
-            && engine.write_to_child(id, line).is_err()
-        {
-            log::warn!("a worker does not read what its commands have come to");
+        let Some(lane) = self.lanes.get_mut(&worker) else {
+            return;
+        };
+        let Some(id) = lane.worker.child else { return };
+        // One that has closed its stdin does not want to know.
+        if engine.write_to_child(id, line) == Err(Refused::Full) && !lane.worker.is_deaf {
+            lane.worker.is_deaf = true;
+            let name = &lane.rule.conf.name;
+            log::warn!(
+                "trigger {name}: it does not read what its commands have come to, which is lost"
+            );
         }
     }
 
@@ -101,6 +107,7 @@ impl Scripts {
             return;
         };
         lane.worker.began = now;
+        lane.worker.is_deaf = false;
         match started {
             Ok(id) => {
                 log::debug!("trigger {}: its worker runs", rule.conf.name);
@@ -117,6 +124,7 @@ impl Scripts {
                             lines: Lines::new(max_line),
                             waits: false,
                             kept: VecDeque::new(),
+                            broken: false,
                         }),
                         timed_out: false,
                         paused: false,
@@ -151,7 +159,8 @@ impl Scripts {
                         kept.push_back(line.to_vec());
                     }
                 });
-                if taken.is_err() {
+                if taken.is_err() && !talk.broken {
+                    talk.broken = true;
                     log::warn!(
                         "trigger {}: killed, for a line is too long",
                         process.rule.conf.name
