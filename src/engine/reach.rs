@@ -40,7 +40,7 @@ pub struct Member {
     pub peer: Peer,
     /// Who is.
     pub user: Option<Rc<String>>,
-    /// How long the connection has lived, in whole seconds.
+    /// How long ago it began: a whole number of seconds after the engine did.
     pub age: Duration,
     /// What it has counted.
     pub counters: Counters,
@@ -65,14 +65,15 @@ impl Engine {
     /// The open WebSockets of an owner, each with what is known of it.
     pub fn members(&self, owner: u32) -> impl Iterator<Item = Member> + '_ {
         let members = self.core.owners.get(owner as usize);
+        let lived = self.start.elapsed();
         let members = members.map_or(&[][..], |owner| &owner.members);
-        members.iter().filter_map(|&index| {
+        members.iter().filter_map(move |&index| {
             let slot = self.core.slots.get(index as usize)?;
             Some(Member {
                 id: slot.conn.id(),
                 peer: slot.who.peer,
                 user: slot.about.user.clone(),
-                age: Duration::from_secs(u64::from(self.core.seconds.saturating_sub(slot.since))),
+                age: lived.saturating_sub(Duration::from_secs(u64::from(slot.since))),
                 counters: slot.conn.counters,
             })
         })

@@ -61,7 +61,7 @@ pub struct Engine {
     pub(super) lane: Lane,
     pub(super) beside: Beside,
     pub(super) doors: Doors,
-    start: Instant,
+    pub(super) start: Instant,
     dated: Tick,
     /// The last turn that had something to do.
     busy: Tick,

@@ -1,7 +1,7 @@
 //! Commands: what each call of the one language does, whoever makes it.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::conn::event::ConnId;
 use crate::engine::{Engine, Member};
@@ -297,6 +297,16 @@ fn log_call(engine: &Engine, call: &Call, caller: Caller) {
     }
 }
 
+/// When what is so old began, to the second: as such it is the same each time that it is asked for.
+fn began(now: SystemTime, age: Duration) -> Time {
+    let half = Duration::from_millis(500);
+    let began = now.checked_sub(age).unwrap_or(now) + half;
+    Time {
+        millis: 0,
+        ..Time::of(began)
+    }
+}
+
 fn listed(source: &str, member: Member, now: SystemTime) -> ConnectionStatus {
     let counters = member.counters;
     ConnectionStatus {
@@ -304,7 +314,7 @@ fn listed(source: &str, member: Member, now: SystemTime) -> ConnectionStatus {
         source: source.to_owned(),
         peer: member.peer.to_string(),
         user: member.user.map(|user| user.to_string()),
-        since: Time::of(now.checked_sub(member.age).unwrap_or(now)),
+        since: began(now, member.age),
         messages_in: counters.messages_in,
         messages_out: counters.messages_out,
         bytes_in: counters.bytes_in,
