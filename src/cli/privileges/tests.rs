@@ -32,7 +32,7 @@ fn the_built_in_default_becomes_nobody() {
 fn unknown_ones_are_faults_with_a_place() {
     assert_eq!(
         found("[daemon]\nuser = \"no-such-one\"\n"),
-        Err("f:2:8: user: no such user \"no-such-one\", whom root would become; allowed: a user of this system, by user in [daemon]".to_owned())
+        Err("f:2:8: user: no such user \"no-such-one\", whom root would become; allowed: a user of this system, by user in [daemon] (useradd --system bellwire makes the default one)".to_owned())
     );
     assert_eq!(
         found("[daemon]\nuser = \"nobody\"\ngroup = \"no-such-one\"\n"),
@@ -45,7 +45,7 @@ fn unknown_ones_are_faults_with_a_place() {
         Some(account) => assert_eq!(found("").unwrap().account, account),
         None => assert_eq!(
             found(""),
-            Err("f:1:1: user: no such user \"bellwire\", whom root would become; allowed: a user of this system, by user in [daemon]".to_owned())
+            Err("f:1:1: user: no such user \"bellwire\", whom root would become; allowed: a user of this system, by user in [daemon] (useradd --system bellwire makes the default one)".to_owned())
         ),
     }
 }
