@@ -282,6 +282,14 @@ fn a_dry_run_only_says_what_would_be_done() {
     assert!(daemon.folder.path().join("a").exists() && !daemon.folder.path().join("b").exists());
     daemon.configure("[[server]]\n");
     daemon.command(&["reload", "--dry-run"]).failed(78);
+    // It refuses what a reload would.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let new = server("new", &format!("bind = [\"{address}\"]"));
+    daemon.configure(&format!("{first}{new}"));
+    let ran = daemon.command(&["reload", "--dry-run"]);
+    let expected = format!("new: cannot listen on {address}: ");
+    assert!(ran.failed(78).contains(&expected), "{ran:?}");
 }
 
 #[test]
@@ -508,7 +516,7 @@ fn root_is_given_up_and_a_reload_can_do_what_it_could() {
     daemon.configure(&format!("{config}{more}{daemon_table}"));
     assert_eq!(
         reloaded(&daemon),
-        json!({"started": ["server new"], "stopped": [], "changed": ["server plain"], "kept": ["server tls"]})
+        json!({"started": ["server new"], "stopped": [], "changed": ["server plain", "server tls"], "kept": []})
     );
     daemon.wait_for_log("cert.pem: certificate read: ");
     assert!(TcpStream::connect(("127.0.0.1", second)).is_ok());

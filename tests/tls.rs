@@ -208,6 +208,8 @@ fn certificates_are_read_again_while_connections_live() {
     daemon.authority.issue(daemon.folder.path());
     daemon.signal(libc::SIGHUP);
     daemon.wait_for_log("cert.pem: certificate read: CN=server (localhost, 127.0.0.1), ");
+    daemon.wait_for_log("reloaded: changed server WS_SERVER_1");
+    daemon.signal(libc::SIGHUP);
     daemon.wait_for_log("reloaded: nothing has changed");
     let second = shown(&daemon);
     assert_ne!(first, second);

@@ -10,14 +10,16 @@ mod der;
 mod files;
 mod pem;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{RootCertStore, ServerConfig};
 
 pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client, server_name};
 pub use der::Facts;
@@ -46,6 +48,8 @@ pub struct Loaded {
     pub config: Arc<ServerConfig>,
     /// What its certificates say, in the order of the file.
     pub chain: Vec<Facts>,
+    /// The same as long as the certificates are, its own and those of `client_ca`; of this process only.
+    pub digest: u64,
 }
 
 /// Reads the files of a server.
@@ -62,6 +66,8 @@ pub fn load(files: &Files<'_>) -> Result<Loaded, Vec<Fault>> {
         .transpose();
     match (chain, key, verifier) {
         (Ok((chain, facts)), Ok(key), Ok(verifier)) => {
+            let (verifier, trusted) = verifier.unzip();
+            let digest = digest(&chain, trusted.as_deref());
             let paths = (files.certificate, files.private_key);
             let identity = files::identity(chain, key, paths, &provider);
             let config = configure(identity.map_err(|fault| vec![fault])?, verifier, provider)
@@ -72,6 +78,7 @@ pub fn load(files: &Files<'_>) -> Result<Loaded, Vec<Fault>> {
             Ok(Loaded {
                 config: Arc::new(config),
                 chain: facts,
+                digest,
             })
         }
         (chain, key, verifier) => Err([chain.err(), key.err(), verifier.err()]
@@ -85,11 +92,24 @@ fn read_verifier(
     path: &Path,
     open: Open<'_>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, Fault> {
+) -> Result<(Arc<dyn ClientCertVerifier>, Arc<RootCertStore>), Fault> {
     let roots = Arc::new(read_roots(path, Which::ClientCa, open)?);
-    WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+    WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
         .build()
+        .map(|verifier| (verifier, roots))
         .map_err(|error| Fault::new(Which::ClientCa, path, &error.to_string()))
+}
+
+fn digest(chain: &[CertificateDer<'_>], trusted: Option<&RootCertStore>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for certificate in chain {
+        certificate.as_ref().hash(&mut hasher);
+    }
+    for anchor in trusted.iter().flat_map(|trusted| &trusted.roots) {
+        anchor.subject.as_ref().hash(&mut hasher);
+        anchor.subject_public_key_info.as_ref().hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 fn configure(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::certs::{Loaded, SystemRoots};
 use crate::config::{Address, Config, Server};
 use crate::engine::{Bound, Engine, Limits};
-use crate::manager::{Defined, Manager, bind};
+use crate::manager::{Defined, Manager, ServerTls, bind};
 
 use super::args::Verbosity;
 use super::certificates;
@@ -219,7 +219,10 @@ fn serve(config: &Config, mut host: ThisProcess, opened: Opened) -> io::Result<(
     manager.set_triggers(&mut engine, &config.triggers)?;
     let servers = active(config).zip(opened.bound).zip(opened.loaded);
     for ((server, bound), loaded) in servers {
-        let tls = loaded.map(|loaded| loaded.config);
+        let tls = loaded.map(|loaded| ServerTls {
+            config: loaded.config,
+            digest: loaded.digest,
+        });
         manager.start(&mut engine, &server.id, bound, tls)?;
     }
     for client in opened.clients {

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::{ClientConfig, ServerConfig};
+use rustls::ClientConfig;
 
 use crate::certs::SystemRoots;
 use crate::cli::args::Verbosity;
@@ -16,7 +16,7 @@ use crate::cli::notify::Notify;
 use crate::cli::{certificates, identity, logging, source};
 use crate::config::{self, Address, Client, Config, Daemon, Fault, Tls};
 use crate::engine::{Bound, Engine, MonitorReply};
-use crate::manager::{Host, TlsFaults, bind};
+use crate::manager::{Host, ServerTls, TlsFaults, bind};
 use crate::proto::monitor_wire::{Answer, Ask};
 
 /// The longest configuration that is taken from the helper.
@@ -107,11 +107,7 @@ impl Host for ThisProcess {
         }
     }
 
-    fn server_tls(
-        &mut self,
-        engine: &mut Engine,
-        tls: &Tls,
-    ) -> Result<Arc<ServerConfig>, TlsFaults> {
+    fn server_tls(&mut self, engine: &mut Engine, tls: &Tls) -> Result<ServerTls, TlsFaults> {
         let loaded = self.opening(engine, |open| certificates::load_by(tls, open))?;
         let file = tls.certificate.value.display();
         for line in certificates::describe(&loaded) {
@@ -120,7 +116,10 @@ impl Host for ThisProcess {
         for warning in certificates::warnings(&loaded) {
             log::warn!("{file}: {warning}");
         }
-        Ok(loaded.config)
+        Ok(ServerTls {
+            config: loaded.config,
+            digest: loaded.digest,
+        })
     }
 
     fn client_tls(

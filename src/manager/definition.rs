@@ -25,6 +25,8 @@ pub(super) struct Running {
     /// By what number the engine knows it.
     pub owner: u32,
     pub doors: Vec<Door>,
+    /// What its certificates are known by, of TLS.
+    pub certificates: Option<u64>,
 }
 
 /// A listener of a server.

@@ -13,6 +13,15 @@ use crate::engine::{Bound, Engine};
 /// Why files of TLS cannot be used: the places of the keys that name them, and what is wrong.
 pub type TlsFaults = Vec<(Place, String)>;
 
+/// What a server speaks TLS by.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// For its connections.
+    pub config: Arc<ServerConfig>,
+    /// Another one when the certificates are others.
+    pub digest: u64,
+}
+
 /// Whoever runs the manager. The engine is lent, for it is the way to the helper.
 pub trait Host {
     /// Reads the configuration anew.
@@ -31,11 +40,7 @@ pub trait Host {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    fn server_tls(
-        &mut self,
-        engine: &mut Engine,
-        tls: &Tls,
-    ) -> Result<Arc<ServerConfig>, TlsFaults>;
+    fn server_tls(&mut self, engine: &mut Engine, tls: &Tls) -> Result<ServerTls, TlsFaults>;
 
     /// Reads what a client speaks TLS by; nothing for one that does not.
     ///

@@ -38,7 +38,7 @@ mod trigger;
 
 pub use clients::{Defined, NotConnected};
 
-pub use host::{Host, TlsFaults, bind};
+pub use host::{Host, ServerTls, TlsFaults, bind};
 pub use scripts::World;
 
 use std::rc::Rc;

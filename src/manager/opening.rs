@@ -1,15 +1,11 @@
 //! What a reload opens before it swaps anything: listeners, certificates, folders.
 
-use std::sync::Arc;
-
-use rustls::ServerConfig;
-
 use crate::config::{self, Address, Config, Fault};
 use crate::engine::{Bound, Engine};
 
 use super::clients::Defined;
 use super::definition::Door;
-use super::host::Host;
+use super::host::{Host, ServerTls};
 use super::plan::Planned;
 use super::server::Server;
 use super::trigger::Rules;
@@ -27,7 +23,7 @@ pub(super) enum Place {
 /// A server that is to run, with all that it needs.
 pub(super) struct Opened {
     pub server: Server,
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<ServerTls>,
     /// In the order of its bindings.
     pub places: Vec<Place>,
 }

@@ -33,17 +33,21 @@ pub(super) fn plan(known: &[Definition], servers: &[config::Server]) -> Vec<Plan
     servers.iter().map(planned).collect()
 }
 
-/// The same for people: what starts and stops is told as that, whatever else changes about it.
+/// The same for people: what starts and stops is told as that, whatever else changes about it. Beside each plan stands
+/// what the certificates of the server would be known by: other ones may be in the files that it names.
 pub(super) fn compare(
     known: &[Definition],
     plans: &[Planned],
+    certificates: &[Option<u64>],
     servers: &[config::Server],
 ) -> Reloaded {
     let mut reloaded = Reloaded::default();
-    for (plan, server) in plans.iter().zip(servers) {
-        let was = plan.old.and_then(|at| known.get(at));
-        let ran = was.is_some_and(|was| was.running.is_some());
-        let list = match (ran, plan.runs, plan.same) {
+    for ((plan, certificates), server) in plans.iter().zip(certificates).zip(servers) {
+        let running = plan.old.and_then(|at| known.get(at)?.running.as_ref());
+        let ran = running.is_some();
+        let renewed = running.is_some_and(|running| running.certificates != *certificates);
+        let same = plan.same && !(plan.runs && renewed);
+        let list = match (ran, plan.runs, same) {
             (false, true, _) => &mut reloaded.started,
             (true, false, _) => &mut reloaded.stopped,
             (_, _, false) => &mut reloaded.changed,

@@ -7,8 +7,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-
 use crate::config::{self, Config, Daemon, Fault};
 use crate::conn::event::ConnId;
 use crate::engine::{Engine, Limits, Speaks};
@@ -16,7 +14,7 @@ use crate::proto::ws::close::CloseCode;
 
 use super::clients::Defined;
 use super::definition::{Definition, Door, Running, connections, log_address, shown};
-use super::host::Host;
+use super::host::{Host, ServerTls};
 use super::opening::{Opened, Place, Pool, cannot_listen, is_blocked, open_all, open_clients};
 use super::plan::{Planned, compare, compare_triggers, plan};
 use super::rpc::event::Kind;
@@ -50,8 +48,9 @@ impl Manager {
     ) -> Result<Reloaded, Error> {
         if dry_run {
             let config = host.load(engine).map_err(Error::configuration)?;
-            let plans = plan(&self.servers, &config.servers);
-            return Ok(self.would_do(&plans, &config));
+            return self
+                .try_out(engine, host, &config)
+                .map_err(Error::configuration);
         }
         host.reloading();
         let done = host
@@ -74,8 +73,24 @@ impl Manager {
         }
     }
 
-    fn would_do(&self, plans: &[Planned], config: &Config) -> Reloaded {
-        let mut reloaded = compare(&self.servers, plans, &config.servers);
+    /// What it would do. Everything is opened as for the swap, and closed again; only an address that another one is in
+    /// the way of, which goes, is not bound.
+    fn try_out(
+        &self,
+        engine: &mut Engine,
+        host: &mut dyn Host,
+        config: &Config,
+    ) -> Result<Reloaded, Vec<Fault>> {
+        let plans = plan(&self.servers, &config.servers);
+        let mut pool = self.pool();
+        let opened = self.open_everything(engine, host, config, &plans, &mut pool)?;
+        Ok(self.would_do(&plans, &opened.servers, config))
+    }
+
+    fn would_do(&self, plans: &[Planned], opened: &[Option<Opened>], config: &Config) -> Reloaded {
+        let digest = |opened: &Option<Opened>| opened.as_ref()?.tls.as_ref().map(|tls| tls.digest);
+        let certificates: Vec<Option<u64>> = opened.iter().map(digest).collect();
+        let mut reloaded = compare(&self.servers, plans, &certificates, &config.servers);
         let clients = self.compare_clients(&config.clients);
         let triggers = compare_triggers(&self.rules, &config.triggers);
         for more in [clients, triggers] {
@@ -95,13 +110,13 @@ impl Manager {
         config: Config,
     ) -> Result<(Reloaded, Option<Daemon>), Vec<Fault>> {
         let plans = plan(&self.servers, &config.servers);
-        let reloaded = self.would_do(&plans, &config);
         let mut pool = self.pool();
         let Everything {
             mut servers,
             rules,
             clients,
         } = self.open_everything(engine, host, &config, &plans, &mut pool)?;
+        let reloaded = self.would_do(&plans, &servers, &config);
         self.make_room(engine, host, &config, &mut servers, &mut pool)?;
         for warning in &config.warnings {
             log::warn!("{warning}");
@@ -245,10 +260,14 @@ impl Manager {
                 (running, Some(opened)) => {
                     let starts = running.is_none();
                     let owner = running.map(|running| running.owner);
-                    let owner =
-                        self.enter(engine, &is, owner, plan.same, &opened.tls, opened.server);
+                    let tls = opened.tls.as_ref();
+                    let owner = self.enter(engine, &is, owner, plan.same, tls, opened.server);
                     let doors = take_places(engine, &is.conf, owner, opened.places);
-                    is.running = Some(Running { owner, doors });
+                    is.running = Some(Running {
+                        owner,
+                        doors,
+                        certificates: opened.tls.map(|tls| tls.digest),
+                    });
                     if starts {
                         self.tell_of(Kind::ServerStarted, &is);
                     }
@@ -275,14 +294,14 @@ impl Manager {
         is: &Definition,
         owner: Option<u32>,
         same: bool,
-        tls: &Option<Arc<ServerConfig>>,
+        tls: Option<&ServerTls>,
         server: Server,
     ) -> u32 {
         let max = is.conf.limits.max_connections;
         let fresh = owner.is_none();
         let owner = owner.unwrap_or_else(|| engine.add_owner(&is.id, max, Speaks::Http));
         engine.limit_owner(owner, max);
-        engine.secure(owner, tls.clone());
+        engine.secure(owner, tls.map(|tls| Arc::clone(&tls.config)));
         match self.source(owner) {
             Some(Source::Server(known)) if same => known.take_pages(server),
             _ => self.place(owner, Source::Server(Box::new(server))),

@@ -2,15 +2,12 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-
-use rustls::ServerConfig;
 
 use crate::config;
 use crate::engine::{Bound, Engine, Speaks};
 
 use super::definition::{Definition, Door, Running, connections, log_address, shown};
-use super::host::{Host, Joined};
+use super::host::{Host, Joined, ServerTls};
 use super::rpc::event::Kind;
 use super::rpc::{Error, ServerStatus};
 use super::server::Server;
@@ -32,7 +29,7 @@ impl Manager {
         engine: &mut Engine,
         id: &config::Id,
         bound: Vec<Bound>,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<ServerTls>,
     ) -> io::Result<()> {
         let Some(at) = self.server_at(id.as_str()) else {
             return Ok(());
@@ -56,11 +53,12 @@ impl Manager {
         at: usize,
         server: Server,
         bound: Vec<Bound>,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<ServerTls>,
     ) -> io::Result<()> {
         let Definition { conf, id, .. } = &self.servers[at];
         let owner = engine.add_owner(id, conf.limits.max_connections, Speaks::Http);
-        engine.secure(owner, tls);
+        let certificates = tls.as_ref().map(|tls| tls.digest);
+        engine.secure(owner, tls.map(|tls| tls.config));
         let shared = Rc::new(connections(&conf.limits));
         let mut doors = Vec::with_capacity(bound.len());
         for (bind, bound) in conf.bind.iter().zip(bound) {
@@ -81,7 +79,11 @@ impl Manager {
         for door in &doors {
             log_address(conf, &door.address, &door.shown);
         }
-        self.servers[at].running = Some(Running { owner, doors });
+        self.servers[at].running = Some(Running {
+            owner,
+            doors,
+            certificates,
+        });
         self.place(owner, Source::Server(Box::new(server)));
         self.tell_of_server(Kind::ServerStarted, at);
         Ok(())

@@ -23,7 +23,7 @@ impl bellwire::manager::Host for Nobody {
         &mut self,
         _: &mut bellwire::engine::Engine,
         _: &bellwire::config::Tls,
-    ) -> Result<std::sync::Arc<rustls::ServerConfig>, bellwire::manager::TlsFaults> {
+    ) -> Result<bellwire::manager::ServerTls, bellwire::manager::TlsFaults> {
         unreachable!("no server speaks TLS")
     }
 

@@ -113,7 +113,7 @@ impl crate::manager::Host for Nobody {
         &mut self,
         _: &mut Engine,
         _: &config::Tls,
-    ) -> Result<Arc<rustls::ServerConfig>, crate::manager::TlsFaults> {
+    ) -> Result<crate::manager::ServerTls, crate::manager::TlsFaults> {
         unreachable!("no server speaks TLS")
     }
 
