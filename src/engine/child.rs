@@ -306,10 +306,10 @@ impl Children {
         }
     }
 
-    /// Whether it has exited, be its pipes still held open by others.
+    /// Whether it has exited, be its pipes still held open by others, or its last events not read yet.
     #[must_use]
     pub fn has_exited(&self, id: ChildId) -> bool {
-        self.get(id).is_some_and(|child| child.exit.is_some())
+        self.get(id).is_none_or(|child| child.exit.is_some())
     }
 
     /// When [`on_deadline`](Self::on_deadline) has something to do.

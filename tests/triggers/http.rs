@@ -349,6 +349,29 @@ max_queued = 0
 }
 
 #[test]
+fn who_does_not_read_gives_way_to_who_waits() {
+    let mut daemon = run(r#"
+[[trigger]]
+name = "large"
+on = "http_request"
+path = "/large"
+run = ["sh", "-c", "printf 'Content-Type: text/plain\n\n'; exec head -c 20000000 /dev/zero"]
+max_running = 1
+timeout = "1s"
+"#);
+    let mut idle = daemon.connect();
+    let request = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    idle.write_all(request).unwrap();
+    let mut first = [0; 8];
+    idle.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1");
+    let (head, body) = get(&daemon, "/large");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(body.len(), 20_000_000);
+    daemon.wait_for_log("trigger large: timeout");
+}
+
+#[test]
 fn what_a_script_leaves_running_is_not_its_timeout() {
     let daemon = run(r#"
 [[trigger]]

@@ -349,7 +349,11 @@ impl Scripts {
         let now = engine.now();
         // What it left running may hold its pipes for a while yet, but that is no fault of its own.
         let has_exited = engine.children().has_exited(id);
-        if (has_exited || process.waits_for_peer(engine)) && !self.stopping {
+        // A slow peer may take its time as long as nobody else waits for the place.
+        let lane = self.lanes.get(&process.rule.number);
+        let is_wanted = lane.is_some_and(|lane| !lane.queue.is_empty());
+        let may_wait = !is_wanted && process.waits_for_peer(engine);
+        if (has_exited || may_wait) && !self.stopping {
             process.stop = Stop::after(Millis::seconds(1), now);
             return;
         }
