@@ -342,6 +342,32 @@ fn events_are_streamed_and_filtered() {
 }
 
 #[test]
+fn subscribers_hear_of_the_stop_to_its_end() {
+    let mut daemon = Daemon::run(CHAT, 1);
+    let mut all = Lines::subscribe(&daemon, &json!({}));
+    let mut socket = open(&daemon);
+    assert_eq!(all.event()["kind"], "connect");
+    daemon.signal(libc::SIGTERM);
+    daemon.wait_for_log("stopping: 2 connections are open");
+    // A peer takes its time; nothing more is done for anybody.
+    all.say(r#"{"jsonrpc":"2.0","id":7,"method":"server.list"}"#);
+    assert_eq!(all.hear()["error"]["message"], "the daemon is stopping");
+    while socket.read().is_ok() {}
+    let gone = all.event();
+    assert_eq!(
+        (&gone["kind"], &gone["code"]),
+        (&json!("disconnect"), &json!(1001))
+    );
+    let stopped = all.event();
+    assert_eq!(
+        (&stopped["kind"], &stopped["source"]),
+        (&json!("server_stopped"), &json!("chat"))
+    );
+    assert_eq!(all.0.read(&mut [0]).expect("its end"), 0);
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
 fn a_subscriber_that_does_not_read_is_told_what_it_lost() {
     const MESSAGES: u64 = 600;
     let daemon = Daemon::run(CHAT, 1);

@@ -26,6 +26,9 @@ use super::world;
 /// Answers in flight are finished for this long after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// And for this long after that, subscribers may read how it went.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Runs until it is told to stop.
 #[must_use]
 pub(super) fn run(config: &Config, verbosity: Verbosity) -> Exit {
@@ -262,18 +265,35 @@ fn turn_until_stopped(
     manager.stop_clients(engine);
     engine.shut_down(manager);
     manager.stop_scripts(engine, host);
-    while engine.connections() + engine.children().running() > 0 && signals.stops() < 2 {
+    let is_busy = |engine: &mut Engine| engine.peers() + engine.children().running() > 0;
+    turn_while(engine, manager, host, signals, end, is_busy)?;
+    manager.stop_commands(engine, host);
+    let end = Instant::now() + LAST_WORDS;
+    turn_while(engine, manager, host, signals, end, |engine| {
+        engine.connections() > 0
+    })?;
+    log::info!("stopped");
+    Ok(())
+}
+
+/// Until the end, or a second signal to stop.
+fn turn_while(
+    engine: &mut Engine,
+    manager: &mut Manager,
+    host: &mut ThisProcess,
+    signals: &Signals,
+    end: Instant,
+    is_busy: impl Fn(&mut Engine) -> bool,
+) -> io::Result<()> {
+    while is_busy(engine) && signals.stops() < 2 {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        engine.turn(
-            manager,
-            time_left(engine, manager).map_or(Some(left), |it| Some(it.min(left))),
-        )?;
+        let until = [Some(left), time_left(engine, manager)];
+        engine.turn(manager, until.into_iter().flatten().min())?;
         manager.work(engine, host);
     }
-    log::info!("stopped");
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
 
 use super::child::{ChildId, Children, Command, Refused};
-use super::core::Totals;
+use super::core::{Speaks, Totals};
 use super::dial::DialId;
 use super::lane::Job;
 use super::monitor::{MonitorReply, NotAsked};
@@ -51,6 +51,14 @@ impl Engine {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.core.slots.len()
+    }
+
+    /// Connections that are open in any phase, without those of lines.
+    #[must_use]
+    pub fn peers(&self) -> usize {
+        let owners = self.core.owners.iter();
+        let lines = owners.filter(|owner| owner.speaks == Speaks::Lines);
+        self.core.slots.len() - lines.map(|owner| owner.live).sum::<usize>()
     }
 
     /// Open WebSockets of an owner.

@@ -326,11 +326,22 @@ impl Engine {
     }
 
     /// Stops accepting, closes WebSockets with 1001 and idle connections at once; answers that are under way are
-    /// finished, and their connections end then. Turn on until [`Engine::connections`] is 0.
+    /// finished, and their connections end then. Turn on until [`Engine::peers`] is 0. Connections of lines stay, for they
+    /// may want to hear how it goes: end them after that, by [`Engine::end_all`].
     pub fn shut_down<H: Handler>(&mut self, handler: &mut H) {
         self.doors.close_all();
         self.read_clock();
-        let all: Vec<usize> = self.core.slots.iter().map(|(index, _)| index).collect();
+        let core = &self.core;
+        let of_lines = |owner: u32| {
+            let owner = core.owners.get(owner as usize);
+            owner.is_some_and(|owner| owner.speaks == Speaks::Lines)
+        };
+        let all: Vec<usize> = core
+            .slots
+            .iter()
+            .filter(|(_, slot)| !of_lines(slot.who.owner))
+            .map(|(index, _)| index)
+            .collect();
         for index in all {
             self.core.shut_down(index, handler, self.poll.registry());
         }

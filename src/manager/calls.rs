@@ -56,6 +56,9 @@ impl Manager {
         caller: Caller,
     ) -> Result<Outcome, Error> {
         log_call(engine, &call, caller);
+        if self.stopping {
+            return Err(Error::failed("the daemon is stopping"));
+        }
         match call {
             Call::Status => Ok(Outcome::Status(self.status(engine))),
             Call::Reload { dry_run } => self.reload(engine, host, dry_run).map(Outcome::Reloaded),

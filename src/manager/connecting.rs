@@ -31,6 +31,7 @@ impl Manager {
 
     /// The daemon is going: no client connects any more. Those that are connected are closed with all the rest.
     pub fn stop_clients(&mut self, engine: &mut Engine) {
+        self.stopping = true;
         for at in self.clients.places() {
             let Some(client) = self.clients.get_mut(at) else {
                 continue;

@@ -16,7 +16,7 @@ use super::calls::Caller;
 use super::host::Host;
 use super::lines::Control;
 use super::rpc::{self, Incoming, Response};
-use super::{Manager, Source};
+use super::{EventKind, Manager, Source};
 
 /// Commands and subscribers at a time.
 const MAX_CONNECTIONS: usize = 64;
@@ -110,6 +110,21 @@ impl Manager {
         line: &[u8],
     ) -> Option<Vec<u8>> {
         self.answer(engine, host, line, Caller::Worker)
+    }
+
+    /// The daemon has stopped, but for this: those who listen are told, and then nobody is listened to. Turn on until there
+    /// are no connections.
+    pub fn stop_commands(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        let running = self.servers.iter().filter(|it| it.running.is_some());
+        for server in running {
+            self.desk
+                .bus
+                .publish(EventKind::ServerStopped, Some(&server.id), |_| {});
+        }
+        self.work_now(engine, host);
+        if let Some(Control { owner, .. }) = self.control {
+            engine.end_all(self, owner);
+        }
     }
 
     fn answer(

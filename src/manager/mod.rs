@@ -86,6 +86,8 @@ pub struct Manager {
     rules: AllRules,
     scripts: Scripts,
     control: Option<Control>,
+    /// The daemon stops: no command is taken any more.
+    stopping: bool,
     /// What the configuration says of the daemon.
     daemon: config::Daemon,
     born: Instant,
@@ -103,6 +105,7 @@ impl Manager {
             rules: AllRules::default(),
             scripts: Scripts::default(),
             control: None,
+            stopping: false,
             daemon,
             born: Instant::now(),
         }
