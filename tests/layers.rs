@@ -89,7 +89,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli/monitor",
-        "backoff queue permitted < pam < attempt grant < serve < mod",
+        "capabilities backoff queue permitted < pam < attempt grant < serve < mod",
     ),
 ];
 

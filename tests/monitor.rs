@@ -450,11 +450,15 @@ fn what_the_configuration_names_is_granted_and_nothing_else() {
     assert_eq!(text(open(&mut helper, "new.pem").1), "second key");
 }
 
+fn is_root() -> bool {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
 #[test]
 fn as_root_a_unix_socket_is_given_to_whom_the_daemon_becomes() {
     let Some(_leave) = leave() else { return };
-    // SAFETY: geteuid takes nothing and cannot fail.
-    if unsafe { libc::geteuid() } != 0 {
+    if !is_root() {
         println!("skipped: only root can give something away");
         return;
     }
@@ -495,4 +499,22 @@ fn it_keeps_no_descriptor_and_cannot_be_looked_into() {
     assert_eq!(environment.uid(), 0);
     let name = fs::read_to_string(format!("{path}/comm")).expect("its name");
     assert_eq!(name, "bellwire-helper\n");
+    // Of root's rights it has what it needs alone: bits of capabilities(7).
+    let status = fs::read_to_string(format!("{path}/status")).expect("its status");
+    let rights = |which: &str| {
+        let mut lines = status.lines();
+        let found = lines.find_map(|line| line.strip_prefix(which)?.strip_prefix(':'));
+        u64::from_str_radix(found.expect("a line").trim(), 16).expect("a mask")
+    };
+    let has = |which: &str, bit: u32| rights(which) & 1 << bit != 0;
+    let [setpcap, net_raw, sys_ptrace, sys_admin] = [8, 13, 19, 21];
+    for gone in [setpcap, net_raw, sys_ptrace, sys_admin] {
+        assert!(!has("CapEff", gone) && !has("CapPrm", gone), "{gone}");
+        // Who is not root has no way to lower its bounds.
+        assert!(!is_root() || !has("CapBnd", gone), "{gone}");
+    }
+    let [setuid, net_bind_service] = [7, 10];
+    for kept in [setuid, net_bind_service] {
+        assert!(!is_root() || has("CapEff", kept), "{kept}");
+    }
 }

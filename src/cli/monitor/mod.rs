@@ -6,10 +6,11 @@
 //! configuration names, which it reads itself; the process that faces the network can only ask for that again. It ends
 //! when the daemon closes its end, and its children end with it; signals that are meant for the daemon do not reach it.
 //!
-//! Left to right, each file imports from those before it: backoff, queue, permitted, pam, attempt, grant, serve.
+//! Left to right, each file imports from those before it: capabilities, backoff, queue, permitted, pam, attempt, grant, serve.
 
 mod attempt;
 pub(super) mod backoff;
+mod capabilities;
 mod grant;
 mod pam;
 mod permitted;
@@ -131,6 +132,11 @@ pub(super) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecre
     };
     if let Some(level) = level(options.log) {
         logging::init(level);
+    }
+    if let Err(error) = capabilities::reduce() {
+        log::warn!(
+            "the helper has more rights than it needs, for the system does not take them: {error}"
+        );
     }
     let served = serve(setup(options, socket, verify));
     match served {
