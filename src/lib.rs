@@ -7,9 +7,12 @@
 //!
 //! | floor | module | what it is |
 //! | --- | --- | --- |
-//! | 5 | [`cli`] | the command: its verbs, the daemon, its privileged helper, signals, logging |
+//! | 5 | [`cli`] | the command: its verbs, the daemon, signals |
+//! | 5 | [`helper`] | the privileged process beside the daemon: PAM, and reading and binding for reloads |
+//! | 5 | [`process`] | what every process needs: identity, privileges, logging, output, exit statuses |
 //! | 4 | [`manager`] | what happens: servers, clients, triggers, commands, and what they do on events |
 //! | 3 | [`engine`] | the event loop on mio: sockets, listeners, timers, backlogs, processes, connects |
+//! | 2 | [`rpc`] | the one language of commands and events: requests, results and events as types |
 //! | 2 | [`config`] | the configuration file, checked, every fault with its place |
 //! | 2 | [`certs`] | certificates and keys, told apart in clear words |
 //! | 2 | [`auth`] | who may enter: user lists, hashes, what is remembered of logins, and how often one may fail |
@@ -56,5 +59,8 @@ pub mod config;
 pub mod conn;
 pub mod engine;
 pub mod files;
+pub mod helper;
 pub mod manager;
+pub mod process;
 pub mod proto;
+pub mod rpc;

@@ -71,8 +71,8 @@ fn credentials() {
 }
 
 #[test]
-fn monitor_wire() {
-    replay("monitor_wire", checks::monitor_wire::check);
+fn helper_wire() {
+    replay("helper_wire", checks::helper_wire::check);
 }
 
 #[test]

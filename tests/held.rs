@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use bellwire::config;
 use bellwire::engine::{Bound, Engine, Limits};
-use bellwire::manager::rpc::{Code, Content, Data, RequestName, Respond};
 use bellwire::manager::{Manager, World};
+use bellwire::rpc::{Code, Content, Data, RequestName, Respond};
 
 mod nobody;
 

@@ -28,9 +28,9 @@ const RULES: Rules<'_> = Rules {
 const ORDER: &[(&str, &str)] = &[
     (
         "",
-        "proto < conn < config certs auth files < engine < manager < cli < mod < main",
+        "proto < conn < config certs auth files < rpc < engine < manager < process < helper < cli < mod < main",
     ),
-    ("proto", "lines http < cgi ws monitor_wire < mod"),
+    ("proto", "lines http < cgi ws helper < mod"),
     (
         "proto/http",
         "byte < error < date < authority < url < line < field < head < body < response < origin < path < conditional < range < credentials < form < mod",
@@ -52,7 +52,7 @@ const ORDER: &[(&str, &str)] = &[
     ("conn/tls", "error cipher < machine < mod"),
     (
         "files",
-        "mime < coding < open < answer < listing known < folder < visit < mod",
+        "mime < coding < open < answer < listing cache < folder < blocking_lookup < mod",
     ),
     ("certs", "pem der < files < client < mod"),
     (
@@ -61,25 +61,29 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel warnings < child dial packet < monitor < socket < lane < feed < outbox < sealed < listener < access outgoing < outcome < beside < slot < ops < shared < effects < receive < core < enter < accept deliver < turn < reach < mod",
+        "wheel rate_limit < child dial seqpacket < helper < socket < blocking < file_body < outbox < tls_wire < listener < access_log outgoing < outcome < sources < slot < ops < shared < flush < receive < connections < enter < accept broadcast < turn < api < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching standing backoff rpc access outbox host < bus trigger < approach fired pages < intake login < gate desk scripts < fire lines < client server definition < clients plan < opening < mod < connecting < calls < control servers < reload",
+        "environment matching standing backoff access outbox host < bus trigger < approach fired pages < intake login < gate desk scripts < fire lines < client server definition < clients plan < opening < mod < connecting < calls < control servers < reload",
     ),
     (
         "manager/scripts",
         "notice world inlet answer < lane < role held < core < speak start hold < once follow worker cgi < mod",
     ),
     (
-        "manager/rpc",
+        "rpc",
         "time < json < name < error < data < params < event < respond < call < outcome < message < mod",
     ),
     (
+        "process",
+        "exit random identity < privileges logging < output < mod",
+    ),
+    (
         "cli",
-        "exit < random < identity < privileges < certificates < accounts < logging < output < source < hash_password < args < check < control < client_url < client_test < client_new < signals < monitor < helper < notify < command_socket < world < host < daemon < mod",
+        "certificates < accounts < source < hash_password < args < check < control < client_url < client_test < client_new < signals < notify < command_socket < world < host < daemon < mod",
     ),
     ("cli/client_test", "report < advice connect < link < mod"),
     ("cli/args", "help < scan < command < calls < mod"),
@@ -88,8 +92,8 @@ const ORDER: &[(&str, &str)] = &[
         "text < failure < socket < client < input < show < events < mod",
     ),
     (
-        "cli/monitor",
-        "capabilities backoff queue permitted < pam < attempt grant < serve < mod",
+        "helper",
+        "capabilities backoff queue permitted < pam < attempt grant < serve < mod < supervisor",
     ),
 ];
 
@@ -111,10 +115,7 @@ const ABSENT: &[(&str, &str)] = &[
     ("files", "mio"),
     ("certs", "mio"),
     ("manager", "mio"),
-    (
-        "manager/rpc",
-        "std::net std::fs std::io mio libc socket2 log",
-    ),
+    ("rpc", "std::net std::fs std::io mio libc socket2 log"),
 ];
 
 #[test]

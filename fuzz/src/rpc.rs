@@ -1,7 +1,7 @@
 //! Any line of JSON-RPC: what decodes to calls encodes to lines that decode to the same calls, and what does not has an
 //! error that a command can read.
 
-use bellwire::manager::rpc::{FromDaemon, Incoming, MAX_BATCH, Request, Response, decode, encode};
+use bellwire::rpc::{FromDaemon, Incoming, MAX_BATCH, Request, Response, decode, encode};
 
 /// `data` is the line.
 pub fn check(data: &[u8]) {

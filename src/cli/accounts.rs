@@ -5,8 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::auth::Secret;
-use crate::cli::identity;
 use crate::config::{Findings, Placed, Server, UserEntry, Users};
+use crate::process::identity;
 
 /// Where PAM has its services (pam.conf(5)).
 const SERVICES: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use crate::cli::args::{Options, Verbosity};
 use crate::cli::certificates;
-use crate::cli::exit::Exit;
-use crate::cli::output::{print, print_faults, print_warnings};
-use crate::cli::privileges;
 use crate::cli::source;
 use crate::config::{Config, Fault, Id};
+use crate::process::exit::Exit;
+use crate::process::output::{print, print_faults, print_warnings};
+use crate::process::privileges;
 use crate::proto::http::url::host_field;
 
 /// Reads the configuration and tells what is wrong with it, or in short what it says.

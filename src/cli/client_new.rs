@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use crate::cli::client_url;
-use crate::cli::exit::Exit;
-use crate::cli::output::{complain, print};
 use crate::config::{Client, Id};
+use crate::process::exit::Exit;
+use crate::process::output::{complain, print};
 use crate::proto::http::url::Host;
 
 /// What is asked for.

@@ -17,12 +17,12 @@ use serde_json::Value;
 use crate::certs::{Facts, SystemRoots, server_name};
 use crate::cli::certificates;
 use crate::cli::client_url;
-use crate::cli::exit::Exit;
-use crate::cli::output::{complain, print_faults};
-use crate::cli::random::random;
 use crate::cli::source;
 use crate::config::{Client, Id};
 use crate::conn::tls::Tls;
+use crate::process::exit::Exit;
+use crate::process::output::{complain, print_faults};
+use crate::process::random::random;
 use crate::proto::http::url::{Host, host_field};
 use crate::proto::ws::handshake::Request;
 

@@ -7,9 +7,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::control::socket::{Candidate, Surroundings, check_private, default_socket};
-use crate::cli::privileges::{self, Identity};
 use crate::config::Config;
 use crate::engine::Bound;
+use crate::process::privileges::{self, Identity};
 
 /// Why there is no socket.
 #[derive(Debug)]

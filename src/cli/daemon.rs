@@ -14,14 +14,14 @@ use crate::manager::{Defined, Manager, ServerTls, bind};
 use super::args::Verbosity;
 use super::certificates;
 use super::command_socket::{self, NoSocket};
-use super::exit::Exit;
-use super::helper::Helper;
 use super::host::ThisProcess;
 use super::notify::Notify;
-use super::privileges::{self, Identity};
-use super::random::random;
 use super::signals::Signals;
 use super::world;
+use crate::helper::supervisor::Helper;
+use crate::process::exit::Exit;
+use crate::process::privileges::{self, Identity};
+use crate::process::random::random;
 
 /// Answers in flight are finished for this long after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -208,7 +208,7 @@ fn serve(config: &Config, mut host: ThisProcess, opened: Opened) -> io::Result<(
     engine.wake_on(signals.fd())?;
     let mut helper = match opened.helper {
         Some((helper, socket)) => {
-            engine.set_monitor(socket)?;
+            engine.set_helper(socket)?;
             Some(helper)
         }
         None => None,

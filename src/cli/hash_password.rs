@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 use crate::auth;
-use crate::cli::exit::Exit;
-use crate::cli::output::{complain, print};
+use crate::process::exit::Exit;
+use crate::process::output::{complain, print};
 
 /// The longest password that is read; no hash gains by more, and a file by mistake ends here.
 const MAX: usize = 4096;

@@ -13,11 +13,12 @@ use rustls::ClientConfig;
 use crate::certs::SystemRoots;
 use crate::cli::args::Verbosity;
 use crate::cli::notify::Notify;
-use crate::cli::{certificates, identity, logging, source};
+use crate::cli::{certificates, source};
 use crate::config::{self, Address, Client, Config, Daemon, Fault, Tls};
-use crate::engine::{Bound, Engine, MonitorReply};
+use crate::engine::{Bound, Engine, HelperReply};
 use crate::manager::{Host, ServerTls, TlsFaults, bind};
-use crate::proto::monitor_wire::{Answer, Ask};
+use crate::process::{identity, logging};
+use crate::proto::helper::{Answer, Ask};
 
 /// The longest configuration that is taken from the helper.
 const MAX_TEXT: u64 = 16 * 1024 * 1024;
@@ -151,7 +152,7 @@ impl Host for ThisProcess {
 
 /// Asks the helper for a descriptor.
 fn ask(engine: &mut Engine, ask: Ask) -> io::Result<OwnedFd> {
-    let MonitorReply {
+    let HelperReply {
         answer, descriptor, ..
     } = engine
         .ask_now(ask)

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{accounts, certificates, identity};
+use crate::cli::{accounts, certificates};
 use crate::config::{self, Client, Config, Fault, Findings, Open, Server, open_file};
+use crate::process::identity;
 
 /// Names the configuration file.
 const VARIABLE: &str = "BELLWIRE_CONFIG";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::search_path;
 use crate::manager::World;
 
-use super::identity;
+use crate::process::identity;
 
 /// Those of a daemon that has become the user it runs as, and takes commands by this socket. `descriptors` is the soft
 /// limit that it was started with.

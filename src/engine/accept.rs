@@ -9,7 +9,7 @@ use crate::conn::Conf;
 use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::ConnId;
 
-use super::core::{Core, Speaks};
+use super::connections::{Core, Speaks};
 use super::listener::{Bound, Listener};
 use super::slot::Who;
 

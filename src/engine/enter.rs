@@ -11,7 +11,7 @@ use crate::conn::event::ConnId;
 use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 
-use super::core::{Core, Speaks};
+use super::connections::{Core, Speaks};
 use super::ops::Handler;
 use super::outgoing::Outgoing;
 use super::receive::begin;

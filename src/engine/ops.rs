@@ -14,9 +14,9 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{self, Kind};
 use crate::proto::ws::handshake::Offer;
 
-use super::access::{self, Whose};
-use super::feed::Feed;
-use super::lane::Job;
+use super::access_log::{self, Whose};
+use super::blocking::Job;
+use super::file_body::Feed;
 use super::outcome::Outcome;
 use super::slot::{About, Who};
 use super::socket::Peer;
@@ -265,7 +265,7 @@ impl Ops<'_> {
     #[cold]
     fn log_access(&mut self, said: Said) {
         let access = self.about.access.take();
-        if access::is_wanted() {
+        if access_log::is_wanted() {
             let whose = Whose {
                 id: self.conn.id(),
                 peer: self.who.peer,
@@ -275,7 +275,7 @@ impl Ops<'_> {
                     .get(self.who.owner as usize)
                     .map_or("", |name| name),
             };
-            access::write(&whose, access.as_deref(), said, self.now);
+            access_log::write(&whose, access.as_deref(), said, self.now);
         }
     }
 

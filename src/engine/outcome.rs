@@ -8,7 +8,7 @@ use crate::files::Visited;
 
 use super::child::{ChildEvent, ChildId};
 use super::dial::Dialled;
-use super::monitor::MonitorReply;
+use super::helper::HelperReply;
 
 /// Something that came to an end outside of any event.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub enum Outcome {
     /// What came of [`Engine::dial`](super::Engine::dial).
     Dialled(Dialled),
     /// An answer to [`Engine::ask`](super::Engine::ask).
-    Monitor(MonitorReply),
+    Helper(HelperReply),
     /// What waited for the peer of an answer in pieces has left; told once for each
     /// [`Ops::tell_drained`](super::Ops::tell_drained).
     Drained(ExchangeId),

@@ -13,12 +13,12 @@ use crate::conn::event::{CloseReason, Event, Got};
 use crate::conn::tls::{RECORD, TlsError};
 use crate::proto::ws::session::SHORT_HEADER;
 
-use super::access::{self, Access};
+use super::access_log::{self, Access};
 use super::ops::{Handler, Ops};
 use super::outbox::{Wire, Wrote};
-use super::sealed::Sealed;
 use super::shared::{Shared, with_ops};
 use super::slot::Slot;
+use super::tls_wire::Sealed;
 
 /// Above this backlog a connection is not read from: what it asks cannot be answered anyway.
 pub(super) const HIGH: usize = 64 * 1024;
@@ -242,7 +242,7 @@ fn work<H: Handler>(
 #[inline(never)]
 fn on_other<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, event: Event<'_>) {
     if let Event::Request(head) = &event
-        && access::is_wanted()
+        && access_log::is_wanted()
     {
         ops.about.access = Some(Access::new(head, ops.now));
     }

@@ -7,8 +7,8 @@ use crate::conn::{Aux, Tools};
 
 use super::ops::{Aside, Ops};
 use super::outbox::{Outboxes, Wire, Wrote};
-use super::sealed::Sealed;
 use super::slot::Slot;
+use super::tls_wire::Sealed;
 
 /// The most that one turn receives from one connection, and the size of the shared receive buffer.
 const SCRATCH: usize = 256 * 1024;

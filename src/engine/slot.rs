@@ -6,8 +6,8 @@ use crate::conn::Connection;
 use crate::conn::event::ExchangeId;
 use crate::conn::tls::Tls;
 
-use super::access::Access;
-use super::feed::Feed;
+use super::access_log::Access;
+use super::file_body::Feed;
 use super::outbox::Outbox;
 use super::socket::{Peer, Socket};
 

@@ -18,15 +18,15 @@ use crate::proto::ws::mask::MaskingKeys;
 use crate::proto::ws::message::Pool;
 
 use super::accept::{Doors, ListenerId};
-use super::beside::{self, Beside};
-use super::core::{Core, Owner, Speaks, Totals};
-use super::lane::{Done, Lane};
+use super::blocking::{Done, Lane};
+use super::connections::{Core, Owner, Speaks, Totals};
 use super::listener::Bound;
 use super::ops::Handler;
 use super::outcome::Outcome;
+use super::rate_limit::Warnings;
 use super::shared::Shared;
 use super::slot::Slot;
-use super::warnings::Warnings;
+use super::sources::{self, Beside};
 use super::wheel::Wheel;
 
 /// Events of one wait.
@@ -220,7 +220,7 @@ impl Engine {
                 Token(index) if index < LISTENERS => {
                     core.note(index, readiness, handler, registry);
                 }
-                token if (beside::CHILDREN..beside::END).contains(&token.0) => {
+                token if (sources::CHILDREN..sources::END).contains(&token.0) => {
                     beside.note(token, core.shared.now, registry);
                 }
                 Token(index) => {

@@ -9,8 +9,8 @@ use crate::proto::http::head::{RequestHead, RequestTarget};
 use crate::proto::http::path;
 
 use super::answer::{Answer, Representation};
+use super::cache::{Known, Look};
 use super::coding::Coding;
-use super::known::{Known, Look};
 use super::open::{Found, Root, Stamp, Way, is_cold, status};
 use super::{listing, mime};
 

@@ -10,19 +10,19 @@
 //! elsewhere.
 
 mod answer;
+mod blocking_lookup;
+mod cache;
 mod coding;
 mod folder;
-mod known;
 mod listing;
 mod mime;
 mod open;
-mod visit;
 
 pub use self::answer::{Answer, Body, Segment};
+pub use self::blocking_lookup::{Visit, Visited};
+pub use self::cache::{Known, is_in_memory};
 pub use self::folder::{Folder, Settings};
-pub use self::known::{Known, is_in_memory};
 pub use self::mime::of as content_type;
-pub use self::visit::{Visit, Visited};
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use crate::conn::event::ConnId;
 use crate::engine::Engine;
 
-use super::rpc::Time;
-use super::rpc::event::{Event, Filter, Kind};
+use crate::rpc::Time;
+use crate::rpc::event::{Event, Filter, Kind};
 
 /// Bytes that wait for one subscriber; events beyond are lost to it, and counted.
 const BACKLOG: usize = 1024 * 1024;

@@ -8,12 +8,12 @@ use crate::engine::{Engine, Member};
 use crate::proto::ws::frame::Kind;
 
 use super::host::Host;
-use super::rpc::event::Filter;
-use super::rpc::{
+use super::{Manager, Source};
+use crate::rpc::event::Filter;
+use crate::rpc::{
     Call, ClientStatus, ConnectionName, ConnectionStatus, Data, Error, Kick, Outcome, Receivers,
     Send, Status, Subscribe, Time,
 };
-use super::{Manager, Source};
 
 /// Who makes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

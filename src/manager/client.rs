@@ -27,11 +27,11 @@ use super::approach::{self, Approach};
 use super::backoff::{Backoff, Cause, STABLE};
 use super::desk::Desk;
 use super::outbox::Outbox;
-use super::rpc::event::{Event as Told, Kind as EventKind};
-use super::rpc::{ClientState, ClientStatus, ConnectionName, Payload, Time};
 use super::standing::{Halt, Phase};
 use super::trigger::Rules;
 use super::{fire, fired};
+use crate::rpc::event::{Event as Told, Kind as EventKind};
+use crate::rpc::{ClientState, ClientStatus, ConnectionName, Payload, Time};
 
 /// How an attempt or a connection ended.
 struct End<'e> {

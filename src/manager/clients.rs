@@ -12,8 +12,8 @@ use crate::engine::{DialId, Ops};
 
 use super::client::Client;
 use super::desk::Desk;
-use super::rpc::{ClientStatus, Reloaded};
 use super::standing::Phase;
+use crate::rpc::{ClientStatus, Reloaded};
 
 /// A definition of a client, and what it speaks TLS by, if it does.
 pub type Defined = (config::Client, Option<Arc<ClientConfig>>);

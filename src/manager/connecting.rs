@@ -12,9 +12,9 @@ use crate::proto::ws::frame::Kind;
 use super::backoff::Cause;
 use super::client::Client;
 use super::clients::{Defined, NotConnected};
-use super::rpc::{ClientStatus, Reloaded};
 use super::standing::{Halt, Phase};
 use super::{Manager, Source};
+use crate::rpc::{ClientStatus, Reloaded};
 
 impl Manager {
     /// A client more. It begins to connect with the next [`Manager::work`], when it is active.

@@ -15,8 +15,8 @@ use crate::proto::ws::frame::Kind;
 use super::calls::Caller;
 use super::host::Host;
 use super::lines::Control;
-use super::rpc::{self, Incoming, Response};
 use super::{EventKind, Manager, Source};
+use crate::rpc::{self, Incoming, Response};
 
 /// Commands and subscribers at a time.
 const MAX_CONNECTIONS: usize = 64;

@@ -8,7 +8,7 @@ use crate::conn::SlowPeer;
 use crate::conn::deadline::Millis;
 use crate::engine::{Bound, Engine, ListenerId};
 
-use super::rpc::{ServerState, ServerStatus};
+use crate::rpc::{ServerState, ServerStatus};
 
 /// A server of the configuration.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 use crate::auth::{Check, Login as Known, Secret, Source, Throttle, UserList};
 use crate::config::{self, Auth, Network, Users, Ways};
 use crate::engine::Ops;
+use crate::proto::helper::{Answer, Ask};
 use crate::proto::http::credentials::{self, Credentials};
 use crate::proto::http::head::RequestHead;
-use crate::proto::monitor_wire::{Answer, Ask};
 
 use super::login::{Entry, Login, Mark, Pending, path_of, seed};
 use super::pages::respond_error;

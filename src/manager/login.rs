@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 use crate::auth::{self, Outcome, Remember, Source};
 use crate::conn::event::ExchangeId;
 use crate::engine::{Engine, Warnings};
+use crate::proto::helper::Ask;
 use crate::proto::http::credentials::Credentials;
 use crate::proto::http::head::{RequestHead, RequestTarget};
-use crate::proto::monitor_wire::Ask;
 
 /// A success is remembered for so long, for the pages and files that follow it.
 const REMEMBERED: Duration = Duration::from_secs(60);

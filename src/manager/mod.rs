@@ -29,7 +29,6 @@ mod outbox;
 mod pages;
 mod plan;
 mod reload;
-pub mod rpc;
 mod scripts;
 mod server;
 mod servers;
@@ -47,19 +46,19 @@ use std::time::Instant;
 use crate::config::{self, Id, Trigger};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
-use crate::engine::{Engine, Handler, MonitorReply, Ops, Outcome};
+use crate::engine::{Engine, Handler, HelperReply, Ops, Outcome};
 use crate::files::Visited;
+use crate::proto::helper::Answer;
 use crate::proto::http::head::{FieldTable, RequestHead};
-use crate::proto::monitor_wire::Answer;
 use crate::proto::ws::frame::Kind;
 
+use crate::rpc::{self, event::Kind as EventKind};
 use clients::Clients;
 use definition::Definition;
 use desk::{Desk, Todo};
 use fired::Fired;
 use lines::Control;
 use login::Pending;
-use rpc::event::Kind as EventKind;
 use scripts::{Notice, Scripts, Told};
 use server::Server;
 use trigger::AllRules;
@@ -293,7 +292,7 @@ impl Manager {
                     pages::send(ops, answer);
                 });
             }
-            Outcome::Monitor(MonitorReply { id, answer, .. }) => {
+            Outcome::Helper(HelperReply { id, answer, .. }) => {
                 if let Some(pending) = self.desk.login.take(id) {
                     self.on_checked(engine, *pending, &answer);
                 }

@@ -3,8 +3,8 @@
 use crate::config;
 
 use super::definition::Definition;
-use super::rpc::Reloaded;
 use super::trigger::AllRules;
+use crate::rpc::Reloaded;
 
 /// What becomes of a server of the other configuration; they are in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

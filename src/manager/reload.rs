@@ -17,11 +17,11 @@ use super::definition::{Definition, Door, Running, connections, log_address, sho
 use super::host::{Host, ServerTls};
 use super::opening::{Opened, Place, Pool, cannot_listen, is_blocked, open_all, open_clients};
 use super::plan::{Planned, compare, compare_triggers, plan};
-use super::rpc::event::Kind;
-use super::rpc::{Error, Reloaded};
 use super::server::Server;
 use super::trigger::AllRules;
 use super::{Manager, Source};
+use crate::rpc::event::Kind;
+use crate::rpc::{Error, Reloaded};
 
 /// All that the other configuration needs.
 struct Everything {

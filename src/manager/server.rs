@@ -6,8 +6,8 @@ use std::rc::Rc;
 use crate::config::{self, Messages, Origins};
 use crate::conn::event::{CloseReason, ConnId, Event};
 use crate::engine::{Ops, Warnings};
+use crate::proto::helper::Answer;
 use crate::proto::http::head::RequestHead;
-use crate::proto::monitor_wire::Answer;
 use crate::proto::ws::frame::Kind;
 use crate::proto::ws::handshake;
 
@@ -18,9 +18,9 @@ use super::fired::Source;
 use super::gate::{Decision, Gate};
 use super::login::{Entry, Pending};
 use super::pages::{Pages, respond_error};
-use super::rpc::event::Kind as EventKind;
-use super::rpc::{ConnectionName, Payload};
 use super::trigger::Rules;
+use crate::rpc::event::Kind as EventKind;
+use crate::rpc::{ConnectionName, Payload};
 
 /// One running server.
 #[derive(Debug)]

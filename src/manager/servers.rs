@@ -8,10 +8,10 @@ use crate::engine::{Bound, Engine, Speaks};
 
 use super::definition::{Definition, Door, Running, connections, log_address, shown};
 use super::host::{Host, Joined, ServerTls};
-use super::rpc::event::Kind;
-use super::rpc::{Error, ServerStatus};
 use super::server::Server;
 use super::{Manager, Source};
+use crate::rpc::event::Kind;
+use crate::rpc::{Error, ServerStatus};
 
 impl Manager {
     /// Adds a server of the configuration, in the order of the file. It does not run yet.

@@ -1,7 +1,7 @@
 //! Floor 0: bytes to values and back. Nothing here does I/O, reads a clock or asks for randomness.
 
 pub mod cgi;
+pub mod helper;
 pub mod http;
 pub mod lines;
-pub mod monitor_wire;
 pub mod ws;

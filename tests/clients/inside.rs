@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use bellwire::config;
 use bellwire::engine::{Engine, Limits};
-use bellwire::manager::rpc::ClientState;
 use bellwire::manager::{Defined, Manager, NotConnected};
 use bellwire::proto::ws::frame::Kind;
+use bellwire::rpc::ClientState;
 use tungstenite::Message;
 
 use crate::daemon::PATIENCE;

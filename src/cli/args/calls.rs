@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Id;
-use crate::manager::rpc::event::Kind;
-use crate::manager::rpc::{
+use crate::rpc::event::Kind;
+use crate::rpc::{
     Call, ConnectionName, Content, Data, Error, Kick, Receivers, RequestName, Respond, Send,
     Subscribe,
 };

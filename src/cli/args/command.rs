@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Id, LogLevel};
-use crate::manager::rpc::Call;
+use crate::rpc::Call;
 
 /// What one call of the program is to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Command {
+pub(crate) enum Command {
     /// Run the daemon.
     Run(Options),
     /// Validate the configuration.
@@ -27,46 +27,46 @@ pub(in crate::cli) enum Command {
 
 /// The flags of `run` and `check`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct Options {
+pub(crate) struct Options {
     /// The configuration file that was named.
-    pub(in crate::cli) config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// How much to say.
-    pub(in crate::cli) verbosity: Verbosity,
+    pub(crate) verbosity: Verbosity,
     /// For programs, not for people.
-    pub(in crate::cli) json: bool,
+    pub(crate) json: bool,
 }
 
 /// A call, and how it is to be made.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Control {
+pub(crate) struct Control {
     /// What is asked for.
-    pub(in crate::cli) call: Call,
+    pub(crate) call: Call,
     /// Where the message or body comes from, when it does not stand in the call.
-    pub(in crate::cli) input: Option<Input>,
+    pub(crate) input: Option<Input>,
     /// The socket that was named.
-    pub(in crate::cli) socket: Option<PathBuf>,
+    pub(crate) socket: Option<PathBuf>,
     /// The configuration file that was named; it may name the socket.
-    pub(in crate::cli) config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// For programs, not for people.
-    pub(in crate::cli) json: bool,
+    pub(crate) json: bool,
     /// How much to say.
-    pub(in crate::cli) verbosity: Verbosity,
+    pub(crate) verbosity: Verbosity,
     /// How long an answer is waited for.
-    pub(in crate::cli) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// What is still to be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Input {
+pub(crate) struct Input {
     /// From where.
-    pub(in crate::cli) source: Source,
+    pub(crate) source: Source,
     /// What it has to be.
-    pub(in crate::cli) form: Form,
+    pub(crate) form: Form,
 }
 
 /// Where something is read from.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Source {
+pub(crate) enum Source {
     /// A file.
     File(PathBuf),
     /// What somebody pipes in or types.
@@ -75,7 +75,7 @@ pub(in crate::cli) enum Source {
 
 /// What a message or body is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Form {
+pub(crate) enum Form {
     /// UTF-8, or else it is refused.
     Text,
     /// Bytes.
@@ -86,7 +86,7 @@ pub(in crate::cli) enum Form {
 
 /// A client or URL that is named, or comes on stdin.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Target {
+pub(crate) enum Target {
     /// As it was named.
     Named(String),
     /// `-`: a URL on stdin.
@@ -95,31 +95,31 @@ pub(in crate::cli) enum Target {
 
 /// `client test`.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) struct ClientTest {
+pub(crate) struct ClientTest {
     /// What to dial: a client's id, or a URL.
-    pub(in crate::cli) target: Target,
+    pub(crate) target: Target,
     /// The configuration file that was named.
-    pub(in crate::cli) config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// For programs, not for people.
-    pub(in crate::cli) json: bool,
+    pub(crate) json: bool,
     /// How much to say.
-    pub(in crate::cli) verbosity: Verbosity,
+    pub(crate) verbosity: Verbosity,
     /// For the whole of it.
-    pub(in crate::cli) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// `client new`.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::cli) struct ClientNew {
+pub(crate) struct ClientNew {
     /// The URL.
-    pub(in crate::cli) url: Target,
+    pub(crate) url: Target,
     /// The id to give it.
-    pub(in crate::cli) id: Option<Id>,
+    pub(crate) id: Option<Id>,
 }
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) enum Verbosity {
+pub(crate) enum Verbosity {
     /// What is wrong.
     Quiet,
     /// What the configuration says.
@@ -133,7 +133,7 @@ pub(in crate::cli) enum Verbosity {
 
 impl Verbosity {
     /// The log level, where the configuration has `configured`.
-    pub(in crate::cli) fn level(self, configured: LogLevel) -> LogLevel {
+    pub(crate) fn level(self, configured: LogLevel) -> LogLevel {
         match self {
             Verbosity::Quiet => LogLevel::Error,
             Verbosity::AsConfigured => configured,

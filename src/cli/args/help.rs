@@ -1,7 +1,7 @@
 //! What `--help` says. The first line of a verb's text is its usage, which complaints quote.
 
 /// `bellwire --version`.
-pub(in crate::cli) const VERSION: &str = concat!("bellwire ", env!("CARGO_PKG_VERSION"), "\n");
+pub(crate) const VERSION: &str = concat!("bellwire ", env!("CARGO_PKG_VERSION"), "\n");
 
 pub(super) const ALL: &str = "\
 bellwire: a WebSocket connection manager for small machines

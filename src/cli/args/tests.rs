@@ -7,7 +7,7 @@ use super::calls::TIMEOUT;
 use super::command::{ClientNew, ClientTest, Target};
 use super::*;
 use crate::config::{Id, LogLevel};
-use crate::manager::rpc::Call;
+use crate::rpc::Call;
 
 fn parsed(line: &str) -> Result<Command, String> {
     parse(line.split_whitespace().map(OsString::from))
@@ -35,7 +35,7 @@ fn controlled(words: &[&str]) -> Control {
 /// The request that a line makes, as it goes to the daemon.
 fn request(words: &[&str]) -> String {
     let mut out = Vec::new();
-    crate::manager::rpc::encode(None, &controlled(words).call, &mut out);
+    crate::rpc::encode(None, &controlled(words).call, &mut out);
     let line = String::from_utf8(out).expect("UTF-8");
     let begins = "{\"jsonrpc\":\"2.0\",\"method\":";
     let sent = line

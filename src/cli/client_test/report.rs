@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::cli::exit::Exit;
-use crate::cli::output::print;
+use crate::process::exit::Exit;
+use crate::process::output::print;
 
 /// A step of the way to a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

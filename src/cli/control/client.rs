@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::cli::exit::Exit;
-use crate::manager::rpc::{Call, Error, FromDaemon, Id, encode};
+use crate::process::exit::Exit;
+use crate::rpc::{Call, Error, FromDaemon, Id, encode};
 
 use super::failure::Failure;
 use super::socket::{Candidate, check_private};

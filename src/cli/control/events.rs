@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, Write, stdout};
 
 use serde_json::Value;
 
-use crate::cli::exit::Exit;
-use crate::manager::rpc::FromDaemon;
+use crate::process::exit::Exit;
+use crate::rpc::FromDaemon;
 
 use super::client::Client;
 use super::failure::Failure;

@@ -1,9 +1,9 @@
 //! Why a command did not do what it was asked: what it says, and how it ends.
 
-use crate::cli::exit::Exit;
-use crate::cli::output::{complain, print_faults};
 use crate::config::Fault;
-use crate::manager::rpc::{Call, Code, Error, ErrorData};
+use crate::process::exit::Exit;
+use crate::process::output::{complain, print_faults};
+use crate::rpc::{Call, Code, Error, ErrorData};
 
 use super::text::escape;
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_code_has_the_status_that_is_documented() {
-        let table = include_str!("../../manager/rpc/methods.md");
+        let table = include_str!("../../rpc/methods.md");
         for code in Code::ALL {
             let begins = format!("| {} |", code.number());
             let row = table

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::cli::args::{Form, Input, Source, Verbosity};
-use crate::cli::output::complain;
 use crate::files::content_type;
-use crate::manager::rpc::{Call, Content, Data};
+use crate::process::output::complain;
+use crate::rpc::{Call, Content, Data};
 
 use super::failure::Failure;
 

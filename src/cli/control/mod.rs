@@ -14,11 +14,11 @@ use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
 use crate::cli::args::{Control, Verbosity};
-use crate::cli::exit::Exit;
-use crate::cli::output::{complain, print};
 use crate::cli::source;
 use crate::config;
-use crate::manager::rpc::{Call, Time};
+use crate::process::exit::Exit;
+use crate::process::output::{complain, print};
+use crate::rpc::{Call, Time};
 
 use client::Client;
 use failure::Failure;

@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use serde_json::Value;
 
-use crate::manager::rpc::{Call, Time};
+use crate::rpc::{Call, Time};
 
 use super::text::{Table, escape, show_seconds};
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::identity;
+use crate::process::identity;
 
 /// Names the socket.
 const VARIABLE: &str = "BELLWIRE_SOCKET";
@@ -15,7 +15,7 @@ const SYSTEM: &str = "/run/bellwire/bellwire.sock";
 
 /// What of the surroundings has a say in where the socket is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct Surroundings {
+pub(crate) struct Surroundings {
     /// `$BELLWIRE_SOCKET`
     variable: Option<OsString>,
     /// `$XDG_RUNTIME_DIR`
@@ -28,16 +28,16 @@ pub(in crate::cli) struct Surroundings {
 
 /// A socket to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Candidate {
+pub(crate) struct Candidate {
     /// Where it is.
-    pub(in crate::cli) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Whether it counts only in a folder that nobody else could have made: see [`check_private`].
-    pub(in crate::cli) private: bool,
+    pub(crate) private: bool,
 }
 
 impl Surroundings {
     /// Those of this process.
-    pub(in crate::cli) fn read() -> Surroundings {
+    pub(crate) fn read() -> Surroundings {
         Surroundings {
             variable: std::env::var_os(VARIABLE),
             runtime_folder: std::env::var_os("XDG_RUNTIME_DIR"),
@@ -73,7 +73,7 @@ fn exactly(path: PathBuf) -> Candidate {
 }
 
 /// The socket of a daemon whose configuration names none.
-pub(in crate::cli) fn default_socket(around: &Surroundings) -> Candidate {
+pub(crate) fn default_socket(around: &Surroundings) -> Candidate {
     if around.user == 0 {
         exactly(SYSTEM.into())
     } else {
@@ -85,7 +85,7 @@ pub(in crate::cli) fn default_socket(around: &Surroundings) -> Candidate {
 
 /// Where a command looks for the daemon, in order. One that was named, by the option, the variable or the configuration, is
 /// the only one: another daemon than the one that is meant would be worse than none.
-pub(in crate::cli) fn socket_candidates(
+pub(crate) fn socket_candidates(
     named: Option<PathBuf>,
     configured: Option<PathBuf>,
     around: &Surroundings,
@@ -106,7 +106,7 @@ pub(in crate::cli) fn socket_candidates(
 }
 
 /// Whether the folder is the user's own and nobody else may enter it. Else somebody who came first could pose as the daemon.
-pub(in crate::cli) fn check_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn check_private(folder: &Path) -> io::Result<()> {
     let metadata = folder.symlink_metadata()?;
     let own = metadata.uid() == identity::effective_user();
     if metadata.is_dir() && own && metadata.mode() & 0o077 == 0 {

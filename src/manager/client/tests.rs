@@ -7,9 +7,9 @@ use serde_json::Value;
 use tungstenite::Message;
 
 use super::super::Manager;
-use super::super::rpc::event::Filter;
 use super::*;
 use crate::engine::{Bound, Engine, Limits, Speaks};
+use crate::rpc::event::Filter;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

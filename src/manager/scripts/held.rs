@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::conn::deadline::Tick;
 use crate::conn::event::ExchangeId;
-use crate::manager::rpc::RequestName;
+use crate::rpc::RequestName;
 
 /// The requests by their ordinal numbers.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use crate::conn::Answer;
 use crate::conn::deadline::{Millis, Tick};
 use crate::engine::{Engine, Handler};
 use crate::manager::fired::{Fired, What};
-use crate::manager::rpc::{Content, Data, Error, RequestName, Respond};
+use crate::rpc::{Content, Data, Error, RequestName, Respond};
 
 use super::core::Scripts;
 use super::lane::run_of;

@@ -33,8 +33,8 @@ use crate::engine::{Engine, Handler};
 
 use super::fired::{Fired, What};
 use super::intake::Piece;
-use super::rpc::RequestName;
 use super::trigger::AllRules;
+use crate::rpc::RequestName;
 
 pub(super) use self::core::Scripts;
 pub(super) use lane::Told;

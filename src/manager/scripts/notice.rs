@@ -1,10 +1,10 @@
 //! What has fired a rule, as an event: for workers, and for subscribers where a request is held.
 
 use crate::manager::fired::{Fired, What};
-use crate::manager::rpc::event::{Event, Kind};
-use crate::manager::rpc::{ConnectionName, Payload, RequestName};
 use crate::proto::http::head::{FieldTable, RequestHead, RequestTarget};
 use crate::proto::ws::frame;
+use crate::rpc::event::{Event, Kind};
+use crate::rpc::{ConnectionName, Payload, RequestName};
 
 /// What an event tells, borrowed from what has fired.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use crate::engine::child::{ChildEvent, ChildId, Command, Refused, Stdin, Stop};
 use crate::engine::{Engine, Handler};
 use crate::manager::backoff::Cause;
 use crate::manager::fired::{Fired, What};
-use crate::manager::rpc::event::Event;
-use crate::manager::rpc::{RequestName, Time};
 use crate::proto::http::head::FieldTable;
 use crate::proto::lines::Lines;
+use crate::rpc::event::Event;
+use crate::rpc::{RequestName, Time};
 
 use super::answer::refuse;
 use super::core::Scripts;

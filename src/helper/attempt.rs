@@ -12,13 +12,13 @@ use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::engine::packet;
-use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request};
+use crate::engine::seqpacket;
+use crate::proto::helper::{Answer, Ask, MAX, Reply, Request};
 
 use super::pam::{self, Question};
 
 /// Whether a password is the one of a hash; `None` when that cannot be said.
-pub(in crate::cli) type VerifySecret = fn(&str, &[u8]) -> Option<bool>;
+pub(crate) type VerifySecret = fn(&str, &[u8]) -> Option<bool>;
 
 /// A child that has answered has this long to end.
 const ENDING: Duration = Duration::from_secs(2);
@@ -58,7 +58,7 @@ impl Attempt {
         daemon: BorrowedFd<'_>,
         forget: impl FnOnce(),
     ) -> io::Result<Attempt> {
-        let (near, far) = packet::pair()?;
+        let (near, far) = seqpacket::pair()?;
         // SAFETY: getpid and fork take no pointers. The helper is a single thread, so the child finds no lock held.
         let (helper, child) = unsafe { (libc::getpid(), libc::fork()) };
         match child {
@@ -68,7 +68,7 @@ impl Attempt {
                     forget();
                     drop(near);
                     settle(helper, &far, daemon)?;
-                    packet::send(far.as_fd(), &work(request, verify), None)
+                    seqpacket::send(far.as_fd(), &work(request, verify), None)
                 }));
                 // Not a bare _exit: modules and their libraries may have something to tidy up.
                 exit(i32::from(!matches!(worked, Ok(Ok(())))))
@@ -103,7 +103,7 @@ impl Attempt {
         let mut buffer = [0; MAX];
         let packet = match &self.state {
             State::Working(socket, _) | State::Answered(socket, _) => {
-                packet::receive(socket.as_fd(), &mut buffer)
+                seqpacket::receive(socket.as_fd(), &mut buffer)
             }
             State::Killed => return None,
         };

@@ -13,12 +13,12 @@ use crate::config::{Daemon, Place, Placed};
 const MAX_ENTRY: usize = 1 << 20;
 
 /// Whether the process has root's rights.
-pub(super) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     effective_user() == 0
 }
 
 /// What is wrong with `user` and `group`: root may become anybody whom the system knows, others stay who they are.
-pub(super) fn faults(daemon: &Daemon) -> Vec<(Place, String)> {
+pub(crate) fn faults(daemon: &Daemon) -> Vec<(Place, String)> {
     let user = daemon.user.as_ref().and_then(|user| {
         let found = account(&user.value).map(|account| account.map(|account| account.user));
         let what = impossible("user", user, found, effective_user(), is_root())?;
@@ -55,7 +55,7 @@ fn impossible(
 }
 
 /// The user whose rights the process has.
-pub(super) fn effective_user() -> u32 {
+pub(crate) fn effective_user() -> u32 {
     // SAFETY: geteuid has no arguments and cannot fail.
     unsafe { libc::geteuid() }
 }
@@ -67,7 +67,7 @@ fn effective_group() -> u32 {
 
 /// A user of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Account {
+pub(crate) struct Account {
     /// The user's id.
     pub user: u32,
     /// The id of the user's primary group.
@@ -75,7 +75,7 @@ pub(super) struct Account {
 }
 
 /// A user by name.
-pub(super) fn account(name: &str) -> io::Result<Option<Account>> {
+pub(crate) fn account(name: &str) -> io::Result<Option<Account>> {
     let name = CString::new(name)?;
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
@@ -100,7 +100,7 @@ pub(super) fn account(name: &str) -> io::Result<Option<Account>> {
 }
 
 /// The home of the user whose rights the process has, if the system knows one.
-pub(super) fn home() -> Option<PathBuf> {
+pub(crate) fn home() -> Option<PathBuf> {
     let user = effective_user();
     let home = look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
@@ -126,7 +126,7 @@ pub(super) fn home() -> Option<PathBuf> {
 }
 
 /// The id of a group by name.
-pub(super) fn group_id(name: &str) -> io::Result<Option<u32>> {
+pub(crate) fn group_id(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::group>::uninit();
@@ -148,7 +148,7 @@ pub(super) fn group_id(name: &str) -> io::Result<Option<u32>> {
 }
 
 /// The groups of a user, the primary one and the supplementary ones.
-pub(super) fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
+pub(crate) fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
     let name = CString::new(name)?;
     let mut groups = vec![0; 64];
     loop {

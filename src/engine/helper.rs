@@ -15,9 +15,9 @@ use mio::{Interest, Registry, Token};
 use zeroize::Zeroizing;
 
 use crate::conn::deadline::{Millis, Tick};
-use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request, Secret};
+use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, Secret};
 
-use super::packet;
+use super::seqpacket;
 
 /// Requests that are not answered yet.
 const MAX_OUTSTANDING: usize = 256;
@@ -27,7 +27,7 @@ const PATIENCE: Millis = Millis::seconds(60);
 
 /// An answer of the helper, or that there will be none.
 #[derive(Debug)]
-pub struct MonitorReply {
+pub struct HelperReply {
     /// The number that asking gave.
     pub id: u32,
     /// The answer.
@@ -62,7 +62,7 @@ impl fmt::Display for NotAsked {
 
 /// The helper as the loop knows it.
 #[derive(Debug)]
-pub(super) struct Monitor {
+pub(super) struct Helper {
     /// Absent when the helper has ended.
     socket: Option<OwnedFd>,
     next: u32,
@@ -72,26 +72,26 @@ pub(super) struct Monitor {
     unsent: VecDeque<Secret>,
 }
 
-impl Monitor {
+impl Helper {
     /// Takes the daemon's end of the socket.
     ///
     /// # Errors
     /// The system's, if the socket cannot be waited for.
-    pub(super) fn new(socket: OwnedFd, registry: &Registry, token: Token) -> io::Result<Monitor> {
-        let mut monitor = Monitor {
+    pub(super) fn new(socket: OwnedFd, registry: &Registry, token: Token) -> io::Result<Helper> {
+        let mut helper = Helper {
             socket: None,
             next: 0,
             outstanding: BTreeMap::new(),
             unsent: VecDeque::new(),
         };
-        monitor.replace(socket, registry, token)?;
-        Ok(monitor)
+        helper.replace(socket, registry, token)?;
+        Ok(helper)
     }
 
     /// Another helper takes the place of one that has ended. The numbers of requests go on.
     ///
     /// # Errors
-    /// As [`Monitor::new`].
+    /// As [`Helper::new`].
     pub(super) fn replace(
         &mut self,
         socket: OwnedFd,
@@ -138,10 +138,10 @@ impl Monitor {
     pub(super) fn ask_and_wait(
         &mut self,
         ask: Ask,
-        replies: &mut VecDeque<MonitorReply>,
+        replies: &mut VecDeque<HelperReply>,
         timeout: Duration,
         now: Tick,
-    ) -> Result<MonitorReply, NotAsked> {
+    ) -> Result<HelperReply, NotAsked> {
         let end = Instant::now() + timeout;
         let id = self.ask(ask, now)?;
         loop {
@@ -178,11 +178,11 @@ impl Monitor {
     }
 
     /// The socket is ready to be read or written, or the helper has ended: answers are added to `replies`.
-    pub(super) fn ready(&mut self, replies: &mut VecDeque<MonitorReply>) {
+    pub(super) fn ready(&mut self, replies: &mut VecDeque<HelperReply>) {
         self.send_unsent();
         let mut buffer = Zeroizing::new(vec![0; MAX]);
         while let Some(socket) = &self.socket {
-            match packet::receive_with_descriptor(socket.as_fd(), &mut buffer) {
+            match seqpacket::receive_with_descriptor(socket.as_fd(), &mut buffer) {
                 Ok(Some((packet, descriptor))) => match Reply::decode(packet) {
                     Ok(reply) => self.take(reply, descriptor, replies),
                     Err(malformed) => {
@@ -202,14 +202,14 @@ impl Monitor {
         }
     }
 
-    /// When to call [`Monitor::on_deadline`].
+    /// When to call [`Helper::on_deadline`].
     pub(super) fn deadline(&self) -> Option<Tick> {
         let waiting = self.outstanding.values().flatten().copied();
         waiting.reduce(Tick::earlier)
     }
 
     /// Gives up what is late. It still counts as outstanding, for the helper may yet come to it.
-    pub(super) fn on_deadline(&mut self, now: Tick, replies: &mut VecDeque<MonitorReply>) {
+    pub(super) fn on_deadline(&mut self, now: Tick, replies: &mut VecDeque<HelperReply>) {
         let before = replies.len();
         for (id, until) in &mut self.outstanding {
             if until.take_if(|until| until.is_due(now)).is_some() {
@@ -226,7 +226,7 @@ impl Monitor {
         &mut self,
         Reply { id, answer }: Reply,
         descriptor: Option<OwnedFd>,
-        replies: &mut VecDeque<MonitorReply>,
+        replies: &mut VecDeque<HelperReply>,
     ) {
         match self.outstanding.remove(&id) {
             Some(Some(_)) => {}
@@ -244,7 +244,7 @@ impl Monitor {
             (true, descriptor) => (answer, descriptor),
             (false, _) => (answer, None),
         };
-        replies.push_back(MonitorReply {
+        replies.push_back(HelperReply {
             id,
             answer,
             descriptor,
@@ -252,7 +252,7 @@ impl Monitor {
     }
 
     /// There will be no more answers.
-    fn end(&mut self, replies: &mut VecDeque<MonitorReply>) {
+    fn end(&mut self, replies: &mut VecDeque<HelperReply>) {
         self.socket = None;
         self.unsent.clear();
         let unanswered = std::mem::take(&mut self.outstanding).into_iter();
@@ -263,7 +263,7 @@ impl Monitor {
     fn send_unsent(&mut self) {
         let Some(socket) = &self.socket else { return };
         while let Some(packet) = self.unsent.front() {
-            match packet::send(socket.as_fd(), packet, None) {
+            match seqpacket::send(socket.as_fd(), packet, None) {
                 Ok(()) => {
                     self.unsent.pop_front();
                 }
@@ -273,8 +273,8 @@ impl Monitor {
     }
 }
 
-fn unavailable(id: u32) -> MonitorReply {
-    MonitorReply {
+fn unavailable(id: u32) -> HelperReply {
+    HelperReply {
         id,
         answer: Answer::Unavailable,
         descriptor: None,

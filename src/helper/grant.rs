@@ -7,9 +7,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::cli::privileges::{self, Identity};
 use crate::config::{self, Address, Config};
 use crate::engine::Bound;
+use crate::process::privileges::{self, Identity};
 
 /// As it shows in /proc, and nowhere else.
 const NAME: &CStr = c"bellwire.toml";

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use crate::conn::buffer::{Sent, SharedFrame};
 use crate::conn::event::ConnId;
 
-use super::core::Core;
-use super::effects::flush;
+use super::connections::Core;
+use super::flush::flush;
 use super::ops::{Frames, Later, Ops};
 use super::outbox::Wrote;
 use super::receive::HIGH;

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{encoded, one};
 use crate::config::{Fault, Place};
-use crate::manager::rpc::event::{Event, Kind};
-use crate::manager::rpc::*;
+use crate::rpc::event::{Event, Kind};
+use crate::rpc::*;
 
 /// The examples of the documentation that begin with `arrow`.
 fn examples(arrow: &str) -> Vec<&'static str> {

@@ -10,15 +10,15 @@ use slab::Slab;
 use crate::conn::event::{CloseReason, ConnId, Event};
 use crate::proto::ws::close::CloseCode;
 
-use super::access::{self, Whose};
-use super::effects::{close_tls, feed, flush};
+use super::access_log::{self, Whose};
+use super::flush::{close_tls, feed, flush};
 use super::ops::{Handler, Ops};
 use super::outbox::Wrote;
 use super::outcome::Outcome;
+use super::rate_limit::Warnings;
 use super::receive::{HIGH, receive};
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Slot};
-use super::warnings::Warnings;
 use super::wheel::Wheel;
 
 /// What is spoken on the connections of an owner.
@@ -381,7 +381,7 @@ impl Core {
                     peer: slot.who.peer,
                     server: &self.shared.aside.names[slot.who.owner as usize],
                 };
-                access::write_unanswered(&whose, access, self.shared.now);
+                access_log::write_unanswered(&whose, access, self.shared.now);
             }
             self.memory -= slot.held as usize;
             self.owners[slot.who.owner as usize].live -= 1;

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use pam::{Context, ConversationHandler, ErrorCode, Flag};
 use zeroize::Zeroizing;
 
-use crate::cli::identity;
-use crate::proto::monitor_wire::Answer;
+use crate::process::identity;
+use crate::proto::helper::Answer;
 
 /// `_pam_types.h`: the item that says how to wait after a failure. Not among those that the crate names.
 const PAM_FAIL_DELAY: c_int = 10;

@@ -4,12 +4,12 @@ use std::io::{ErrorKind, Write, stderr, stdout};
 
 use log::Level;
 
-use crate::cli::exit::Exit;
-use crate::cli::logging;
 use crate::config::Fault;
+use crate::process::exit::Exit;
+use crate::process::logging;
 
 /// Writes to stdout. A pipe whose reader has enough is well; anything else is not.
-pub(super) fn print(text: &str) -> Exit {
+pub(crate) fn print(text: &str) -> Exit {
     let mut stdout = stdout().lock();
     match stdout
         .write_all(text.as_bytes())
@@ -25,19 +25,19 @@ pub(super) fn print(text: &str) -> Exit {
 }
 
 /// One line on stderr.
-pub(super) fn complain(line: &str) {
+pub(crate) fn complain(line: &str) {
     write_line(Level::Error, line);
 }
 
 /// Faults on stderr, each a line.
-pub(super) fn print_faults(faults: &[Fault]) {
+pub(crate) fn print_faults(faults: &[Fault]) {
     for fault in faults {
         write_line(Level::Error, &fault.to_string());
     }
 }
 
 /// Warnings on stderr, each a line that says so.
-pub(super) fn print_warnings(warnings: &[Fault]) {
+pub(crate) fn print_warnings(warnings: &[Fault]) {
     for Fault { file, place, what } in warnings {
         let fault = Fault {
             file: file.clone(),

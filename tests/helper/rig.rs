@@ -9,8 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bellwire::engine::packet;
-use bellwire::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request};
+use bellwire::engine::seqpacket;
+use bellwire::proto::helper::{Answer, Ask, MAX, Reply, Request};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -95,10 +95,10 @@ impl Helper {
     }
 
     pub(crate) fn run_in(folder: TempDir, args: &[&str]) -> Helper {
-        let (near, far) = packet::pair().expect("a pair of sockets");
+        let (near, far) = seqpacket::pair().expect("a pair of sockets");
         let within = |name: &str| folder.path().join(name);
         let child = Command::new(env!("CARGO_BIN_EXE_bellwire"))
-            .args(["monitor-helper", "--log", "debug", "--config"])
+            .args(["helper", "--log", "debug", "--config"])
             .arg(within("bellwire.toml"))
             .args(args)
             .env_clear()
@@ -168,14 +168,14 @@ impl Helper {
     }
 
     pub(crate) fn send(&self, packet: &[u8]) {
-        packet::send(self.socket().as_fd(), packet, None).expect("the helper listens");
+        seqpacket::send(self.socket().as_fd(), packet, None).expect("the helper listens");
     }
 
     /// The next answer; none when the helper has ended.
     pub(crate) fn hear(&self) -> Option<(Reply, Option<OwnedFd>)> {
         let mut buffer = vec![0; MAX];
         let (packet, descriptor) =
-            match packet::receive_with_descriptor(self.socket().as_fd(), &mut buffer) {
+            match seqpacket::receive_with_descriptor(self.socket().as_fd(), &mut buffer) {
                 Ok(heard) => heard?,
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("{error}; the log: {}", self.log()),

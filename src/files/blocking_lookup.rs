@@ -8,8 +8,8 @@ use crate::conn::deadline::Tick;
 use crate::proto::http::head::{FieldTable, RequestHead};
 
 use super::answer::Answer;
+use super::cache::{Known, Look};
 use super::folder::Folder;
-use super::known::{Known, Look};
 use super::open::status;
 
 /// Everything that the answer to a request depends on, to be taken to another thread.

@@ -9,32 +9,32 @@ const TOKEN: Token = Token(1 << 34);
 
 const NOW: Tick = Tick(1000);
 
-/// A monitor in a loop of its own, and the helper's end of its socket.
+/// A helper in a loop of its own, and the far_end's end of its socket.
 struct Rig {
     poll: Poll,
-    monitor: Monitor,
-    helper: Option<OwnedFd>,
-    replies: VecDeque<MonitorReply>,
+    helper: Helper,
+    far_end: Option<OwnedFd>,
+    replies: VecDeque<HelperReply>,
 }
 
 impl Rig {
     fn new() -> Rig {
         let poll = Poll::new().unwrap();
-        let (near, far) = packet::pair().unwrap();
-        let monitor = Monitor::new(near, poll.registry(), TOKEN).unwrap();
+        let (near, far) = seqpacket::pair().unwrap();
+        let helper = Helper::new(near, poll.registry(), TOKEN).unwrap();
         Rig {
             poll,
-            monitor,
-            helper: Some(far),
+            helper,
+            far_end: Some(far),
             replies: VecDeque::new(),
         }
     }
 
-    fn helper(&self) -> BorrowedFd<'_> {
-        self.helper.as_ref().unwrap().as_fd()
+    fn far_end(&self) -> BorrowedFd<'_> {
+        self.far_end.as_ref().unwrap().as_fd()
     }
 
-    /// Waits until the socket is ready, and has the monitor look at it.
+    /// Waits until the socket is ready, and has the helper look at it.
     fn turn(&mut self) {
         let mut events = Events::with_capacity(4);
         self.poll
@@ -42,18 +42,18 @@ impl Rig {
             .unwrap();
         assert!(events.iter().all(|event| event.token() == TOKEN));
         assert!(!events.is_empty(), "the socket is never ready");
-        self.monitor.ready(&mut self.replies);
+        self.helper.ready(&mut self.replies);
     }
 
     fn asked(&self) -> Request {
         let mut buffer = [0; MAX];
-        let packet = packet::receive(self.helper(), &mut buffer).unwrap();
+        let packet = seqpacket::receive(self.far_end(), &mut buffer).unwrap();
         Request::decode(packet.unwrap()).unwrap()
     }
 
     fn answer(&self, id: u32, answer: Answer, descriptor: Option<BorrowedFd<'_>>) {
         let packet = Reply { id, answer }.encode().unwrap();
-        packet::send(self.helper(), &packet, descriptor).unwrap();
+        seqpacket::send(self.far_end(), &packet, descriptor).unwrap();
     }
 
     /// The replies so far, and whether each has a descriptor.
@@ -68,8 +68,8 @@ impl Rig {
 #[test]
 fn a_request_goes_out_and_its_answer_comes_back() {
     let mut rig = Rig::new();
-    let first = rig.monitor.ask(Ask::Reload, NOW).unwrap();
-    let second = rig.monitor.ask(Ask::Reload, NOW).unwrap();
+    let first = rig.helper.ask(Ask::Reload, NOW).unwrap();
+    let second = rig.helper.ask(Ask::Reload, NOW).unwrap();
     assert_ne!(first, second);
     for id in [first, second] {
         let ask = Ask::Reload;
@@ -87,7 +87,7 @@ fn a_request_goes_out_and_its_answer_comes_back() {
             (first, Answer::Hash(true), false)
         ]
     );
-    assert!(rig.monitor.is_alive());
+    assert!(rig.helper.is_alive());
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn descriptors_come_with_answers_that_bring_them_and_with_no_others() {
     let mut rig = Rig::new();
     let file = tempfile::tempfile().unwrap();
     let ids: Vec<u32> = (0..3)
-        .map(|_| rig.monitor.ask(Ask::Reload, NOW).unwrap())
+        .map(|_| rig.helper.ask(Ask::Reload, NOW).unwrap())
         .collect();
     rig.answer(ids[0], Answer::Descriptor, Some(file.as_fd()));
     rig.answer(ids[1], Answer::Descriptor, None);
@@ -113,11 +113,11 @@ fn descriptors_come_with_answers_that_bring_them_and_with_no_others() {
 fn when_the_helper_ends_everything_is_unavailable() {
     let mut rig = Rig::new();
     let ids: Vec<u32> = (0..3)
-        .map(|_| rig.monitor.ask(Ask::Reload, NOW).unwrap())
+        .map(|_| rig.helper.ask(Ask::Reload, NOW).unwrap())
         .collect();
     rig.answer(ids[1], Answer::Refused, None);
-    rig.helper = None;
-    while rig.monitor.is_alive() {
+    rig.far_end = None;
+    while rig.helper.is_alive() {
         rig.turn();
     }
     assert_eq!(
@@ -128,14 +128,14 @@ fn when_the_helper_ends_everything_is_unavailable() {
             (ids[2], Answer::Unavailable, false),
         ]
     );
-    assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Err(NotAsked::Gone));
+    assert_eq!(rig.helper.ask(Ask::Reload, NOW), Err(NotAsked::Gone));
 
-    let (near, far) = packet::pair().unwrap();
-    rig.monitor
+    let (near, far) = seqpacket::pair().unwrap();
+    rig.helper
         .replace(near, rig.poll.registry(), TOKEN)
         .unwrap();
-    rig.helper = Some(far);
-    let id = rig.monitor.ask(Ask::Reload, NOW).unwrap();
+    rig.far_end = Some(far);
+    let id = rig.helper.ask(Ask::Reload, NOW).unwrap();
     assert!(!ids.contains(&id));
     assert_eq!(rig.asked().id, id);
 }
@@ -143,9 +143,9 @@ fn when_the_helper_ends_everything_is_unavailable() {
 #[test]
 fn an_answer_that_is_no_message_ends_the_helper() {
     let mut rig = Rig::new();
-    let id = rig.monitor.ask(Ask::Reload, NOW).unwrap();
-    packet::send(rig.helper(), b"nonsense", None).unwrap();
-    while rig.monitor.is_alive() {
+    let id = rig.helper.ask(Ask::Reload, NOW).unwrap();
+    seqpacket::send(rig.far_end(), b"nonsense", None).unwrap();
+    while rig.helper.is_alive() {
         rig.turn();
     }
     assert_eq!(rig.take(), [(id, Answer::Unavailable, false)]);
@@ -154,12 +154,12 @@ fn an_answer_that_is_no_message_ends_the_helper() {
 #[test]
 fn an_answer_to_nothing_is_dropped() {
     let mut rig = Rig::new();
-    let id = rig.monitor.ask(Ask::Reload, NOW).unwrap();
+    let id = rig.helper.ask(Ask::Reload, NOW).unwrap();
     rig.answer(id + 1, Answer::Hash(true), None);
     rig.answer(id, Answer::Refused, None);
     rig.answer(id, Answer::Hash(true), None);
-    rig.helper = None;
-    while rig.monitor.is_alive() {
+    rig.far_end = None;
+    while rig.helper.is_alive() {
         rig.turn();
     }
     assert_eq!(rig.take(), [(id, Answer::Refused, false)]);
@@ -168,15 +168,15 @@ fn an_answer_to_nothing_is_dropped() {
 #[test]
 fn a_helper_that_hangs_is_not_waited_for() {
     let mut rig = Rig::new();
-    assert_eq!(rig.monitor.deadline(), None);
-    let early = rig.monitor.ask(Ask::Reload, NOW).unwrap();
-    let due = rig.monitor.deadline().unwrap();
+    assert_eq!(rig.helper.deadline(), None);
+    let early = rig.helper.ask(Ask::Reload, NOW).unwrap();
+    let due = rig.helper.deadline().unwrap();
     assert_eq!(due, NOW.after(PATIENCE));
     let later = NOW.after(Millis::seconds(1));
-    let late = rig.monitor.ask(Ask::Reload, later).unwrap();
-    rig.monitor.on_deadline(due, &mut rig.replies);
+    let late = rig.helper.ask(Ask::Reload, later).unwrap();
+    rig.helper.on_deadline(due, &mut rig.replies);
     assert_eq!(rig.take(), [(early, Answer::Unavailable, false)]);
-    assert_eq!(rig.monitor.deadline(), Some(later.after(PATIENCE)));
+    assert_eq!(rig.helper.deadline(), Some(later.after(PATIENCE)));
     // It comes to it in the end: one of them is not waited for any more.
     rig.answer(early, Answer::Hash(true), None);
     rig.answer(late, Answer::Hash(true), None);
@@ -184,22 +184,22 @@ fn a_helper_that_hangs_is_not_waited_for() {
         rig.turn();
     }
     assert_eq!(rig.take(), [(late, Answer::Hash(true), false)]);
-    assert_eq!(rig.monitor.deadline(), None);
+    assert_eq!(rig.helper.deadline(), None);
 }
 
 #[test]
 fn what_is_given_up_counts_until_it_is_answered() {
     let mut rig = Rig::new();
     for _ in 0..MAX_OUTSTANDING {
-        rig.monitor.ask(Ask::Reload, NOW).unwrap();
+        rig.helper.ask(Ask::Reload, NOW).unwrap();
     }
-    rig.monitor
+    rig.helper
         .on_deadline(NOW.after(PATIENCE), &mut rig.replies);
     assert_eq!(rig.take().len(), MAX_OUTSTANDING);
-    assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Err(NotAsked::Full));
-    // And is not told once more when the helper ends.
-    rig.helper = None;
-    while rig.monitor.is_alive() {
+    assert_eq!(rig.helper.ask(Ask::Reload, NOW), Err(NotAsked::Full));
+    // And is not told once more when the far_end ends.
+    rig.far_end = None;
+    while rig.helper.is_alive() {
         rig.turn();
     }
     assert!(rig.take().is_empty());
@@ -213,21 +213,21 @@ fn outstanding_requests_are_bounded_and_none_is_lost_when_the_socket_is_full() {
         password: Zeroizing::new(Vec::new()),
     };
     let ids: Vec<u32> = (0..MAX_OUTSTANDING)
-        .map(|_| rig.monitor.ask(long(), NOW).unwrap())
+        .map(|_| rig.helper.ask(long(), NOW).unwrap())
         .collect();
-    assert!(!rig.monitor.unsent.is_empty(), "all of it fits the socket");
-    assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Err(NotAsked::Full));
+    assert!(!rig.helper.unsent.is_empty(), "all of it fits the socket");
+    assert_eq!(rig.helper.ask(Ask::Reload, NOW), Err(NotAsked::Full));
     for id in ids {
-        while rig.monitor.unsent.len() > MAX_OUTSTANDING / 2 {
+        while rig.helper.unsent.len() > MAX_OUTSTANDING / 2 {
             assert_eq!(rig.asked().ask, long());
-            rig.monitor.ready(&mut rig.replies);
+            rig.helper.ready(&mut rig.replies);
         }
         rig.answer(id, Answer::Unavailable, None);
     }
     while rig.replies.len() < MAX_OUTSTANDING {
         rig.turn();
     }
-    assert!(rig.monitor.ask(Ask::Reload, NOW).is_ok());
+    assert!(rig.helper.ask(Ask::Reload, NOW).is_ok());
 }
 
 #[test]
@@ -236,21 +236,21 @@ fn what_does_not_fit_a_message_is_not_asked() {
     let ask = Ask::Open {
         path: "x".repeat(MAX).into(),
     };
-    assert_eq!(rig.monitor.ask(ask, NOW), Err(NotAsked::TooLong));
-    assert_eq!(rig.monitor.ask(Ask::Reload, NOW), Ok(0));
+    assert_eq!(rig.helper.ask(ask, NOW), Err(NotAsked::TooLong));
+    assert_eq!(rig.helper.ask(Ask::Reload, NOW), Ok(0));
     assert_eq!(rig.asked().id, 0);
 }
 
 #[test]
 fn an_answer_is_waited_for_and_others_are_kept() {
     let mut rig = Rig::new();
-    let other = rig.monitor.ask(Ask::Reload, NOW).unwrap();
-    let helper = rig.helper.take().unwrap();
+    let other = rig.helper.ask(Ask::Reload, NOW).unwrap();
+    let far_end = rig.far_end.take().unwrap();
     // It answers the first that was asked when it has heard the second, and the second then.
     let answers = std::thread::spawn(move || {
         let mut buffer = [0; MAX];
         let mut ids = [0, 1].map(|_| {
-            let packet = packet::receive(helper.as_fd(), &mut buffer)
+            let packet = seqpacket::receive(far_end.as_fd(), &mut buffer)
                 .unwrap()
                 .unwrap();
             Request::decode(packet).unwrap().id
@@ -259,13 +259,13 @@ fn an_answer_is_waited_for_and_others_are_kept() {
         for id in ids {
             let answer = Answer::Hash(id % 2 == 1);
             let packet = Reply { id, answer }.encode().unwrap();
-            packet::send(helper.as_fd(), &packet, None).unwrap();
+            seqpacket::send(far_end.as_fd(), &packet, None).unwrap();
         }
-        helper
+        far_end
     });
     let wait = Duration::from_secs(20);
     let asked = rig
-        .monitor
+        .helper
         .ask_and_wait(Ask::Reload, &mut rig.replies, wait, NOW);
     let reply = asked.unwrap();
     assert_eq!((reply.id, reply.answer), (other + 1, Answer::Hash(true)));
@@ -278,18 +278,18 @@ fn a_helper_that_says_nothing_is_not_waited_for_for_ever() {
     let mut rig = Rig::new();
     let wait = Duration::from_millis(1);
     let asked = rig
-        .monitor
+        .helper
         .ask_and_wait(Ask::Reload, &mut rig.replies, wait, NOW);
     assert!(matches!(asked, Err(NotAsked::Late)));
     // Nor is one that ends.
-    rig.helper = None;
+    rig.far_end = None;
     let wait = Duration::from_secs(20);
     let asked = rig
-        .monitor
+        .helper
         .ask_and_wait(Ask::Reload, &mut rig.replies, wait, NOW);
     assert_eq!(asked.unwrap().answer, Answer::Unavailable);
     let asked = rig
-        .monitor
+        .helper
         .ask_and_wait(Ask::Reload, &mut rig.replies, wait, NOW);
     assert!(matches!(asked, Err(NotAsked::Gone)));
 }

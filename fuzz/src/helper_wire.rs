@@ -1,6 +1,6 @@
 //! Any bytes as a message of the helper's socket: what is understood is written the same way again.
 
-use bellwire::proto::monitor_wire::{MAX, Reply, Request};
+use bellwire::proto::helper::{MAX, Reply, Request};
 
 /// `data` is one packet, read in both directions.
 pub fn check(data: &[u8]) {

@@ -13,15 +13,15 @@ use crate::conn::buffer::{Sent, SharedFrame};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, ExchangeId};
 use crate::files::Visit;
-use crate::proto::monitor_wire::Ask;
+use crate::proto::helper::Ask;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
 
+use super::blocking::Job;
 use super::child::{ChildId, Children, Command, Refused};
-use super::core::{Speaks, Totals};
+use super::connections::{Speaks, Totals};
 use super::dial::DialId;
-use super::lane::Job;
-use super::monitor::{MonitorReply, NotAsked};
+use super::helper::{HelperReply, NotAsked};
 use super::ops::{Frames, Handler, Ops};
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
@@ -332,17 +332,17 @@ impl Engine {
     ///
     /// # Errors
     /// When the system does not watch the socket.
-    pub fn set_monitor(&mut self, socket: OwnedFd) -> io::Result<()> {
-        self.beside.set_monitor(socket, self.poll.registry())
+    pub fn set_helper(&mut self, socket: OwnedFd) -> io::Result<()> {
+        self.beside.set_helper(socket, self.poll.registry())
     }
 
     /// Whether there is a helper to ask.
     #[must_use]
-    pub fn has_monitor(&self) -> bool {
-        self.beside.has_monitor()
+    pub fn has_helper(&self) -> bool {
+        self.beside.has_helper()
     }
 
-    /// Asks the helper; the answer is [`Outcome::Monitor`] with this number.
+    /// Asks the helper; the answer is [`Outcome::Helper`] with this number.
     ///
     /// # Errors
     /// It was not asked.
@@ -355,7 +355,7 @@ impl Engine {
     ///
     /// # Errors
     /// It was not asked, or has not answered in five seconds.
-    pub fn ask_now(&mut self, ask: Ask) -> Result<MonitorReply, NotAsked> {
+    pub fn ask_now(&mut self, ask: Ask) -> Result<HelperReply, NotAsked> {
         let now = self.now();
         self.beside.ask_now(ask, PATIENCE, now)
     }

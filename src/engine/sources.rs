@@ -8,17 +8,17 @@ use std::time::Duration;
 use mio::{Registry, Token};
 
 use crate::conn::deadline::Tick;
-use crate::proto::monitor_wire::Ask;
+use crate::proto::helper::Ask;
 
 use super::child::{ChildEvents, Children, Command};
 use super::dial::{Dialled, Dials};
-use super::monitor::{Monitor, MonitorReply, NotAsked};
+use super::helper::{Helper, HelperReply, NotAsked};
 use super::outcome::Outcome;
 
 /// Tokens from here on are those of processes.
 pub(super) const CHILDREN: usize = 1 << 33;
 /// The helper's.
-const MONITOR: usize = 1 << 34;
+const HELPER: usize = 1 << 34;
 /// And from here on those of connects.
 const DIALS: usize = 1 << 35;
 /// The first that is none of these.
@@ -29,10 +29,10 @@ pub(super) const END: usize = 1 << 36;
 pub(super) struct Beside {
     pub children: Children,
     pub dials: Dials,
-    monitor: Option<Monitor>,
+    helper: Option<Helper>,
     child_events: ChildEvents,
     dialled: VecDeque<Dialled>,
-    replies: VecDeque<MonitorReply>,
+    replies: VecDeque<HelperReply>,
 }
 
 impl Beside {
@@ -40,7 +40,7 @@ impl Beside {
         Beside {
             children: Children::new(Token(CHILDREN)),
             dials: Dials::new(Token(DIALS)),
-            monitor: None,
+            helper: None,
             child_events: VecDeque::new(),
             dialled: VecDeque::new(),
             replies: VecDeque::new(),
@@ -50,12 +50,12 @@ impl Beside {
     /// The system reported one of the tokens.
     pub(super) fn note(&mut self, token: Token, now: Tick, registry: &Registry) {
         match token.0 {
-            MONITOR => {
-                if let Some(monitor) = &mut self.monitor {
-                    monitor.ready(&mut self.replies);
+            HELPER => {
+                if let Some(helper) = &mut self.helper {
+                    helper.ready(&mut self.replies);
                 }
             }
-            at if at < MONITOR => {
+            at if at < HELPER => {
                 self.children
                     .ready(at - CHILDREN, registry, now, &mut self.child_events);
             }
@@ -74,10 +74,10 @@ impl Beside {
         if self.dials.deadline().is_some_and(|due| due.is_due(now)) {
             self.dials.on_deadline(now, registry, &mut self.dialled);
         }
-        if let Some(monitor) = &mut self.monitor
-            && monitor.deadline().is_some_and(|due| due.is_due(now))
+        if let Some(helper) = &mut self.helper
+            && helper.deadline().is_some_and(|due| due.is_due(now))
         {
-            monitor.on_deadline(now, &mut self.replies);
+            helper.on_deadline(now, &mut self.replies);
         }
     }
 
@@ -87,8 +87,8 @@ impl Beside {
             return Some(now);
         }
         let (children, dials) = (self.children.deadline(), self.dials.deadline());
-        let monitor = self.monitor.as_ref().and_then(Monitor::deadline);
-        [children, dials, monitor]
+        let helper = self.helper.as_ref().and_then(Helper::deadline);
+        [children, dials, helper]
             .into_iter()
             .flatten()
             .reduce(Tick::earlier)
@@ -114,24 +114,24 @@ impl Beside {
     }
 
     /// A helper to ask, instead of the one that has ended.
-    pub(super) fn set_monitor(&mut self, socket: OwnedFd, registry: &Registry) -> io::Result<()> {
-        let token = Token(MONITOR);
-        match &mut self.monitor {
-            Some(monitor) => monitor.replace(socket, registry, token),
+    pub(super) fn set_helper(&mut self, socket: OwnedFd, registry: &Registry) -> io::Result<()> {
+        let token = Token(HELPER);
+        match &mut self.helper {
+            Some(helper) => helper.replace(socket, registry, token),
             None => {
-                self.monitor = Some(Monitor::new(socket, registry, token)?);
+                self.helper = Some(Helper::new(socket, registry, token)?);
                 Ok(())
             }
         }
     }
 
-    pub(super) fn has_monitor(&self) -> bool {
-        self.monitor.as_ref().is_some_and(Monitor::is_alive)
+    pub(super) fn has_helper(&self) -> bool {
+        self.helper.as_ref().is_some_and(Helper::is_alive)
     }
 
     pub(super) fn ask(&mut self, ask: Ask, now: Tick) -> Result<u32, NotAsked> {
-        match &mut self.monitor {
-            Some(monitor) => monitor.ask(ask, now),
+        match &mut self.helper {
+            Some(helper) => helper.ask(ask, now),
             None => Err(NotAsked::Gone),
         }
     }
@@ -141,9 +141,9 @@ impl Beside {
         ask: Ask,
         timeout: Duration,
         now: Tick,
-    ) -> Result<MonitorReply, NotAsked> {
-        match &mut self.monitor {
-            Some(monitor) => monitor.ask_and_wait(ask, &mut self.replies, timeout, now),
+    ) -> Result<HelperReply, NotAsked> {
+        match &mut self.helper {
+            Some(helper) => helper.ask_and_wait(ask, &mut self.replies, timeout, now),
             None => Err(NotAsked::Gone),
         }
     }
@@ -156,7 +156,7 @@ impl Beside {
     /// Something to tell.
     pub(super) fn poll(&mut self) -> Option<Outcome> {
         if let Some(reply) = self.replies.pop_front() {
-            return Some(Outcome::Monitor(reply));
+            return Some(Outcome::Helper(reply));
         }
         if let Some(dialled) = self.dialled.pop_front() {
             return Some(Outcome::Dialled(dialled));

@@ -1,5 +1,5 @@
 //! The helper: a small process beside the daemon that keeps the rights the daemon gives up, and the only one that calls
-//! PAM. Its requests are a table ([`Ask`](crate::proto::monitor_wire::Ask)); whatever else comes ends it.
+//! PAM. Its requests are a table ([`Ask`](crate::proto::helper::Ask)); whatever else comes ends it.
 //!
 //! It is this binary itself, run again before privileges are dropped, with its end of a socket as its standard input.
 //! What may take long or crash is done by children of its own, four at a time. It opens and binds what the
@@ -9,13 +9,14 @@
 //! Left to right, each file imports from those before it: capabilities, backoff, queue, permitted, pam, attempt, grant, serve.
 
 mod attempt;
-pub(super) mod backoff;
+mod backoff;
 mod capabilities;
 mod grant;
 mod pam;
 mod permitted;
 mod queue;
 mod serve;
+pub(crate) mod supervisor;
 
 use std::ffi::OsString;
 use std::io;
@@ -28,18 +29,18 @@ use std::time::Duration;
 use lexopt::Arg;
 use log::LevelFilter;
 
-use crate::cli::exit::Exit;
-use crate::cli::privileges;
-use crate::cli::{logging, output};
 use crate::config::{self, LogLevel};
-use crate::engine::packet;
+use crate::engine::seqpacket;
+use crate::process::exit::Exit;
+use crate::process::privileges;
+use crate::process::{logging, output};
 
 use attempt::VerifySecret;
 use permitted::Permitted;
 use serve::{Setup, Strange, serve};
 
 /// The verb by which the binary runs itself. Not for people, so no help names it.
-pub(super) const VERB: &str = "monitor-helper";
+pub(crate) const VERB: &str = "helper";
 
 /// An attempt that takes longer is given up.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -58,8 +59,8 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 ///
 /// # Errors
 /// The system's.
-pub(super) fn spawn(config: Option<&Path>) -> io::Result<(OwnedFd, Child)> {
-    let (near, far) = packet::pair()?;
+pub(crate) fn spawn(config: Option<&Path>) -> io::Result<(OwnedFd, Child)> {
+    let (near, far) = seqpacket::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0("bellwire")
@@ -113,7 +114,7 @@ impl Options {
 }
 
 /// The helper's life, from its arguments after [`VERB`] on.
-pub(super) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecret) -> Exit {
+pub(crate) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecret) -> Exit {
     let options = match Options::parse(args) {
         Ok(options) => options,
         Err(error) => {
@@ -172,7 +173,7 @@ fn setup(options: Options, socket: OwnedFd, verify: VerifySecret) -> Setup {
 
 /// Takes the socket, and makes the process one that other processes cannot look into and signals cannot end.
 fn settle() -> io::Result<OwnedFd> {
-    if !packet::keeps_packets(io::stdin().as_fd()) {
+    if !seqpacket::keeps_packets(io::stdin().as_fd()) {
         return Err(io::Error::other("its standard input is not the daemon"));
     }
     // SAFETY: none of these takes a pointer but for names that end in NUL. The descriptors that are closed are nobody's:

@@ -9,17 +9,17 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::cli::identity::{self, Account};
 use crate::config::{Config, Fault, Place};
+use crate::process::identity::{self, Account};
 
 /// Whom the daemon becomes when the configuration does not say.
-pub(super) const DEFAULT_USER: &str = "bellwire";
+pub(crate) const DEFAULT_USER: &str = "bellwire";
 /// The same without any configuration: a user whom every system has.
 const DEFAULT_USER_BUILT_IN: &str = "nobody";
 
 /// Whom a daemon that was started as root becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// The user's name.
     pub name: String,
     /// The user's id, and the id of the group to become, which need not be the user's own.
@@ -27,7 +27,7 @@ pub(super) struct Identity {
 }
 
 /// Whom to become; nobody else, when this is not root.
-pub(super) fn resolve(config: &Config) -> Result<Option<Identity>, Fault> {
+pub(crate) fn resolve(config: &Config) -> Result<Option<Identity>, Fault> {
     if identity::is_root() {
         find(config).map(Some)
     } else {
@@ -75,7 +75,7 @@ fn find(config: &Config) -> Result<Identity, Fault> {
 ///
 /// # Errors
 /// The system's; the process must not go on then.
-pub(super) fn drop_to(identity: Option<&Identity>) -> io::Result<()> {
+pub(crate) fn drop_to(identity: Option<&Identity>) -> io::Result<()> {
     if let Some(Identity { name, account }) = identity {
         let name = CString::new(name.as_str())?;
         // The order matters: groups can be changed only as long as the user is root.
@@ -117,7 +117,7 @@ fn verify(account: Account) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's; also when the path is no socket, whoever put something else there.
-pub(super) fn give_socket(path: &Path, identity: &Identity) -> io::Result<()> {
+pub(crate) fn give_socket(path: &Path, identity: &Identity) -> io::Result<()> {
     let is_socket = |mode| mode & libc::S_IFMT == libc::S_IFSOCK;
     give(path, identity, is_socket, "the path is no socket any more")
 }
@@ -126,7 +126,7 @@ pub(super) fn give_socket(path: &Path, identity: &Identity) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's; also when the path is no folder.
-pub(super) fn give_folder(path: &Path, identity: &Identity) -> io::Result<()> {
+pub(crate) fn give_folder(path: &Path, identity: &Identity) -> io::Result<()> {
     let is_folder = |mode| mode & libc::S_IFMT == libc::S_IFDIR;
     give(path, identity, is_folder, "the path is no folder any more")
 }

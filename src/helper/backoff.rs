@@ -7,14 +7,14 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// The pauses between starts: a second at first, twice as long each time, a minute at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// The pause before the next start, when the last one has lived for so long. One that was well for longer than the
     /// longest pause has made good for those before it.
-    pub(in crate::cli) fn after(&mut self, lived: Duration) -> Duration {
+    pub(crate) fn after(&mut self, lived: Duration) -> Duration {
         if lived > LONGEST {
             self.failures = 0;
         }

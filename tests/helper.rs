@@ -10,13 +10,13 @@ use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bellwire::proto::monitor_wire::{Answer, Ask};
+use bellwire::proto::helper::{Answer, Ask};
 use libc::pid_t;
 use zeroize::Zeroizing;
 
 use rig::{Helper, auth, auth_by, children, eventually, folder, granted, leave, lives};
 
-#[path = "monitor/rig.rs"]
+#[path = "helper/rig.rs"]
 mod rig;
 
 /// Asks all at once; the answers in the order of the questions.
@@ -327,7 +327,7 @@ fn what_is_no_request_ends_it() {
 #[test]
 fn by_hand_it_is_refused() {
     let ran = Command::new(env!("CARGO_BIN_EXE_bellwire"))
-        .arg("monitor-helper")
+        .arg("helper")
         .stdin(Stdio::null())
         .output()
         .expect("the binary runs");

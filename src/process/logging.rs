@@ -11,7 +11,7 @@ use simplelog::{ConfigBuilder, WriteLogger};
 use crate::config::LogLevel;
 
 /// Sends what floors below log to stderr, from `level` on. Only the first call has an effect.
-pub(super) fn init(level: LogLevel) {
+pub(crate) fn init(level: LogLevel) {
     let level = filter(level);
     let lines: Box<dyn Log> = if stderr_is_journal() {
         Box::new(JournalLogger {
@@ -32,12 +32,12 @@ pub(super) fn init(level: LogLevel) {
 }
 
 /// Logs from another level on.
-pub(super) fn set(level: LogLevel) {
+pub(crate) fn set(level: LogLevel) {
     log::set_max_level(filter(level));
 }
 
 /// The prefix of a line that the journal takes for its priority (sd-daemon(3)), empty when stderr is no journal.
-pub(super) fn prefix(level: Level) -> &'static str {
+pub(crate) fn prefix(level: Level) -> &'static str {
     if stderr_is_journal() {
         priority(level)
     } else {

@@ -1,11 +1,11 @@
 //! What settling a slot has to do with its socket: what waits leaves, files are fed, TLS is ended.
 
-use super::feed::Fed;
-use super::lane::Job;
+use super::blocking::Job;
+use super::file_body::Fed;
 use super::outbox::{Outboxes, Wire, Wrote};
-use super::sealed::Sealed;
 use super::shared::Shared;
 use super::slot::Slot;
+use super::tls_wire::Sealed;
 
 /// Says that nothing more will be said, when that is so: before our half of the stream ends (RFC 8446 §6.1).
 pub(super) fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {

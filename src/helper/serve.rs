@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroize;
 
-use crate::cli::privileges::Identity;
-use crate::engine::packet;
-use crate::proto::monitor_wire::{Answer, Ask, MAX, Reply, Request, Secret};
+use crate::engine::seqpacket;
+use crate::process::privileges::Identity;
+use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, Secret};
 
 use super::attempt::{self, Attempt, VerifySecret};
 use super::grant;
@@ -105,7 +105,8 @@ impl Helper {
             let now = Instant::now();
             self.hear_children(&ready.children, now)?;
             if ready.daemon {
-                let Some(packet) = packet::receive(self.setup.socket.as_fd(), &mut buffer)? else {
+                let Some(packet) = seqpacket::receive(self.setup.socket.as_fd(), &mut buffer)?
+                else {
                     return Ok(());
                 };
                 let request = Request::decode(packet);
@@ -288,7 +289,7 @@ impl Helper {
         let packet = Reply { id, answer }
             .encode()
             .map_err(|error| End::Strange(error.to_string()))?;
-        Ok(packet::send(
+        Ok(seqpacket::send(
             self.setup.socket.as_fd(),
             &packet,
             descriptor,

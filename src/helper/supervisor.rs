@@ -10,16 +10,16 @@ use crate::auth::Secret;
 use crate::config::{Config, Server, Users};
 use crate::engine::Engine;
 
-use super::identity;
-use super::monitor;
-use super::monitor::backoff::Backoff;
+use crate::process::identity;
+
+use super::backoff::Backoff;
 
 /// A helper whose socket has closed is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The helper, as whoever turns the loop keeps it.
 #[derive(Debug)]
-pub(super) struct Helper {
+pub(crate) struct Helper {
     config: Option<PathBuf>,
     child: Option<Child>,
     born: Instant,
@@ -36,12 +36,12 @@ impl Helper {
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn start(config: &Config) -> io::Result<Option<(Helper, OwnedFd)>> {
+    pub(crate) fn start(config: &Config) -> io::Result<Option<(Helper, OwnedFd)>> {
         let root = identity::is_root();
         if !root && !config.servers.iter().any(takes_long) {
             return Ok(None);
         }
-        let (socket, child) = monitor::spawn(config.file.as_deref())?;
+        let (socket, child) = super::spawn(config.file.as_deref())?;
         let helper = Helper {
             config: config.file.clone(),
             child: Some(child),
@@ -54,8 +54,8 @@ impl Helper {
     }
 
     /// Sees to a helper that has ended. How long until there is something to do again.
-    pub(super) fn look_after(&mut self, engine: &mut Engine) -> Option<Duration> {
-        if engine.has_monitor() {
+    pub(crate) fn look_after(&mut self, engine: &mut Engine) -> Option<Duration> {
+        if engine.has_helper() {
             return None;
         }
         let now = Instant::now();
@@ -83,8 +83,8 @@ impl Helper {
         }
         self.again = None;
         self.born = now;
-        let started = monitor::spawn(self.config.as_deref())
-            .and_then(|(socket, child)| engine.set_monitor(socket).map(|()| child));
+        let started = super::spawn(self.config.as_deref())
+            .and_then(|(socket, child)| engine.set_helper(socket).map(|()| child));
         match started {
             Ok(child) => self.child = Some(child),
             Err(error) => {
