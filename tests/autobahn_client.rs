@@ -82,7 +82,7 @@ impl Suite {
         while client.ended.is_none() || self.engine.connections() > 0 {
             assert!(Instant::now() < end, "{target} does not end");
             while let Some(outcome) = self.engine.poll() {
-                self.open(&mut client, target, outcome);
+                self.open(target, outcome);
             }
             self.engine.settle(&mut client);
             self.engine
@@ -92,7 +92,7 @@ impl Suite {
         client
     }
 
-    fn open(&mut self, client: &mut Client, target: &str, outcome: Outcome) {
+    fn open(&mut self, target: &str, outcome: Outcome) {
         let Outcome::Dialled(dialled) = outcome else {
             return;
         };
@@ -111,9 +111,7 @@ impl Suite {
             nonce: self.engine.random(),
             tls: None,
         };
-        self.engine
-            .adopt(client, stream, &outgoing)
-            .expect("a connection");
+        self.engine.adopt(stream, &outgoing).expect("a connection");
     }
 }
 

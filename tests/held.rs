@@ -82,6 +82,7 @@ impl House {
         self.turn_until("the request", |house| {
             house.manager.respond(&mut house.engine, respond).is_ok()
         });
+        self.engine.settle(&mut self.manager);
     }
 
     fn code(&mut self, name: u64) -> Code {

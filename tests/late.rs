@@ -124,9 +124,7 @@ impl House {
     }
 
     fn with<T>(&mut self, exchange: ExchangeId, act: impl FnOnce(&mut Ops<'_>) -> T) -> Option<T> {
-        let result = self
-            .engine
-            .with_exchange(&mut self.keeps, exchange, |_, ops| act(ops));
+        let result = self.engine.with_exchange(exchange, act);
         self.engine.settle(&mut self.keeps);
         result
     }
@@ -358,7 +356,7 @@ fn lines_are_messages_and_an_end_leaves_time_for_answers() {
     let lengths: Vec<usize> = house.keeps.lines.iter().map(|(_, l)| l.len()).collect();
     assert_eq!(lengths, [3, 0, 300_000]);
     let id = house.keeps.lines[0].0;
-    house.engine.with(&mut house.keeps, id, |_, ops| {
+    house.engine.with(id, |ops| {
         ops.reply(Kind::Text, b"answered");
         ops.finish();
     });
@@ -387,7 +385,7 @@ fn a_line_without_end_ends_its_connection() {
     // What comes after it is not looked at, and what is owed can be sent still.
     peer.write_all(b"z\nanother\n").unwrap();
     let id = house.keeps.ended[0];
-    house.engine.with(&mut house.keeps, id, |_, ops| {
+    house.engine.with(id, |ops| {
         ops.reply(Kind::Text, b"too long");
         ops.finish();
     });

@@ -25,6 +25,7 @@ use super::helper::{HelperReply, NotAsked};
 use super::ops::{Frames, Handler, Ops};
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
+use super::slot::Pending;
 use super::socket::{Peer, PeerCredentials};
 use super::turn::{Engine, Limits};
 
@@ -124,28 +125,23 @@ impl Engine {
         self.core.find(id).is_some()
     }
 
-    /// Acts on a connection from outside of its events. `None`: it has ended.
-    pub fn with<H: Handler, T>(
-        &mut self,
-        handler: &mut H,
-        id: ConnId,
-        act: impl FnOnce(&mut H, &mut Ops<'_>) -> T,
-    ) -> Option<T> {
-        self.core.act(id, handler, self.poll.registry(), act)
+    /// Acts on a connection from outside of its events. What follows from it, its end too, is told by the next
+    /// [`Engine::settle`] or turn. `None`: it has ended.
+    pub fn with<T>(&mut self, id: ConnId, act: impl FnOnce(&mut Ops<'_>) -> T) -> Option<T> {
+        self.core.act(id, act)
     }
 
     /// Acts on a request whose answer was deferred, or is under way in pieces. `None`: it is no more.
-    pub fn with_exchange<H: Handler, T>(
+    pub fn with_exchange<T>(
         &mut self,
-        handler: &mut H,
         exchange: ExchangeId,
-        act: impl FnOnce(&mut H, &mut Ops<'_>) -> T,
+        act: impl FnOnce(&mut Ops<'_>) -> T,
     ) -> Option<T> {
         let index = self.core.find(exchange.conn)?;
         if !self.core.slots[index].conn.is_in_exchange(exchange.number) {
             return None;
         }
-        self.with(handler, exchange.conn, act)
+        self.with(exchange.conn, act)
     }
 
     /// Whether a request is still to be answered.
@@ -196,14 +192,8 @@ impl Engine {
     }
 
     /// Sends a message to the peer of a connection, if it is open and not too slow.
-    pub fn send<H: Handler>(
-        &mut self,
-        handler: &mut H,
-        id: ConnId,
-        kind: Kind,
-        data: &[u8],
-    ) -> bool {
-        let sent = self.with(handler, id, |_, ops| ops.reply(kind, data));
+    pub fn send(&mut self, id: ConnId, kind: Kind, data: &[u8]) -> bool {
+        let sent = self.with(id, |ops| ops.reply(kind, data));
         sent == Some(Sent::Queued)
     }
 
@@ -237,15 +227,8 @@ impl Engine {
     }
 
     /// Begins the closing handshake of a connection. False: it has ended.
-    pub fn close<H: Handler>(
-        &mut self,
-        handler: &mut H,
-        id: ConnId,
-        code: CloseCode,
-        reason: &str,
-    ) -> bool {
-        self.with(handler, id, |_, ops| ops.close(code, reason))
-            .is_some()
+    pub fn close(&mut self, id: ConnId, code: CloseCode, reason: &str) -> bool {
+        self.with(id, |ops| ops.close(code, reason)).is_some()
     }
 
     /// The open WebSocket of that ordinal number.
@@ -259,14 +242,14 @@ impl Engine {
     }
 
     /// Ends all connections of an owner: WebSockets with 1001, idle ones at once, and requests with their answer.
-    pub fn end_all<H: Handler>(&mut self, handler: &mut H, owner: u32) {
+    pub fn end_all(&mut self, owner: u32) {
         let slots = self.core.slots.iter();
         let all: Vec<usize> = slots
             .filter(|(_, slot)| slot.who.owner == owner && !slot.reaped)
             .map(|(index, _)| index)
             .collect();
         for index in all {
-            self.core.shut_down(index, handler, self.poll.registry());
+            self.core.leave_pending(index, Pending::ShutDown);
         }
     }
 
@@ -318,14 +301,8 @@ impl Engine {
     ///
     /// # Errors
     /// When the system does not watch the socket, or TLS cannot begin.
-    pub fn adopt<H: Handler>(
-        &mut self,
-        handler: &mut H,
-        stream: TcpStream,
-        outgoing: &Outgoing<'_>,
-    ) -> io::Result<ConnId> {
-        self.core
-            .adopt(handler, stream, outgoing, self.poll.registry())
+    pub fn adopt(&mut self, stream: TcpStream, outgoing: &Outgoing<'_>) -> io::Result<ConnId> {
+        self.core.adopt(stream, outgoing, self.poll.registry())
     }
 
     /// Another helper to ask, for there was none or it has ended.

@@ -11,6 +11,7 @@ use super::ops::{Frames, Later, Ops};
 use super::outbox::Wrote;
 use super::receive::HIGH;
 use super::shared::with_ops;
+use super::slot::Pending;
 
 impl Core {
     /// Does what handlers have left for later.
@@ -101,15 +102,15 @@ impl Core {
     }
 
     /// Lets `write` write to another connection, which is settled at the end of the batch.
-    fn write_to<T>(&mut self, index: usize, write: impl FnOnce(&mut Ops<'_>) -> T) -> T {
+    pub(super) fn write_to<T>(&mut self, index: usize, write: impl FnOnce(&mut Ops<'_>) -> T) -> T {
+        self.leave_pending(index, Pending::Settle);
         let slot = &mut self.slots[index];
-        if !slot.dirty {
-            slot.dirty = true;
-            self.dirty.push(index as u32);
-        }
         let mut wrote = Wrote::default();
         let result = with_ops(slot, &mut self.shared, &mut wrote, write);
         slot.writable &= !wrote.short;
+        if wrote.broken {
+            slot.pending = Pending::Broken;
+        }
         result
     }
 }

@@ -16,9 +16,9 @@ use super::ops::{Handler, Ops};
 use super::outbox::Wrote;
 use super::outcome::Outcome;
 use super::rate_limit::Warnings;
-use super::receive::{HIGH, receive};
+use super::receive::{HIGH, begin, receive};
 use super::shared::{Shared, with_ops};
-use super::slot::{NO_MEMBER, Slot};
+use super::slot::{NO_MEMBER, Pending, Slot};
 use super::wheel::Wheel;
 
 /// What is spoken on the connections of an owner.
@@ -109,20 +109,25 @@ impl Core {
         self.guarded(index, handler, registry, receive);
     }
 
-    /// Lets `act` act on a connection from outside of its events; `None`: it has ended.
-    pub(super) fn act<H: Handler, T>(
-        &mut self,
-        id: ConnId,
-        handler: &mut H,
-        registry: &Registry,
-        act: impl FnOnce(&mut H, &mut Ops<'_>) -> T,
-    ) -> Option<T> {
+    /// Acts on a connection from outside of its events; it is settled later, and its end is told then. `None`: it has
+    /// ended, or acting on it panicked.
+    pub(super) fn act<T>(&mut self, id: ConnId, act: impl FnOnce(&mut Ops<'_>) -> T) -> Option<T> {
         let index = self.find(id)?;
-        let mut result = None;
-        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
-            result = Some(with_ops(slot, shared, wrote, |ops| act(handler, ops)));
-        });
-        result
+        let acted = catch_unwind(AssertUnwindSafe(|| self.write_to(index, act)));
+        if acted.is_err() {
+            self.shared.forget();
+            self.leave_pending(index, Pending::Panicked);
+        }
+        acted.ok()
+    }
+
+    /// This is to be done to a slot at the end of the batch. What was left before and weighs more stays.
+    pub(super) fn leave_pending(&mut self, index: usize, pending: Pending) {
+        let slot = &mut self.slots[index];
+        if slot.pending == Pending::Nothing {
+            self.dirty.push(index as u32);
+        }
+        slot.pending = slot.pending.max(pending);
     }
 
     /// What a connection sends has been brought into memory.
@@ -150,13 +155,7 @@ impl Core {
         });
     }
 
-    /// The daemon is going: see [`Connection::shut_down`].
-    pub(super) fn shut_down<H: Handler>(
-        &mut self,
-        index: usize,
-        handler: &mut H,
-        registry: &Registry,
-    ) {
+    fn shut_down<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
         self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
             with_ops(slot, shared, wrote, |ops| {
                 if let Some(reason) = ops.conn.shut_down(ops.tools, &mut ops.out, ops.now) {
@@ -350,19 +349,38 @@ impl Core {
         }
     }
 
-    /// Settles the slots that others have written to.
+    /// Settles the slots that were written to from outside of their events.
     pub(super) fn settle_dirty<H: Handler>(&mut self, handler: &mut H, registry: &Registry) {
         while let Some(index) = self.dirty.pop() {
-            if let Some(slot) = self.slots.get_mut(index as usize) {
-                slot.dirty = false;
+            let index = index as usize;
+            if let Some(slot) = self.slots.get_mut(index) {
+                let pending = std::mem::take(&mut slot.pending);
                 if !slot.reaped {
-                    self.settle(index as usize, Wrote::default(), handler, registry);
+                    self.settle_one(index, pending, handler, registry);
                 }
             }
             if !self.shared.aside.later.is_empty() {
                 self.apply_later();
             }
         }
+    }
+
+    fn settle_one<H: Handler>(
+        &mut self,
+        index: usize,
+        pending: Pending,
+        handler: &mut H,
+        registry: &Registry,
+    ) {
+        let mut wrote = Wrote::default();
+        match pending {
+            Pending::Nothing | Pending::Settle => {}
+            Pending::Begin => return self.guarded(index, handler, registry, begin),
+            Pending::ShutDown => return self.shut_down(index, handler, registry),
+            Pending::Panicked => return self.panicked(index, handler, registry),
+            Pending::Broken => wrote.broken = true,
+        }
+        self.settle(index, wrote, handler, registry);
     }
 
     /// Frees what has ended; how many slots.

@@ -12,10 +12,8 @@ use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 
 use super::connections::{Core, Speaks};
-use super::ops::Handler;
 use super::outgoing::Outgoing;
-use super::receive::begin;
-use super::slot::{Slot, Who};
+use super::slot::{Pending, Slot, Who};
 use super::socket::{Peer, Socket};
 
 impl Core {
@@ -53,9 +51,8 @@ impl Core {
     }
 
     /// A connection that was begun from here.
-    pub(super) fn adopt<H: Handler>(
+    pub(super) fn adopt(
         &mut self,
-        handler: &mut H,
         stream: TcpStream,
         outgoing: &Outgoing<'_>,
         registry: &Registry,
@@ -84,7 +81,8 @@ impl Core {
         } = outgoing;
         let now = self.shared.now;
         // A plain one begins with its request, which is sent when it is settled.
-        let conn = if tls.is_some() {
+        let encrypted = tls.is_some();
+        let conn = if encrypted {
             Connection::client_over_tls(id, Rc::clone(conf), request, *nonce, now)
         } else {
             let mut none = Vec::new();
@@ -102,9 +100,12 @@ impl Core {
         }
         self.slots.insert(slot);
         self.owners[who.owner as usize].live += 1;
-        self.guarded(index, handler, registry, |slot, shared, handler, wrote| {
-            begin(slot, shared, handler, wrote);
-        });
+        if encrypted {
+            self.leave_pending(index, Pending::Begin);
+        } else {
+            // Its request leaves now, for the cork is shared.
+            self.write_to(index, |_| ());
+        }
         Ok(id)
     }
 }

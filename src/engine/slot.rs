@@ -26,6 +26,24 @@ pub(super) struct Who {
     pub tls: bool,
 }
 
+/// What is left to be done to a connection at the end of the batch, where the handler can be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Pending {
+    /// Nothing: it is not in the list of slots to be settled.
+    #[default]
+    Nothing,
+    /// It was written to, and is to be settled.
+    Settle,
+    /// The first bytes of TLS are to be sent.
+    Begin,
+    /// Its server or client ends: see [`Connection::shut_down`].
+    ShutDown,
+    /// Writing to it failed.
+    Broken,
+    /// Acting on it panicked.
+    Panicked,
+}
+
 /// What a handler adds to a connection.
 #[derive(Debug, Default)]
 pub(super) struct About {
@@ -64,8 +82,8 @@ pub(super) struct Slot {
     pub watches_writable: bool,
     /// What is left over from the last batch was left for want of room or of an answer, not for being incomplete.
     pub interrupted: bool,
-    /// It is in the list of slots to be settled.
-    pub dirty: bool,
+    /// Why it is in the list of slots to be settled.
+    pub pending: Pending,
     /// It is in the list of slots to be served in the next turn.
     pub resumed: bool,
     /// It is in the list of slots to be freed after the batch.
@@ -100,7 +118,7 @@ impl Slot {
             writable: true,
             watches_writable: false,
             interrupted: false,
-            dirty: false,
+            pending: Pending::Nothing,
             resumed: false,
             reaped: false,
         }

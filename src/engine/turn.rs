@@ -25,7 +25,7 @@ use super::ops::Handler;
 use super::outcome::Outcome;
 use super::rate_limit::Warnings;
 use super::shared::Shared;
-use super::slot::Slot;
+use super::slot::{Pending, Slot};
 use super::sources::{self, Beside};
 use super::wheel::Wheel;
 
@@ -339,11 +339,11 @@ impl Engine {
         let all: Vec<usize> = core
             .slots
             .iter()
-            .filter(|(_, slot)| !of_lines(slot.who.owner))
+            .filter(|(_, slot)| !of_lines(slot.who.owner) && !slot.reaped)
             .map(|(index, _)| index)
             .collect();
         for index in all {
-            self.core.shut_down(index, handler, self.poll.registry());
+            self.core.leave_pending(index, Pending::ShutDown);
         }
         self.finish(handler);
     }

@@ -236,7 +236,7 @@ impl Manager {
     fn kick(&mut self, engine: &mut Engine, kick: &Kick) -> Result<Outcome, Error> {
         let found = engine.find(kick.connection.0);
         let (conn, _) = found.ok_or_else(|| Error::no_such_connection(kick.connection))?;
-        engine.close(self, conn, kick.code, &kick.reason);
+        engine.close(conn, kick.code, &kick.reason);
         Ok(Outcome::Done)
     }
 
@@ -257,7 +257,9 @@ impl Manager {
     pub(super) fn watch_behind(&mut self, engine: &mut Engine) {
         let behind: Vec<ConnId> = self.desk.bus.behind().collect();
         for conn in behind {
-            engine.with(self, conn, |_, ops| ops.tell_drained());
+            engine.with(conn, |ops| {
+                ops.tell_drained();
+            });
         }
     }
 

@@ -111,7 +111,7 @@ impl Manager {
     ) -> Result<u64, NotConnected> {
         let client = self.clients.get_mut(at).ok_or(NotConnected)?;
         if let Some(conn) = client.open_connection() {
-            return Ok(u64::from(engine.send(self, conn, kind, data)));
+            return Ok(u64::from(engine.send(conn, kind, data)));
         }
         let kept = client.keep(&mut self.desk, engine.now(), kind, data);
         self.clients.note(at);
@@ -216,10 +216,12 @@ impl Manager {
             Halt::Nothing => {}
             Halt::Cancel(dial) => engine.cancel_dial(dial),
             Halt::Abort(conn) => {
-                engine.with(self, conn, |_, ops| ops.abort());
+                engine.with(conn, |ops| {
+                    ops.abort();
+                });
             }
             Halt::Close(conn) => {
-                engine.close(self, conn, CloseCode::NORMAL, "");
+                engine.close(conn, CloseCode::NORMAL, "");
             }
         }
     }
@@ -267,7 +269,7 @@ impl Manager {
             Ok(approach) => approach,
             Err(reason) => return self.client_failed(engine, at, Cause::Lasting, &reason),
         };
-        let adopted = approach.lend(owner, |outgoing| engine.adopt(self, stream, outgoing));
+        let adopted = approach.lend(owner, |outgoing| engine.adopt(stream, outgoing));
         match adopted {
             Ok(conn) => {
                 if let Some(client) = self.clients.get_mut(at) {

@@ -79,7 +79,7 @@ impl Manager {
         if let Some(mut answer) = self.answer(engine, host, line, Caller::Connection(id)) {
             // A connection of lines ends them itself.
             answer.pop();
-            engine.with(self, id, |_, ops| ops.reply(Kind::Text, &answer));
+            engine.with(id, |ops| ops.reply(Kind::Text, &answer));
         }
     }
 
@@ -92,14 +92,16 @@ impl Manager {
         };
         refused.encode(&mut answer);
         answer.pop();
-        engine.with(self, id, |_, ops| ops.reply(Kind::Text, &answer));
+        engine.with(id, |ops| ops.reply(Kind::Text, &answer));
         self.on_lines_end(engine, id);
     }
 
     /// No more lines will come, and those that came are answered.
     pub(super) fn on_lines_end(&mut self, engine: &mut Engine, id: ConnId) {
         self.desk.bus.unsubscribe(id);
-        engine.with(self, id, |_, ops| ops.finish());
+        engine.with(id, |ops| {
+            ops.finish();
+        });
     }
 
     /// What a worker's line is answered with: a line with its newline, or nothing.
@@ -123,7 +125,7 @@ impl Manager {
         }
         self.work_now(engine, host);
         if let Some(Control { owner, .. }) = self.control {
-            engine.end_all(self, owner);
+            engine.end_all(owner);
         }
     }
 

@@ -185,9 +185,7 @@ impl Manager {
 
     /// The daemon stops: no trigger fires any more, and what runs is ended. Turn on until there are no processes.
     pub fn stop_scripts(&mut self, engine: &mut Engine, host: &mut dyn Host) {
-        self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.stop(engine, manager);
-        });
+        self.scripts.stop(engine);
         self.work_now(engine, host);
     }
 
@@ -200,31 +198,13 @@ impl Manager {
         engine: &mut Engine,
         respond: &rpc::Respond,
     ) -> Result<(), rpc::Error> {
-        self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.respond(engine, manager, respond)
-        })
-    }
-
-    /// Lets scripts act on connections, which have this for a handler; its events leave scripts alone.
-    fn with_scripts<T>(
-        &mut self,
-        engine: &mut Engine,
-        act: impl FnOnce(&mut Scripts, &mut Engine, &mut Manager) -> T,
-    ) -> T {
-        let mut scripts = std::mem::take(&mut self.scripts);
-        let result = act(&mut scripts, engine, self);
-        self.scripts = scripts;
-        result
+        self.scripts.respond(engine, respond)
     }
 
     fn work_now(&mut self, engine: &mut Engine, host: &mut dyn Host) {
-        self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.on_time(engine, manager);
-        });
+        self.scripts.on_time(engine);
         self.work_off(engine, host);
-        self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.pump(engine, manager);
-        });
+        self.scripts.pump(engine);
         self.tell(engine, host);
         self.desk
             .intake
@@ -282,11 +262,11 @@ impl Manager {
             Outcome::Visited(exchange, visited) => {
                 let Visited { answer, seen } = *visited;
                 let for_script = self.scripts.take_file(exchange);
-                engine.with_exchange(self, exchange, |manager, ops| {
+                engine.with_exchange(exchange, |ops| {
                     if let Some(head) = for_script {
                         return pages::send_for_script(ops, answer, &head);
                     }
-                    if let Some(Source::Server(server)) = manager.source(ops.owner()) {
+                    if let Some(Source::Server(server)) = self.source(ops.owner()) {
                         server.pages.learn(seen);
                     }
                     pages::send(ops, answer);
@@ -300,9 +280,7 @@ impl Manager {
             Outcome::Resolved(number, result) => self.on_resolved(engine, number, result),
             Outcome::Dialled(dialled) => self.on_dialled(engine, dialled),
             Outcome::Child(id, event) => {
-                self.with_scripts(engine, |scripts, engine, manager| {
-                    scripts.on_child(engine, manager, id, event);
-                });
+                self.scripts.on_child(engine, id, event);
             }
             Outcome::Drained(exchange) => {
                 self.scripts.on_drained(engine, exchange.conn);
@@ -314,7 +292,9 @@ impl Manager {
             // Who waits for a script, or for somebody's answer, has given it up.
             Outcome::Left(exchange) => {
                 if self.scripts.on_left(engine, exchange) {
-                    engine.with_exchange(self, exchange, |_, ops| ops.abort());
+                    engine.with_exchange(exchange, |ops| {
+                        ops.abort();
+                    });
                 }
             }
         }
@@ -332,9 +312,7 @@ impl Manager {
             Todo::Forward { to, kind, data } => self.forward(engine, &to, kind, &data),
             Todo::Body(conn) => {
                 if let Some(piece) = self.desk.intake.take(conn) {
-                    self.with_scripts(engine, |scripts, engine, manager| {
-                        scripts.on_body(engine, manager, &piece);
-                    });
+                    self.scripts.on_body(engine, &piece);
                 }
             }
             Todo::Gone(conn) => self.scripts.on_gone(engine, conn),
@@ -353,9 +331,7 @@ impl Manager {
             let bus = &mut self.desk.bus;
             bus.publish(EventKind::HttpRequest, source, |event| notice.fill(event));
         }
-        self.with_scripts(engine, |scripts, engine, manager| {
-            scripts.on_fired(engine, manager, fired, request);
-        });
+        self.scripts.on_fired(engine, fired, request);
     }
 
     /// A message for the peer of a client, or for every connection of a server that runs.
@@ -394,14 +370,14 @@ impl Manager {
         let Some(exchange) = pending.exchange else {
             return;
         };
-        engine.with_exchange(self, exchange, |manager, ops| {
+        engine.with_exchange(exchange, |ops| {
             let bytes = std::mem::take(&mut pending.head);
             let mut table = FieldTable::default();
             // It was decoded before.
             let Ok(Some((head, _))) = RequestHead::decode(&bytes, &mut 0, &mut table) else {
                 return;
             };
-            let Manager { sources, desk, .. } = manager;
+            let Manager { sources, desk, .. } = self;
             match sources.get_mut(ops.owner() as usize) {
                 Some(Some(Source::Server(server))) => {
                     server.on_checked(desk, ops, &head, pending, answer);

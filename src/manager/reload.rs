@@ -323,18 +323,13 @@ impl Manager {
             .map(|member| member.id)
             .collect();
         for conn in strangers {
-            engine.close(
-                self,
-                conn,
-                CloseCode::POLICY_VIOLATION,
-                "not allowed any more",
-            );
+            engine.close(conn, CloseCode::POLICY_VIOLATION, "not allowed any more");
         }
     }
 
     /// A server runs no more; its listeners are seen to elsewhere.
     fn leave(&mut self, engine: &mut Engine, running: &Running, was: &Definition) {
-        engine.end_all(self, running.owner);
+        engine.end_all(running.owner);
         engine.retire_owner(running.owner);
         log::info!("{}: stopped", was.id);
         self.tell_of(Kind::ServerStopped, was);

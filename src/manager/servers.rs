@@ -97,7 +97,7 @@ impl Manager {
         for door in running.doors {
             engine.unlisten(door.listener);
         }
-        engine.end_all(self, running.owner);
+        engine.end_all(running.owner);
         engine.retire_owner(running.owner);
         log::info!("{}: stopped", self.servers[at].id);
         self.tell_of_server(Kind::ServerStopped, at);

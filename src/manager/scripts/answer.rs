@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::conn::event::ExchangeId;
 use crate::conn::{Answer as HttpAnswer, AnswerHead};
+use crate::engine::Engine;
 use crate::engine::child::ChildId;
-use crate::engine::{Engine, Handler};
 use crate::files::Visit;
 use crate::manager::pages::respond_error;
 use crate::manager::trigger::SendRoot;
@@ -61,13 +61,8 @@ enum Stage {
 }
 
 /// Answers a request with an error.
-pub(super) fn refuse<H: Handler>(
-    engine: &mut Engine,
-    handler: &mut H,
-    exchange: ExchangeId,
-    status: u16,
-) {
-    engine.with_exchange(handler, exchange, |_, ops| respond_error(ops, status, &[]));
+pub(super) fn refuse(engine: &mut Engine, exchange: ExchangeId, status: u16) {
+    engine.with_exchange(exchange, |ops| respond_error(ops, status, &[]));
 }
 
 /// The fields of an answer.
@@ -118,26 +113,20 @@ impl Answer {
     }
 
     /// Its process runs.
-    pub(super) fn begin<H: Handler>(
-        &self,
-        engine: &mut Engine,
-        handler: &mut H,
-        id: ChildId,
-        input: &[u8],
-    ) {
+    pub(super) fn begin(&self, engine: &mut Engine, id: ChildId, input: &[u8]) {
         if !input.is_empty() {
             // One that reads nothing is not told anything.
             let _ = engine.write_to_child(id, input);
         }
         if self.body_open {
-            self.hold_body(engine, handler, false);
+            self.hold_body(engine, false);
         } else {
             engine.children().close_stdin(id);
         }
     }
 
-    pub(super) fn hold_body<H: Handler>(&self, engine: &mut Engine, handler: &mut H, hold: bool) {
-        engine.with_exchange(handler, self.exchange, |_, ops| ops.hold_body(hold));
+    pub(super) fn hold_body(&self, engine: &mut Engine, hold: bool) {
+        engine.with_exchange(self.exchange, |ops| ops.hold_body(hold));
     }
 
     /// Nobody waits for it any more.
@@ -147,36 +136,32 @@ impl Answer {
     }
 
     /// Its time is up.
-    pub(super) fn time_out<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        name: &str,
-    ) {
+    pub(super) fn time_out(&mut self, engine: &mut Engine, name: &str) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => return,
-            Stage::Flows => self.cut(engine, handler),
-            _ => refuse(engine, handler, self.exchange, 504),
+            Stage::Flows => self.cut(engine),
+            _ => refuse(engine, self.exchange, 504),
         }
         self.body_open = false;
         log::warn!("trigger {name}: timeout, it is ended");
     }
 
-    fn cut<H: Handler>(&self, engine: &mut Engine, handler: &mut H) {
-        engine.with_exchange(handler, self.exchange, |_, ops| ops.abort());
+    fn cut(&self, engine: &mut Engine) {
+        engine.with_exchange(self.exchange, |ops| {
+            ops.abort();
+        });
     }
 
-    fn fail<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, name: &str, why: &str) {
+    fn fail(&mut self, engine: &mut Engine, name: &str, why: &str) {
         log::warn!("trigger {name}: {why}");
         self.stage = Stage::Over;
-        refuse(engine, handler, self.exchange, 502);
+        refuse(engine, self.exchange, 502);
     }
 
     /// Takes output. True: it may begin to flow, if this was not its end.
-    pub(super) fn take<H: Handler>(
+    pub(super) fn take(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         id: ChildId,
         name: &str,
         bytes: &[u8],
@@ -185,13 +170,13 @@ impl Answer {
         match &self.stage {
             Stage::Over | Stage::File(_) => return false,
             Stage::Flows => {
-                self.send(engine, handler, id, bytes);
+                self.send(engine, id, bytes);
                 return false;
             }
             Stage::Begins | Stage::Text | Stage::Body(_) => self.kept.extend_from_slice(bytes),
         }
         if matches!(self.stage, Stage::Begins) {
-            self.read_head(engine, handler, name, false);
+            self.read_head(engine, name, false);
         }
         let now = engine.now();
         match self.stage {
@@ -203,7 +188,7 @@ impl Answer {
             Stage::Body(_) | Stage::Text => {
                 let most = if self.body_open { KEPT_FOR_BODY } else { KEPT };
                 if self.kept.len() > most || cramped {
-                    self.flow(engine, handler, id);
+                    self.flow(engine, id);
                 }
                 true
             }
@@ -212,13 +197,7 @@ impl Answer {
     }
 
     /// Reads the head, if it is there.
-    fn read_head<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        name: &str,
-        ended: bool,
-    ) {
+    fn read_head(&mut self, engine: &mut Engine, name: &str, ended: bool) {
         match cgi::decode(&self.kept, ended) {
             Ok(Found::More) => {}
             Ok(Found::Text) => self.stage = Stage::Text,
@@ -229,25 +208,20 @@ impl Answer {
                     None => Stage::Body(Box::new(head)),
                 };
             }
-            Err(error) => self.fail(engine, handler, name, &format!("its answer: {error}")),
+            Err(error) => self.fail(engine, name, &format!("its answer: {error}")),
         }
     }
 
     /// What has a head begins to flow when it has a body and its end has not come.
-    pub(super) fn begin_flow<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        id: ChildId,
-    ) {
+    pub(super) fn begin_flow(&mut self, engine: &mut Engine, id: ChildId) {
         let has_head = matches!(self.stage, Stage::Body(_));
         if has_head && !self.kept.is_empty() && !self.body_open && !self.output_ended {
-            self.flow(engine, handler, id);
+            self.flow(engine, id);
         }
     }
 
     /// Begins to send what there is.
-    fn flow<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, id: ChildId) {
+    fn flow(&mut self, engine: &mut Engine, id: ChildId) {
         let head = match std::mem::replace(&mut self.stage, Stage::Flows) {
             Stage::Body(head) => *head,
             _ => plain(),
@@ -255,7 +229,7 @@ impl Answer {
         let kept = std::mem::take(&mut self.kept);
         let status = head.status;
         let fields = fields(&head, true);
-        let begun = engine.with_exchange(handler, self.exchange, |_, ops| {
+        let begun = engine.with_exchange(self.exchange, |ops| {
             if is_bodiless(status) {
                 return ops.respond(&HttpAnswer {
                     status,
@@ -272,7 +246,7 @@ impl Answer {
         self.body_open = false;
         if begun == Some(true) && !self.head_only && !is_bodiless(status) && head.length != Some(0)
         {
-            self.send(engine, handler, id, &kept);
+            self.send(engine, id, &kept);
         } else {
             self.over(engine, id);
         }
@@ -285,25 +259,19 @@ impl Answer {
         engine.children().discard_output(id, now);
     }
 
-    fn send<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        id: ChildId,
-        piece: &[u8],
-    ) {
-        let sent = engine.with_exchange(handler, self.exchange, |_, ops| ops.body_piece(piece));
+    fn send(&mut self, engine: &mut Engine, id: ChildId, piece: &[u8]) {
+        let sent = engine.with_exchange(self.exchange, |ops| ops.body_piece(piece));
         if sent != Some(true) {
             self.over(engine, id);
         }
     }
 
     /// Whether the peer has too much to read still; then it is told when it has not.
-    pub(super) fn waits<H: Handler>(&self, engine: &mut Engine, handler: &mut H) -> bool {
+    pub(super) fn waits(&self, engine: &mut Engine) -> bool {
         if !matches!(self.stage, Stage::Flows) {
             return false;
         }
-        let waits = engine.with_exchange(handler, self.exchange, |_, ops| {
+        let waits = engine.with_exchange(self.exchange, |ops| {
             let waits = ops.backlog() > HIGH;
             if waits {
                 ops.tell_drained();
@@ -314,34 +282,30 @@ impl Answer {
     }
 
     /// Its script has ended. A file that is to be sent, and what is said beside it, if that is the answer.
-    pub(super) fn finish<H: Handler>(
+    pub(super) fn finish(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         name: &str,
         succeeded: bool,
     ) -> Option<(Visit, Box<Head>)> {
         if matches!(self.stage, Stage::Begins) && succeeded {
-            self.read_head(engine, handler, name, true);
+            self.read_head(engine, name, true);
         }
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => {}
             Stage::Flows if succeeded => {
-                engine.with_exchange(handler, self.exchange, |_, ops| ops.body_end());
+                engine.with_exchange(self.exchange, |ops| {
+                    ops.body_end();
+                });
             }
-            Stage::Flows => self.cut(engine, handler),
-            _ if !succeeded => refuse(engine, handler, self.exchange, 502),
-            Stage::Begins | Stage::Text => self.respond(engine, handler, name, &plain()),
-            Stage::Body(head) => self.respond(engine, handler, name, &head),
+            Stage::Flows => self.cut(engine),
+            _ if !succeeded => refuse(engine, self.exchange, 502),
+            Stage::Begins | Stage::Text => self.respond(engine, name, &plain()),
+            Stage::Body(head) => self.respond(engine, name, &head),
             Stage::File(head) => {
                 let visit = self.visit(engine, &head);
                 if visit.is_none() {
-                    self.fail(
-                        engine,
-                        handler,
-                        name,
-                        "it names a file that it may not send",
-                    );
+                    self.fail(engine, name, "it names a file that it may not send");
                 }
                 return Some((visit?, head));
             }
@@ -350,19 +314,12 @@ impl Answer {
     }
 
     /// Answers with what is whole.
-    fn respond<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        name: &str,
-        head: &Head,
-    ) {
+    fn respond(&mut self, engine: &mut Engine, name: &str, head: &Head) {
         let mut body = std::mem::take(&mut self.kept);
         if let Some(length) = head.length.filter(|_| !self.head_only) {
             if (body.len() as u64) < length {
                 return self.fail(
                     engine,
-                    handler,
                     name,
                     "its answer is shorter than its Content-Length",
                 );
@@ -370,7 +327,7 @@ impl Answer {
             body.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         }
         let fields = fields(head, !body.is_empty());
-        engine.with_exchange(handler, self.exchange, |_, ops| {
+        engine.with_exchange(self.exchange, |ops| {
             // What a script says of the length is true for HEAD too, where it need not write the body.
             if self.head_only && head.length.is_some() && !is_bodiless(head.status) {
                 return ops.respond_pieces(&AnswerHead {

@@ -1,8 +1,8 @@
 //! Requests that a script answers: CGI/1.1 (RFC 3875).
 
 use crate::conn::deadline::{Millis, Tick};
+use crate::engine::Engine;
 use crate::engine::child::{ChildEvent, ChildId, Exit};
-use crate::engine::{Engine, Handler};
 use crate::manager::environment::{Environment, Error, Happening, Request};
 use crate::manager::fired::{Asked, Whose};
 use crate::manager::intake::Piece;
@@ -25,14 +25,7 @@ const AHEAD: usize = 64 * 1024;
 
 impl Scripts {
     /// A request for a script.
-    pub(super) fn ask<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        rule: &Rule,
-        whose: Whose,
-        mut asked: Asked,
-    ) {
+    pub(super) fn ask(&mut self, engine: &mut Engine, rule: &Rule, whose: Whose, mut asked: Asked) {
         let exchange = asked.exchange;
         let env = match self.request_environment(engine, rule, &whose, &asked) {
             Ok((env, head_only)) => (env, head_only),
@@ -42,7 +35,7 @@ impl Scripts {
                     rule.conf.name,
                     whose.conn
                 );
-                return refuse(engine, handler, exchange, status);
+                return refuse(engine, exchange, status);
             }
         };
         let (env, head_only) = env;
@@ -56,7 +49,7 @@ impl Scripts {
             input,
             has_body,
         };
-        self.offer(engine, handler, rule.number, Job { whose, env, task });
+        self.offer(engine, rule.number, Job { whose, env, task });
     }
 
     /// The environment, and whether it is a HEAD request; the status of an error instead.
@@ -102,10 +95,9 @@ impl Scripts {
         Ok((env, head.method() == Method::Head))
     }
 
-    pub(super) fn on_answer<H: Handler>(
+    pub(super) fn on_answer(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         id: ChildId,
         process: &mut Process,
         event: ChildEvent,
@@ -118,11 +110,11 @@ impl Scripts {
             ChildEvent::Output(bytes) => {
                 let cramped = !self.has_room(engine, bytes.len());
                 let name = &process.rule.conf.name;
-                if answer.take(engine, handler, id, name, &bytes, cramped) {
+                if answer.take(engine, id, name, &bytes, cramped) {
                     let due = engine.now().after(SHORTLY);
                     self.flow_by(id, due);
                 }
-                let (after, waits) = (answer.held(), answer.waits(engine, handler));
+                let (after, waits) = (answer.held(), answer.waits(engine));
                 self.bytes = self.bytes + after - before;
                 if waits && !process.paused {
                     self.pause(engine, id, process);
@@ -130,16 +122,15 @@ impl Scripts {
                 return;
             }
             ChildEvent::OutputEnd => answer.output_ended = true,
-            ChildEvent::Drained if answer.body_open => answer.hold_body(engine, handler, false),
+            ChildEvent::Drained if answer.body_open => answer.hold_body(engine, false),
             _ => {}
         }
         self.bytes = self.bytes + answer.held() - before;
     }
 
-    pub(super) fn feed_answer<H: Handler>(
+    pub(super) fn feed_answer(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         id: ChildId,
         process: &mut Process,
         piece: &Piece,
@@ -153,13 +144,13 @@ impl Scripts {
         match engine.write_to_child(id, &piece.data) {
             Ok(backlog) => {
                 if backlog > AHEAD && !piece.ended {
-                    answer.hold_body(engine, handler, true);
+                    answer.hold_body(engine, true);
                 }
             }
             // It reads no more. Nobody takes the rest, and the answer need not wait for it.
             Err(_) => {
                 answer.body_open = false;
-                answer.hold_body(engine, handler, true);
+                answer.hold_body(engine, true);
                 self.flow_by(id, engine.now());
             }
         }
@@ -179,7 +170,7 @@ impl Scripts {
     }
 
     /// Answers that are not whole in time begin to flow.
-    pub(super) fn go_on<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
+    pub(super) fn go_on(&mut self, engine: &mut Engine) {
         let now = engine.now();
         let due = self.begun.extract_if(.., |(_, due)| due.is_due(now));
         let due: Vec<ChildId> = due.map(|(id, _)| id).collect();
@@ -189,9 +180,9 @@ impl Scripts {
             };
             if let Role::Answer(answer) = &mut process.role {
                 let before = answer.held();
-                answer.begin_flow(engine, handler, id);
+                answer.begin_flow(engine, id);
                 self.bytes = self.bytes + answer.held() - before;
-                if answer.waits(engine, handler) && !process.paused {
+                if answer.waits(engine) && !process.paused {
                     self.pause(engine, id, &mut process);
                 }
             }
@@ -199,13 +190,7 @@ impl Scripts {
         }
     }
 
-    pub(super) fn answer_ended<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        process: Process,
-        exit: Exit,
-    ) {
+    pub(super) fn answer_ended(&mut self, engine: &mut Engine, process: Process, exit: Exit) {
         let Process { role, rule, .. } = process;
         let Role::Answer(mut answer) = role else {
             return;
@@ -213,7 +198,7 @@ impl Scripts {
         self.bytes -= answer.held();
         self.answering.remove(&answer.exchange);
         let name = &rule.conf.name;
-        if let Some((visit, head)) = answer.finish(engine, handler, name, exit == Exit::Code(0)) {
+        if let Some((visit, head)) = answer.finish(engine, name, exit == Exit::Code(0)) {
             self.files.insert(answer.exchange, head);
             engine.visit(answer.exchange, visit);
         }

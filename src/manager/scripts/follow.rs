@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::engine::Engine;
 use crate::engine::child::{ChildEvent, ChildId, Exit};
-use crate::engine::{Engine, Handler};
 use crate::manager::environment::Happening;
 use crate::manager::fired::{Fired, What};
 use crate::proto::ws::close::CloseCode;
@@ -25,12 +25,7 @@ fn line_of(kind: Kind, mut data: Vec<u8>) -> Vec<u8> {
 
 impl Scripts {
     /// A rule whose process follows a connection has fired.
-    pub(super) fn follow<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        fired: Fired,
-    ) {
+    pub(super) fn follow(&mut self, engine: &mut Engine, fired: Fired) {
         let Fired { rule, whose, what } = fired;
         let (happening, line) = match what {
             What::Connect => (Happening::Connect, None),
@@ -56,7 +51,7 @@ impl Scripts {
         match self.world.of_event(engine, &rule, &whose, None, &happening) {
             Ok(env) => {
                 let task = Task::Follow { line };
-                self.offer(engine, handler, rule.number, Job { whose, env, task });
+                self.offer(engine, rule.number, Job { whose, env, task });
             }
             Err(error) => log::warn!("trigger {}: {error}", rule.conf.name),
         }
@@ -83,10 +78,9 @@ impl Scripts {
         }
     }
 
-    pub(super) fn on_follower<H: Handler>(
+    pub(super) fn on_follower(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         id: ChildId,
         process: &mut Process,
         event: ChildEvent,
@@ -98,7 +92,7 @@ impl Scripts {
         match event {
             ChildEvent::Drained => self.bytes -= follow.inlet.flush(engine, id),
             ChildEvent::Output(bytes) if follow.attached => {
-                let fits = self.say_lines(engine, handler, id, process, &bytes);
+                let fits = self.say_lines(engine, id, process, &bytes);
                 if !fits && let Role::Follow(follow) = &mut process.role {
                     follow.broken = true;
                     let _ = follow.lines.finish();
@@ -110,7 +104,7 @@ impl Scripts {
                     && follow.attached
                     && !follow.broken
                 {
-                    self.say(engine, handler, id, process, &line);
+                    self.say(engine, id, process, &line);
                 }
             }
             _ => {}
@@ -122,13 +116,7 @@ impl Scripts {
         self.bytes = self.bytes + after - before;
     }
 
-    pub(super) fn follower_ended<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        mut process: Process,
-        exit: Exit,
-    ) {
+    pub(super) fn follower_ended(&mut self, engine: &mut Engine, mut process: Process, exit: Exit) {
         let Role::Follow(follow) = &mut process.role else {
             return;
         };
@@ -143,6 +131,6 @@ impl Scripts {
         } else {
             CloseCode::INTERNAL_ERROR
         };
-        engine.close(handler, whose.conn, code, "");
+        engine.close(whose.conn, code, "");
     }
 }

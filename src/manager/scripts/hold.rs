@@ -3,7 +3,7 @@
 use crate::config::{Action, Mode};
 use crate::conn::Answer;
 use crate::conn::deadline::{Millis, Tick};
-use crate::engine::{Engine, Handler};
+use crate::engine::Engine;
 use crate::manager::fired::{Fired, What};
 use crate::rpc::{Content, Data, Error, RequestName, Respond};
 
@@ -35,10 +35,9 @@ impl Scripts {
     ///
     /// # Errors
     /// There is no such request: it was answered, its time was up, or its peer has left.
-    pub(in crate::manager) fn respond<H: Handler>(
+    pub(in crate::manager) fn respond(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         respond: &Respond,
     ) -> Result<(), Error> {
         respond.check()?;
@@ -69,7 +68,7 @@ impl Scripts {
             fields: &fields,
             body,
         };
-        let answered = engine.with_exchange(handler, exchange, |_, ops| ops.respond(&answer));
+        let answered = engine.with_exchange(exchange, |ops| ops.respond(&answer));
         if answered == Some(true) {
             Ok(())
         } else {

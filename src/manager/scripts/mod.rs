@@ -28,8 +28,8 @@ use std::rc::Rc;
 use crate::config::{Action, Mode};
 use crate::conn::deadline::Millis;
 use crate::conn::event::{ConnId, ExchangeId};
+use crate::engine::Engine;
 use crate::engine::child::{ChildEvent, ChildId, Exit, Step, Stop};
-use crate::engine::{Engine, Handler};
 
 use super::fired::{Fired, What};
 use super::intake::Piece;
@@ -104,48 +104,47 @@ impl Scripts {
     }
 
     /// A rule has fired; a request that waits for somebody's answer has its name.
-    pub(super) fn on_fired<H: Handler>(
+    pub(super) fn on_fired(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         fired: Fired,
         request: Option<RequestName>,
     ) {
         if self.stopping {
-            return self.turn_away(engine, handler, &fired);
+            return self.turn_away(engine, &fired);
         }
         match fired.rule.mode() {
-            Some(Mode::Worker) => self.tell_worker(engine, handler, &fired, request),
-            Some(Mode::Connection) => self.follow(engine, handler, fired),
-            Some(Mode::Once) => self.run_once(engine, handler, fired),
+            Some(Mode::Worker) => self.tell_worker(engine, &fired, request),
+            Some(Mode::Connection) => self.follow(engine, fired),
+            Some(Mode::Once) => self.run_once(engine, fired),
             None => {}
         }
     }
 
-    fn run_once<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, fired: Fired) {
+    fn run_once(&mut self, engine: &mut Engine, fired: Fired) {
         let Fired { rule, whose, what } = fired;
         match what {
-            What::Request(asked) => self.ask(engine, handler, &rule, whose, *asked),
-            what => self.once(engine, handler, Fired { rule, whose, what }),
+            What::Request(asked) => self.ask(engine, &rule, whose, *asked),
+            what => self.once(engine, Fired { rule, whose, what }),
         }
     }
 
     /// A request that cannot be answered any more is answered with that.
-    fn turn_away<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, fired: &Fired) {
+    fn turn_away(&mut self, engine: &mut Engine, fired: &Fired) {
         if let What::Request(asked) = &fired.what {
-            refuse(engine, handler, asked.exchange, 503);
+            refuse(engine, asked.exchange, 503);
         }
     }
 
     /// Starts what may be started, in this turn; to be called once a turn, after everything else.
-    pub(super) fn pump<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
-        self.go_on(engine, handler);
+    pub(super) fn pump(&mut self, engine: &mut Engine) {
+        self.go_on(engine);
         let numbers: Vec<u32> = self.lanes.keys().copied().collect();
         let mut any = !self.stopping;
         while any && self.spawns_left > 0 {
             any = false;
             for &number in &numbers {
-                any |= self.start_one(engine, handler, number);
+                any |= self.start_one(engine, number);
             }
         }
         self.spawns_left = SPAWNS;
@@ -165,7 +164,7 @@ impl Scripts {
     }
 
     /// Starts one process of a lane, if one waits for it.
-    fn start_one<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, number: u32) -> bool {
+    fn start_one(&mut self, engine: &mut Engine, number: u32) -> bool {
         let now = engine.now();
         let Some(lane) = self.lanes.get_mut(&number) else {
             return false;
@@ -185,18 +184,12 @@ impl Scripts {
             return false;
         };
         self.bytes -= job.held();
-        self.start(engine, handler, number, job);
+        self.start(engine, number, job);
         true
     }
 
     /// Something came of a process.
-    pub(super) fn on_child<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        id: ChildId,
-        event: ChildEvent,
-    ) {
+    pub(super) fn on_child(&mut self, engine: &mut Engine, id: ChildId, event: ChildEvent) {
         let Some(mut process) = self.processes.remove(&id) else {
             return;
         };
@@ -204,27 +197,20 @@ impl Scripts {
             log::info!("trigger {}: {line}", process.rule.conf.name);
         } else if let ChildEvent::Exited(exit) = event {
             process.log_end(exit);
-            self.ended(engine, handler, id, process, exit);
+            self.ended(engine, id, process, exit);
             return;
         } else {
             match process.role {
-                Role::Once(_) => self.on_once(engine, handler, id, &mut process, event),
-                Role::Answer(_) => self.on_answer(engine, handler, id, &mut process, event),
-                Role::Follow(_) => self.on_follower(engine, handler, id, &mut process, event),
+                Role::Once(_) => self.on_once(engine, id, &mut process, event),
+                Role::Answer(_) => self.on_answer(engine, id, &mut process, event),
+                Role::Follow(_) => self.on_follower(engine, id, &mut process, event),
                 Role::Worker(_) => self.on_worker(engine, id, &mut process, event),
             }
         }
         self.processes.insert(id, process);
     }
 
-    fn ended<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        id: ChildId,
-        process: Process,
-        exit: Exit,
-    ) {
+    fn ended(&mut self, engine: &mut Engine, id: ChildId, process: Process, exit: Exit) {
         let number = process.rule.number;
         if let Some(lane) = self.lanes.get_mut(&number) {
             lane.running = lane.running.saturating_sub(1);
@@ -237,23 +223,18 @@ impl Scripts {
         }
         match process.role {
             Role::Once(once) => self.bytes -= once.held(),
-            Role::Answer(_) => self.answer_ended(engine, handler, process, exit),
-            Role::Follow(_) => self.follower_ended(engine, handler, process, exit),
+            Role::Answer(_) => self.answer_ended(engine, process, exit),
+            Role::Follow(_) => self.follower_ended(engine, process, exit),
             Role::Worker(_) => self.worker_ended(engine, number, &process),
         }
     }
 
     /// A piece of the body of a request has come.
-    pub(super) fn on_body<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        piece: &Piece,
-    ) {
+    pub(super) fn on_body(&mut self, engine: &mut Engine, piece: &Piece) {
         if let Some(&id) = self.answering.get(&piece.exchange)
             && let Some(mut process) = self.processes.remove(&id)
         {
-            self.feed_answer(engine, handler, id, &mut process, piece);
+            self.feed_answer(engine, id, &mut process, piece);
             self.processes.insert(id, process);
         }
     }
@@ -318,10 +299,10 @@ impl Scripts {
     }
 
     /// Acts on what is due.
-    pub(super) fn on_time<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
+    pub(super) fn on_time(&mut self, engine: &mut Engine) {
         let now = engine.now();
         for exchange in self.held.due(now) {
-            refuse(engine, handler, exchange, 504);
+            refuse(engine, exchange, 504);
         }
         let due = |process: &Process| process.stop.deadline().is_some_and(|it| it.is_due(now));
         let due: Vec<ChildId> = self
@@ -334,18 +315,12 @@ impl Scripts {
             let Some(mut process) = self.processes.remove(&id) else {
                 continue;
             };
-            self.stop_step(engine, handler, id, &mut process);
+            self.stop_step(engine, id, &mut process);
             self.processes.insert(id, process);
         }
     }
 
-    fn stop_step<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        id: ChildId,
-        process: &mut Process,
-    ) {
+    fn stop_step(&mut self, engine: &mut Engine, id: ChildId, process: &mut Process) {
         let now = engine.now();
         // What it left running may hold its pipes for a while yet, but that is no fault of its own.
         let has_exited = engine.children().has_exited(id);
@@ -364,7 +339,7 @@ impl Scripts {
                 engine.children().discard_output(id, now);
                 process.timed_out = true;
                 if let Role::Answer(answer) = &mut process.role {
-                    answer.time_out(engine, handler, &process.rule.conf.name);
+                    answer.time_out(engine, &process.rule.conf.name);
                 } else if process.is_late() && !self.stopping {
                     log::warn!("trigger {}: timeout, it is ended", process.rule.conf.name);
                 }
@@ -376,7 +351,7 @@ impl Scripts {
 
     /// The daemon stops: nothing is started any more, answers that are under way are finished in time, and everything
     /// else is ended.
-    pub(super) fn stop<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H) {
+    pub(super) fn stop(&mut self, engine: &mut Engine) {
         self.stopping = true;
         let now = engine.now();
         for process in self.processes.values_mut() {
@@ -388,13 +363,13 @@ impl Scripts {
         }
         // Whoever could answer them is not heard any more.
         for exchange in self.held.take_all() {
-            refuse(engine, handler, exchange, 503);
+            refuse(engine, exchange, 503);
         }
         let lanes = self.lanes.values_mut();
         let jobs: Vec<Job> = lanes.flat_map(|lane| lane.queue.drain(..)).collect();
         for job in jobs {
             self.bytes -= job.held();
-            self.give_up(engine, handler, &job, 503);
+            self.give_up(engine, &job, 503);
         }
         self.plan(now);
     }

@@ -1,7 +1,7 @@
 //! A process for one event that is no request: its input, and what of its output goes back.
 
+use crate::engine::Engine;
 use crate::engine::child::{ChildEvent, ChildId};
-use crate::engine::{Engine, Handler};
 use crate::manager::environment::Happening;
 use crate::manager::fired::{Fired, What};
 use crate::proto::ws::frame::Kind;
@@ -12,7 +12,7 @@ use super::role::{Once, Process, Role};
 
 impl Scripts {
     /// A rule that runs something for each event has fired.
-    pub(super) fn once<H: Handler>(&mut self, engine: &mut Engine, handler: &mut H, fired: Fired) {
+    pub(super) fn once(&mut self, engine: &mut Engine, fired: Fired) {
         let Fired { rule, whose, what } = fired;
         let (env, input) = match what {
             // Those are answered.
@@ -48,13 +48,12 @@ impl Scripts {
             return;
         };
         let task = Task::Once { input };
-        self.offer(engine, handler, rule.number, Job { whose, env, task });
+        self.offer(engine, rule.number, Job { whose, env, task });
     }
 
-    pub(super) fn on_once<H: Handler>(
+    pub(super) fn on_once(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         id: ChildId,
         process: &mut Process,
         event: ChildEvent,
@@ -72,18 +71,18 @@ impl Scripts {
             (Once::Whole(output), ChildEvent::OutputEnd) => {
                 let output = std::mem::take(output);
                 if !process.timed_out && !output.is_empty() {
-                    self.say(engine, handler, id, process, &output);
+                    self.say(engine, id, process, &output);
                 }
                 false
             }
             (Once::Lines(_), ChildEvent::Output(bytes)) => {
-                !self.say_lines(engine, handler, id, process, &bytes)
+                !self.say_lines(engine, id, process, &bytes)
             }
             (Once::Lines(lines), ChildEvent::OutputEnd) => {
                 if let Some(line) = lines.finish()
                     && !process.timed_out
                 {
-                    self.say(engine, handler, id, process, &line);
+                    self.say(engine, id, process, &line);
                 }
                 false
             }

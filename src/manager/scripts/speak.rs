@@ -1,7 +1,7 @@
 //! What processes say to peers, no faster than those read.
 
+use crate::engine::Engine;
 use crate::engine::child::ChildId;
-use crate::engine::{Engine, Handler};
 use crate::proto::ws::frame::Kind;
 
 use super::answer::HIGH;
@@ -33,10 +33,9 @@ impl Scripts {
     }
 
     /// Sends every line that has come to the peer. False: one was too long.
-    pub(super) fn say_lines<H: Handler>(
+    pub(super) fn say_lines(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         id: ChildId,
         process: &mut Process,
         bytes: &[u8],
@@ -53,33 +52,26 @@ impl Scripts {
             Role::Follow(follow) => follow.lines.take(bytes, &mut say),
             _ => Ok(()),
         };
-        self.mind(engine, handler, id, process);
+        self.mind(engine, id, process);
         taken.is_ok()
     }
 
     /// Sends a message to the peer.
-    pub(super) fn say<H: Handler>(
+    pub(super) fn say(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         id: ChildId,
         process: &mut Process,
         message: &[u8],
     ) {
         if let Some(whose) = &process.whose {
             engine.queue(whose.conn, kind_of(message), message);
-            self.mind(engine, handler, id, process);
+            self.mind(engine, id, process);
         }
     }
 
     /// A peer that does not read what a process says makes it wait.
-    fn mind<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        id: ChildId,
-        process: &mut Process,
-    ) {
+    fn mind(&mut self, engine: &mut Engine, id: ChildId, process: &mut Process) {
         let Some(conn) = process.whose.as_ref().map(|whose| whose.conn) else {
             return;
         };
@@ -87,7 +79,9 @@ impl Scripts {
             return;
         }
         if engine
-            .with(handler, conn, |_, ops| ops.tell_drained())
+            .with(conn, |ops| {
+                ops.tell_drained();
+            })
             .is_some()
         {
             self.pause(engine, id, process);

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::conn::deadline::Millis;
 use crate::conn::event::ConnId;
+use crate::engine::Engine;
 use crate::engine::child::{ChildId, Command, Stdin, Stop};
-use crate::engine::{Engine, Handler};
 use crate::manager::trigger::Rule;
 use crate::proto::ws::close::CloseCode;
 
@@ -16,49 +16,31 @@ use super::role::{Follow, Once, Process, Role};
 
 impl Scripts {
     /// Starts a process for a job, or queues it; what has no room is dropped.
-    pub(super) fn offer<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        number: u32,
-        job: Job,
-    ) {
+    pub(super) fn offer(&mut self, engine: &mut Engine, number: u32, job: Job) {
         let room = self.has_room(engine, job.held());
         let Some(lane) = self.lanes.get_mut(&number) else {
-            return self.give_up(engine, handler, &job, 503);
+            return self.give_up(engine, &job, 503);
         };
         if lane.queue.is_empty() && lane.has_free() && self.spawns_left > 0 {
-            return self.start(engine, handler, number, job);
+            return self.start(engine, number, job);
         }
         if lane.queue.len() >= lane.most_queued() || !room {
             lane.dropped(&job.whose.source, 1);
-            return self.give_up(engine, handler, &job, 503);
+            return self.give_up(engine, &job, 503);
         }
         self.bytes += job.held();
         lane.queue.push_back(job);
     }
 
     /// A job that comes to nothing: whoever waits for it is told.
-    pub(super) fn give_up<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        job: &Job,
-        status: u16,
-    ) {
+    pub(super) fn give_up(&mut self, engine: &mut Engine, job: &Job, status: u16) {
         if let Some(exchange) = job.exchange() {
-            refuse(engine, handler, exchange, status);
+            refuse(engine, exchange, status);
         }
     }
 
     /// Starts the process of a job.
-    pub(super) fn start<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        number: u32,
-        job: Job,
-    ) {
+    pub(super) fn start(&mut self, engine: &mut Engine, number: u32, job: Job) {
         self.spawns_left = self.spawns_left.saturating_sub(1);
         let Some(lane) = self.lanes.get_mut(&number) else {
             return;
@@ -81,7 +63,7 @@ impl Scripts {
             Ok(id) => {
                 lane.running += 1;
                 let stop = Stop::after(Millis::from(run.timeout), engine.now());
-                self.begin(engine, handler, id, &rule, stop, job);
+                self.begin(engine, id, &rule, stop, job);
             }
             Err(error) => {
                 log::error!(
@@ -90,22 +72,14 @@ impl Scripts {
                     run.program.display()
                 );
                 if let Task::Follow { .. } = job.task {
-                    engine.close(handler, job.whose.conn, CloseCode::INTERNAL_ERROR, "");
+                    engine.close(job.whose.conn, CloseCode::INTERNAL_ERROR, "");
                 }
-                self.give_up(engine, handler, &job, 502);
+                self.give_up(engine, &job, 502);
             }
         }
     }
 
-    fn begin<H: Handler>(
-        &mut self,
-        engine: &mut Engine,
-        handler: &mut H,
-        id: ChildId,
-        rule: &Rc<Rule>,
-        stop: Stop,
-        job: Job,
-    ) {
+    fn begin(&mut self, engine: &mut Engine, id: ChildId, rule: &Rc<Rule>, stop: Stop, job: Job) {
         let conn = job.whose.conn;
         let mut process = Process {
             rule: Rc::clone(rule),
@@ -126,7 +100,7 @@ impl Scripts {
                 Task::Answer { answer, input, .. } => {
                     self.answering.insert(answer.exchange, id);
                     self.bytes += answer.held();
-                    answer.begin(engine, handler, id, &input);
+                    answer.begin(engine, id, &input);
                     Role::Answer(answer)
                 }
                 Task::Follow { line } => {

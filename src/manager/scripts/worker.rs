@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use crate::conn::deadline::{Millis, Tick};
+use crate::engine::Engine;
 use crate::engine::child::{ChildEvent, ChildId, Command, Refused, Stdin, Stop};
-use crate::engine::{Engine, Handler};
 use crate::manager::backoff::Cause;
 use crate::manager::fired::{Fired, What};
 use crate::proto::http::head::FieldTable;
@@ -28,10 +28,9 @@ const UNREAD: usize = 1024 * 1024;
 
 impl Scripts {
     /// An event for a worker.
-    pub(super) fn tell_worker<H: Handler>(
+    pub(super) fn tell_worker(
         &mut self,
         engine: &mut Engine,
-        handler: &mut H,
         fired: &Fired,
         request: Option<RequestName>,
     ) {
@@ -65,7 +64,7 @@ impl Scripts {
             lane.dropped(&fired.whose.source, 1);
             if let What::Request(asked) = &fired.what {
                 self.held.forget(asked.exchange);
-                refuse(engine, handler, asked.exchange, 503);
+                refuse(engine, asked.exchange, 503);
             }
         }
     }
