@@ -369,7 +369,7 @@ fn lines_are_messages_and_an_end_leaves_time_for_answers() {
         .unwrap();
     assert_eq!(answers, "answered\n");
     house.turn_until("its end", |house| house.engine.connections() == 0);
-    assert_eq!(house.engine.memory(), 0);
+    assert_eq!(house.engine.memory().used(), 0);
 }
 
 #[test]

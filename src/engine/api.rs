@@ -22,6 +22,7 @@ use super::child::{ChildId, Children, Command, Refused};
 use super::connections::{Speaks, Totals};
 use super::dial::DialId;
 use super::helper::{HelperReply, NotAsked};
+use super::memory::Account;
 use super::ops::{Frames, Handler, Ops};
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
@@ -88,16 +89,10 @@ impl Engine {
         })
     }
 
-    /// Bytes that count against the memory limit now.
+    /// The account of all memory that is spent on behalf of peers and scripts; its limit is `max_memory`.
     #[must_use]
-    pub fn memory(&self) -> usize {
-        self.core.memory
-    }
-
-    /// As much of it as there may be.
-    #[must_use]
-    pub fn max_memory(&self) -> usize {
-        self.core.max_memory
+    pub fn memory(&self) -> &Account {
+        &self.core.memory
     }
 
     /// Our address on a connection that lives; `None` of a unix socket.
@@ -353,7 +348,7 @@ impl Engine {
 
     /// Other limits over all connections, from now on.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.core.max_memory = limits.max_memory;
+        self.core.memory.set_max(limits.max_memory);
         self.doors.limit(limits.max_connections);
     }
 }

@@ -12,6 +12,7 @@ use crate::proto::ws::close::CloseCode;
 
 use super::access_log::{self, Whose};
 use super::flush::{close_tls, feed, flush};
+use super::memory::Account;
 use super::ops::{Handler, Ops};
 use super::outbox::Wrote;
 use super::outcome::Outcome;
@@ -67,8 +68,7 @@ pub(super) struct Core {
     pub shared: Shared,
     pub totals: Totals,
     /// Bytes counted against the memory limit.
-    pub memory: usize,
-    pub max_memory: usize,
+    pub memory: Account,
     pub dirty: Vec<u32>,
     pub resume: Vec<u32>,
     pub reap: Vec<u32>,
@@ -192,7 +192,7 @@ impl Core {
             }
             Ok(()) => {
                 self.settle(index, wrote, handler, registry);
-                if self.memory > self.max_memory {
+                if self.memory.is_over() {
                     self.shed(handler, registry);
                 }
             }
@@ -302,7 +302,8 @@ impl Core {
         }
         let held = u32::try_from(slot.held_now()).unwrap_or(u32::MAX);
         if held != slot.held {
-            self.memory = self.memory + held as usize - slot.held as usize;
+            self.memory.take(slot.held as usize);
+            self.memory.add(held as usize);
             slot.held = held;
         }
         if slot.conn.is_websocket() {
@@ -401,7 +402,7 @@ impl Core {
                 };
                 access_log::write_unanswered(&whose, access, self.shared.now);
             }
-            self.memory -= slot.held as usize;
+            self.memory.take(slot.held as usize);
             self.owners[slot.who.owner as usize].live -= 1;
             if let Some(outbox) = slot.outbox {
                 self.shared.outboxes.give_back(outbox);
@@ -413,7 +414,7 @@ impl Core {
 
     /// Closes the connections that hold most until all of them together hold no more than they may.
     pub(super) fn shed<H: Handler>(&mut self, handler: &mut H, registry: &Registry) {
-        while self.memory > self.max_memory {
+        while self.memory.is_over() {
             let most = self
                 .slots
                 .iter()

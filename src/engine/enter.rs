@@ -44,7 +44,7 @@ impl Core {
             self.wheel.arm(index, due);
         }
         slot.held = slot.held_now() as u32;
-        self.memory += slot.held as usize;
+        self.memory.add(slot.held as usize);
         entry.insert(slot);
         self.owners[who.owner as usize].live += 1;
         Ok(())

@@ -239,7 +239,7 @@ fn echoes_messages_of_every_size() {
             "echo of {size} bytes"
         );
     }
-    assert_eq!(house.engine.memory(), 0);
+    assert_eq!(house.engine.memory().used(), 0);
 }
 
 #[test]
@@ -331,7 +331,11 @@ fn a_peer_that_does_not_read_is_not_read_from() {
             .unwrap();
     }
     // A receive's worth of replies, and what was above the mark already.
-    assert!(house.engine.memory() < 600_000, "{}", house.engine.memory());
+    assert!(
+        house.engine.memory().used() < 600_000,
+        "{}",
+        house.engine.memory().used()
+    );
     let mut other = house.websocket();
     other.write_all(&masked(b"served")).unwrap();
     let expected = unmasked(b"served");
@@ -368,14 +372,14 @@ fn a_slow_receiver_is_closed() {
     );
     let mut slow = house.websocket();
     let mut sender = house.websocket();
-    let started = |house: &House| house.engine.memory() > 900_000;
+    let started = |house: &House| house.engine.memory().used() > 900_000;
     flood(&mut house, &mut sender, started);
     for _ in 0..5 {
         let seen = house.script.messages;
         sender.write_all(&masked(&[2; 60_000])).unwrap();
         house.turn_until("a message", |house| house.script.messages > seen);
     }
-    assert!(house.engine.memory() <= (1 << 20) + 65_536);
+    assert!(house.engine.memory().used() <= (1 << 20) + 65_536);
     // What was taken arrives, and then the Close frame: 1013.
     let got = house.read_to_end(&mut slow);
     let close = [&[0x88, 10, 0x03, 0xF5][..], b"too slow"].concat();
@@ -402,7 +406,7 @@ fn or_only_loses_messages() {
     flood(&mut house, &mut sender, |house| {
         house.engine.totals().dropped >= 3
     });
-    assert!(house.engine.memory() <= (1 << 20) + 65_536);
+    assert!(house.engine.memory().used() <= (1 << 20) + 65_536);
     let messages = house.script.messages - house.engine.totals().dropped as usize;
     let expected = unmasked(&[2; 60_000]);
     let got = house.read(&mut slow, expected.len() * messages);
@@ -419,11 +423,11 @@ fn memory_is_kept_to_its_limit_by_closing_who_holds_most() {
     let mut small = house.websocket();
     let mut large = house.websocket();
     large.write_all(&masked(&[0; 700_000])[..1000]).unwrap();
-    house.turn_until("holding", |house| house.engine.memory() >= 700_000);
+    house.turn_until("holding", |house| house.engine.memory().used() >= 700_000);
     let message = masked(&[0; 400_000]);
     small.write_all(&message[..1000]).unwrap();
     house.turn_until("shedding", |house| house.engine.totals().shed == 1);
-    assert!(house.engine.memory() <= 1 << 20);
+    assert!(house.engine.memory().used() <= 1 << 20);
     let got = house.read_to_end(&mut large);
     assert_eq!(got, [0x88, 2, 0x03, 0xF5], "closed with 1013");
     small.write_all(&message[1000..]).unwrap();
@@ -443,7 +447,11 @@ fn pipelined_requests_are_answered_in_order_and_bounded() {
             .engine
             .turn(&mut house.script, Some(Duration::from_millis(1)))
             .unwrap();
-        assert!(house.engine.memory() < 400_000, "{}", house.engine.memory());
+        assert!(
+            house.engine.memory().used() < 400_000,
+            "{}",
+            house.engine.memory().used()
+        );
     }
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     let got = house.read_to_end(&mut peer);
@@ -483,7 +491,7 @@ fn the_last_answer_may_take_longer_than_the_linger_when_it_progresses() {
     }
     asked.extend_from_slice(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     peer.write_all(&asked).unwrap();
-    house.turn_until("a backlog", |house| house.engine.memory() > 0);
+    house.turn_until("a backlog", |house| house.engine.memory().used() > 0);
     let conn = &house.engine.core.slots[0].conn;
     assert!(
         conn.deadline().is_some(),
@@ -503,7 +511,7 @@ fn a_peer_that_stalls_is_freed_with_all_that_waits_for_it() {
     let deaf = house.websocket();
     let mut sender = house.websocket();
     flood(&mut house, &mut sender, |house| {
-        house.engine.memory() > 200_000
+        house.engine.memory().used() > 200_000
     });
     // The clock of the test: the stall's time has passed.
     let index = house
@@ -525,6 +533,9 @@ fn a_peer_that_stalls_is_freed_with_all_that_waits_for_it() {
     engine.core.expire(index, script, engine.poll.registry());
     engine.finish(script);
     assert_eq!(house.script.closed, ["the peer does not read"]);
-    assert_eq!((house.engine.connections(), house.engine.memory()), (1, 0));
+    assert_eq!(
+        (house.engine.connections(), house.engine.memory().used()),
+        (1, 0)
+    );
     deaf.set_nonblocking(true).unwrap();
 }

@@ -21,6 +21,7 @@ use super::accept::{Doors, ListenerId};
 use super::blocking::{Done, Lane};
 use super::connections::{Core, Owner, Speaks, Totals};
 use super::listener::Bound;
+use super::memory::Account;
 use super::ops::Handler;
 use super::outcome::Outcome;
 use super::rate_limit::Warnings;
@@ -93,8 +94,7 @@ impl Engine {
                 wheel: Wheel::new(Tick(0)),
                 shared: Shared::new(tools),
                 totals: Totals::default(),
-                memory: 0,
-                max_memory: limits.max_memory,
+                memory: Account::root(limits.max_memory),
                 dirty: Vec::new(),
                 resume: Vec::new(),
                 reap: Vec::new(),
@@ -259,7 +259,7 @@ impl Engine {
     pub(super) fn finish<H: Handler>(&mut self, handler: &mut H) {
         let registry = self.poll.registry();
         self.core.settle_dirty(handler, registry);
-        if self.core.memory > self.core.max_memory {
+        if self.core.memory.is_over() {
             self.core.shed(handler, registry);
             self.core.settle_dirty(handler, registry);
         }
@@ -353,7 +353,7 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
             .field("connections", &self.connections())
-            .field("memory", &self.memory())
+            .field("memory", &self.memory().used())
             .finish_non_exhaustive()
     }
 }

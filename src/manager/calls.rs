@@ -98,7 +98,7 @@ impl Manager {
             clients: self.clients_status(),
             counts: vec![
                 ("connections", engine.connections() as u64),
-                ("memory", engine.memory() as u64),
+                ("memory", engine.memory().used() as u64),
                 ("accepted", totals.accepted),
                 ("refused", totals.refused),
                 ("dropped", totals.dropped + self.desk.dropped),

@@ -143,7 +143,7 @@ impl Manager {
     /// The surroundings of the processes that triggers run. Before any trigger is set.
     pub fn set_world(&mut self, engine: &Engine, world: World) {
         self.scripts.set_world(world);
-        self.desk.intake.limit(engine.max_memory() / 4);
+        self.desk.intake.limit(engine.memory().max() / 4);
     }
 
     /// These are the triggers.

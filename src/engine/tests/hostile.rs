@@ -71,14 +71,14 @@ fn thousands_of_short_messages_cost_their_receivers_what_is_counted() {
     let mut deaf = house.websocket();
     let mut sender = house.websocket();
     flood(&mut house, &mut sender, |house| {
-        house.engine.memory() > 100_000
+        house.engine.memory().used() > 100_000
     });
-    let (before, seen) = (house.engine.memory(), house.script.messages);
+    let (before, seen) = (house.engine.memory().used(), house.script.messages);
     sender.write_all(&masked(b"").repeat(5000)).unwrap();
     house.turn_until("the messages", |house| house.script.messages == seen + 5000);
     let outbox = slot(&house, 1).outbox.as_ref().unwrap();
     assert!(outbox.chunks() < 50, "{} chunks", outbox.chunks());
-    assert!(house.engine.memory() - before < 5000 * 2 + 70_000);
+    assert!(house.engine.memory().used() - before < 5000 * 2 + 70_000);
     let length = unmasked(&[2; 60_000]).len() * seen + 2 * 5000;
     let got = house.read(&mut deaf, length);
     assert!(got.ends_with(&unmasked(b"").repeat(5000)));
@@ -91,10 +91,10 @@ fn memory_that_an_unfinished_message_has_reserved_is_counted() {
     let frame = masked(&[1; 1 << 20]);
     // However little of it comes: its buffer may have been another's before, and full.
     peer.write_all(&frame[..15]).unwrap();
-    house.turn_until("counting", |house| house.engine.memory() >= 1 << 20);
+    house.turn_until("counting", |house| house.engine.memory().used() >= 1 << 20);
     drop(peer);
     house.turn_until("the end", |house| house.engine.connections() == 0);
-    assert_eq!(house.engine.memory(), 0);
+    assert_eq!(house.engine.memory().used(), 0);
 }
 
 #[test]
@@ -113,7 +113,11 @@ fn the_memory_limit_holds_within_a_turn() {
     for index in 0..8 {
         engine.core.slots[index].readable = true;
         engine.core.serve(index, script, engine.poll.registry());
-        assert!(engine.memory() <= 3 << 20, "{}", engine.memory());
+        assert!(
+            engine.memory().used() <= 3 << 20,
+            "{}",
+            engine.memory().used()
+        );
     }
     assert_eq!(engine.totals().shed, 5);
 }
@@ -124,7 +128,7 @@ fn a_slow_reader_is_not_taken_for_dead() {
     let _slow = house.websocket();
     let mut sender = house.websocket();
     flood(&mut house, &mut sender, |house| {
-        house.engine.memory() > 200_000
+        house.engine.memory().used() > 200_000
     });
     let House { engine, script, .. } = &mut house;
     let start = engine.core.shared.now;

@@ -126,7 +126,7 @@ impl Sealed {
             assert!(Instant::now() < end, "{request} is not answered");
             let wait = Some(Duration::from_millis(1));
             self.engine.turn(&mut self.files, wait).unwrap();
-            self.most = self.most.max(self.engine.memory());
+            self.most = self.most.max(self.engine.memory().used());
         }
         peer.join().unwrap()
     }

@@ -46,8 +46,8 @@ impl Scripts {
     /// Whether so many bytes more may be kept. A quarter of the memory is for what waits here.
     pub(super) fn has_room(&self, engine: &mut Engine, more: usize) -> bool {
         let own = self.bytes + engine.children().held() + more;
-        let max = engine.max_memory();
-        own <= max / 4 && engine.memory() + own <= max
+        let max = engine.memory().max();
+        own <= max / 4 && engine.memory().used() + own <= max
     }
 
     /// When `on_time` or `pump` has something to do; now when that is so already.
