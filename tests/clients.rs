@@ -19,9 +19,6 @@ use tungstenite::{Message, WebSocket};
 #[path = "client_test/authority.rs"]
 mod authority;
 mod daemon;
-#[path = "clients/inside.rs"]
-mod inside;
-mod nobody;
 #[path = "clients/peer.rs"]
 mod peer;
 
@@ -253,7 +250,7 @@ fn a_server_that_breaks_the_protocol_is_left() {
 }
 
 #[test]
-fn what_will_not_change_is_tried_slowly() {
+fn the_interval_holds_whatever_the_failure_was() {
     let listener = listen(8, 0);
     let at = address(&listener);
     for (answers, told) in [
@@ -272,14 +269,14 @@ fn what_will_not_change_is_tried_slowly() {
         ),
     ] {
         let mut daemon = run(&format!(
-            "[[client]]\nurl = \"ws://{at}/auth/me/secret\"\nreconnect = \"100ms\"\n"
+            "[[client]]\nurl = \"ws://{at}/auth/me/secret\"\nreconnect = \"30s\"\n"
         ));
         answer(&mut accept(&listener), answers);
         let line = daemon.wait_for_log(told);
         assert!(line.contains("[WARN]"), "{line}");
         let (_, wait) = line.split_once("tries again in ").unwrap();
         let wait: f64 = wait.trim_end_matches(" s").parse().unwrap();
-        assert!((54.0..=66.0).contains(&wait), "{line}");
+        assert!((27.0..=33.0).contains(&wait), "{line}");
         assert!(!end(daemon).join("\n").contains("secret"));
     }
 }
@@ -344,7 +341,7 @@ fn a_stranger_is_not_spoken_to() {
     let at = address(&listener);
     let mut daemon = run_with_authority(
         &format!(
-            "[[client]]\nurl = \"wss://{at}/\"\nreconnect = \"100ms\"\n[client.trust]\nca = \"ca.pem\"\n"
+            "[[client]]\nurl = \"wss://{at}/\"\nreconnect = \"30s\"\n[client.trust]\nca = \"ca.pem\"\n"
         ),
         &folder.path().join("ca.pem"),
     );
@@ -356,7 +353,7 @@ fn a_stranger_is_not_spoken_to() {
     let line = daemon.wait_for_log("TLS failed: ");
     let (_, wait) = line.split_once("tries again in ").unwrap();
     let wait: f64 = wait.trim_end_matches(" s").parse().unwrap();
-    assert!(line.contains("[WARN]") && wait >= 54.0, "{line}");
+    assert!(line.contains("[WARN]") && wait <= 33.0, "{line}");
 }
 
 #[test]

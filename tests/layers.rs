@@ -61,18 +61,28 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel rate_limit memory < child dial seqpacket < helper < socket < blocking < file_body < outbox < tls_wire < listener < access_log outgoing < outcome < sources < slot < ops < shared < flush < receive < connections < enter < accept broadcast < turn < api < mod",
+        "wheel rate_limit memory backoff < child dial seqpacket < helper < socket < blocking < file_body < outbox < tls_wire < listener < access_log outgoing < outcome < sources < slot < ops < shared < flush < receive < connections < enter < accept broadcast < turn < api < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),
     (
         "manager",
-        "environment matching standing backoff access outbox host < bus trigger < approach fired pages < intake login < gate desk scripts < fire lines < client server definition < clients plan < opening < mod < connecting < calls < control servers < reload",
+        "tls source owner_map content < subscribers < trigger < context < server client scripts < state < apply < control < mod",
     ),
     (
-        "manager/scripts",
-        "notice world inlet answer < lane < role held < core < speak start hold < once follow worker cgi < mod",
+        "manager/server",
+        "origin_check pending_logins definition < authenticate < running < mod",
     ),
+    (
+        "manager/client",
+        "state offline_queue < handshake_request < machine < list < mod",
+    ),
+    (
+        "manager/trigger",
+        "matching < rules < trigger_event < request_body < mod",
+    ),
+    ("manager/apply", "host < diff < sockets < mod"),
+    ("manager/control", "methods < mod"),
     (
         "rpc",
         "time < json < name < error < data < params < event < respond < call < outcome < message < mod",
@@ -83,7 +93,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "certificates < accounts < source < hash_password < args < check < control < client_url < client_test < client_new < signals < notify < command_socket < world < host < daemon < mod",
+        "certificates < accounts < source < hash_password < args < check < control < client_url < client_test < client_new < signals < notify sockets script_base < command_socket < host < daemon < mod",
     ),
     ("cli/client_test", "report < advice connect < link < mod"),
     ("cli/args", "help < scan < command < calls < mod"),

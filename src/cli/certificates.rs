@@ -1,44 +1,77 @@
 //! The certificates of the configuration's servers and clients: read, and their faults put beside the keys that name them.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::ClientConfig;
 
 use crate::certs::{
     self, ClientFiles, Files, Loaded, LoadedClient, Open, SystemRoots, Which, open_file,
 };
-use crate::config::{Client, Findings, Place, Server, Tls};
+use crate::config::{Client, Config, Findings, Place, Server, Tls};
+use crate::manager;
 
-/// What is wrong with the certificates of these servers, and what is to be warned of.
-pub(super) fn findings(servers: &[Server], open: Open<'_>) -> Findings {
-    let mut findings = Findings::default();
-    for tls in servers.iter().filter_map(|server| server.tls.as_ref()) {
-        match load_by(tls, open) {
-            Ok(loaded) => {
-                let place = tls.certificate.place;
-                let warnings = warnings(&loaded).into_iter();
-                findings.warned.extend(warnings.map(|what| (place, what)));
-            }
-            Err(faults) => findings.refused.extend(faults),
-        }
-    }
-    findings
+/// What servers and clients speak TLS by, in the order of the file.
+#[derive(Default)]
+pub(super) struct Certificates {
+    servers: Vec<Option<Loaded>>,
+    clients: Vec<Option<Arc<ClientConfig>>>,
 }
 
-/// The same of these clients.
-pub(super) fn findings_of_clients(clients: &[Client], open: Open<'_>) -> Findings {
-    let mut findings = Findings::default();
-    let mut system = SystemRoots::default();
-    for client in clients.iter().filter(|client| client.tls) {
-        match load_client_by(client, &mut system, open) {
-            Ok(loaded) => {
-                let identity = client.trust.identity.as_ref();
-                let place = identity.map_or(client.trust.place, |own| own.certificate.place);
-                let warnings = loaded.chain.iter().filter_map(warning);
-                findings.warned.extend(warnings.map(|what| (place, what)));
-            }
-            Err(faults) => findings.refused.extend(faults),
+impl Certificates {
+    /// Reads the certificates that these servers and clients name, whose files are opened by `open`; and what is wrong
+    /// with them, or to be warned of.
+    pub(super) fn read(
+        servers: &[Server],
+        clients: &[Client],
+        open: Open<'_>,
+    ) -> (Certificates, Findings) {
+        let (mut read, mut findings) = (Certificates::default(), Findings::default());
+        for server in servers {
+            let loaded = server.tls.as_ref().map(|tls| (tls, load_by(tls, open)));
+            read.servers.push(match loaded {
+                None => None,
+                Some((tls, Ok(loaded))) => {
+                    let place = tls.certificate.place;
+                    let warnings = warnings(&loaded).into_iter();
+                    findings.warned.extend(warnings.map(|what| (place, what)));
+                    Some(loaded)
+                }
+                Some((_, Err(faults))) => {
+                    findings.refused.extend(faults);
+                    None
+                }
+            });
+        }
+        let mut system = SystemRoots::default();
+        for client in clients {
+            let load = || load_client_by(client, &mut system, open);
+            read.clients.push(match client.tls.then(load) {
+                None => None,
+                Some(Ok(loaded)) => {
+                    let identity = client.trust.identity.as_ref();
+                    let place = identity.map_or(client.trust.place, |own| own.certificate.place);
+                    let warnings = loaded.chain.iter().filter_map(warning);
+                    findings.warned.extend(warnings.map(|what| (place, what)));
+                    Some(loaded.config)
+                }
+                Some(Err(faults)) => {
+                    findings.refused.extend(faults);
+                    None
+                }
+            });
+        }
+        (read, findings)
+    }
+
+    /// The configuration that names them, with them.
+    pub(super) fn with(self, config: Config) -> manager::Loaded {
+        manager::Loaded {
+            config,
+            server_tls: self.servers,
+            client_tls: self.clients,
         }
     }
-    findings
 }
 
 /// Reads the files of a client that speaks TLS.
@@ -81,12 +114,7 @@ pub(super) fn load_client_by(
     })
 }
 
-/// Reads the files of a server.
-pub(super) fn load(tls: &Tls) -> Result<Loaded, Vec<(Place, String)>> {
-    load_by(tls, &open_file)
-}
-
-/// The same, opened by `open`.
+/// Reads the files of a server, opened by `open`.
 pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<Loaded, Vec<(Place, String)>> {
     let files = Files {
         certificate: &tls.certificate.value,
@@ -118,6 +146,14 @@ pub(super) fn warnings(loaded: &Loaded) -> Vec<String> {
 fn warning(facts: &certs::Facts) -> Option<String> {
     let warning = facts.warning(now())?;
     Some(format!("certificate: {warning}"))
+}
+
+/// Writes to the log what was read.
+pub(super) fn log_read(tls: &Tls, loaded: &Loaded) {
+    let file = tls.certificate.value.display();
+    for line in describe(loaded) {
+        log::info!("{file}: certificate read: {line}");
+    }
 }
 
 /// Each certificate in a line: subject, names and days left.

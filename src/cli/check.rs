@@ -5,7 +5,8 @@ use std::fmt::Write;
 use crate::cli::args::{Options, Verbosity};
 use crate::cli::certificates;
 use crate::cli::source;
-use crate::config::{Config, Fault, Id};
+use crate::config::{Fault, Id};
+use crate::manager::Loaded;
 use crate::process::exit::Exit;
 use crate::process::output::{print, print_faults, print_warnings};
 use crate::process::privileges;
@@ -16,17 +17,20 @@ pub(super) fn check(options: Options) -> Exit {
     let quiet = options.verbosity == Verbosity::Quiet;
     // Also whom root would become, which no other command but run has to know.
     let loaded =
-        source::load(options.config).and_then(|config| match privileges::resolve(&config) {
-            Ok(_) => Ok(config),
+        source::load(options.config).and_then(|it| match privileges::resolve(&it.config) {
+            Ok(_) => Ok(it),
             Err(fault) => Err(vec![fault]),
         });
     let (told, ok) = match (loaded, options.json) {
-        (Ok(config), true) => (print(&json_lines("warning", &config.warnings)), Exit::Done),
+        (Ok(it), true) => (
+            print(&json_lines("warning", &it.config.warnings)),
+            Exit::Done,
+        ),
         (Err(faults), true) => (print(&json_lines("fault", &faults)), Exit::Configuration),
         (Ok(_), false) if quiet => (Exit::Done, Exit::Done),
-        (Ok(config), false) => {
-            print_warnings(&config.warnings);
-            (print(&summary(&config)), Exit::Done)
+        (Ok(it), false) => {
+            print_warnings(&it.config.warnings);
+            (print(&summary(&it)), Exit::Done)
         }
         (Err(faults), false) => {
             print_faults(&faults);
@@ -36,7 +40,8 @@ pub(super) fn check(options: Options) -> Exit {
     if ok == Exit::Done { told } else { ok }
 }
 
-fn summary(config: &Config) -> String {
+fn summary(loaded: &Loaded) -> String {
+    let config = &loaded.config;
     let file = match &config.file {
         Some(file) => file.display().to_string(),
         None => "no configuration file, so the built-in default".to_owned(),
@@ -46,7 +51,7 @@ fn summary(config: &Config) -> String {
         let _ = write!(summary, ", {}", counted(config.clients.len(), "client"));
     }
     summary.push('\n');
-    for server in &config.servers {
+    for (server, tls) in config.servers.iter().zip(&loaded.server_tls) {
         let addresses: Vec<String> = server
             .bind
             .iter()
@@ -56,8 +61,7 @@ fn summary(config: &Config) -> String {
         let inactive = inactive(server.active);
         // Writing to a String cannot fail.
         let _ = writeln!(summary, "  {title}: {}{inactive}", addresses.join(", "));
-        let loaded = server.tls.as_ref().map(certificates::load);
-        for line in loaded.iter().flatten().flat_map(certificates::describe) {
+        for line in tls.iter().flat_map(certificates::describe) {
             let _ = writeln!(summary, "    certificate: {line}");
         }
     }
@@ -161,18 +165,18 @@ mod tests {
                     [[server]]\nid = \"b\"\nbind = [\"[::1]:80\"]\nactive = false\n";
         let config = config::parse(text, Path::new("f.toml")).expect("no faults");
         assert_eq!(
-            summary(&config),
+            summary(&config.into()),
             "f.toml: ok, 2 servers\n  WS_SERVER_1 (Front): 127.0.0.1:80, unix:/s\n  b: [::1]:80, not active\n"
         );
         let text = "[[client]]\nurl = \"wss://me:secret@h:1/auth/me/secret\"\nname = \"Up\"\n\
                     [[client]]\nhost = \"::1\"\nactive = false\n";
         let config = config::parse(text, Path::new("f.toml")).expect("no faults");
         assert_eq!(
-            summary(&config),
+            summary(&config.into()),
             "f.toml: ok, 0 servers, 2 clients\n  WS_CLIENT_1 (Up): wss://h:1\n  WS_CLIENT_2: ws://[::1], not active\n"
         );
         assert_eq!(
-            summary(&config::built_in()),
+            summary(&config::built_in().into()),
             "no configuration file, so the built-in default: ok, 1 server\n  WS_SERVER_1: 127.0.0.1:8080\n"
         );
     }

@@ -78,7 +78,7 @@ fn find(target: &str, config: Option<PathBuf>) -> Result<Client, Exit> {
         Exit::Configuration
     })?;
     let id = Id::new(target);
-    let mut clients = config.clients.into_iter();
+    let mut clients = config.config.clients.into_iter();
     clients
         .find(|client| Some(&client.id) == id.as_ref())
         .ok_or_else(|| {

@@ -1,306 +1,218 @@
-//! The main job: binds what the configuration names, and runs the loop until a signal ends it.
+//! The main job: runs the configuration, and turns the loop until a signal ends it.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::panic;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::certs::{Loaded, SystemRoots};
-use crate::config::{Address, Config, Server};
+use crate::config::Config;
 use crate::engine::{Bound, Engine, Limits};
-use crate::manager::{Defined, Manager, ServerTls, bind};
-
-use super::args::Verbosity;
-use super::certificates;
-use super::command_socket::{self, NoSocket};
-use super::host::ThisProcess;
-use super::notify::Notify;
-use super::signals::Signals;
-use super::world;
 use crate::helper::supervisor::Helper;
+use crate::manager::{Loaded, Manager};
 use crate::process::exit::Exit;
 use crate::process::privileges::{self, Identity};
 use crate::process::random::random;
 
+use super::args::Verbosity;
+use super::command_socket::{self, NoSocket};
+use super::host::ThisProcess;
+use super::notify::Notify;
+use super::script_base;
+use super::signals::Signals;
+use super::sockets::Sockets;
+
 /// Answers in flight are finished for this long after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// And for this long after that, subscribers may read how it went.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// And for this long after that, subscribers may read the last events.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// Why the daemon ends before it is told to: the error is in the log.
+struct Ended(Exit);
+
+impl Ended {
+    fn log(exit: Exit, what: &dyn std::fmt::Display) -> Ended {
+        log::error!("{what}");
+        Ended(exit)
+    }
+
+    fn failed(what: &str, error: &io::Error) -> Ended {
+        Ended::log(Exit::Failed, &format_args!("{what}: {error}"))
+    }
+}
 
 /// Runs until it is told to stop.
 #[must_use]
-pub(super) fn run(config: &Config, verbosity: Verbosity) -> Exit {
+pub(super) fn run(loaded: Loaded, verbosity: Verbosity) -> Exit {
     log_panics();
+    match start(loaded, verbosity).and_then(Daemon::turn_until_stopped) {
+        Ok(()) => Exit::Done,
+        Err(Ended(exit)) => exit,
+    }
+}
+
+/// Everything of a daemon that runs.
+struct Daemon {
+    engine: Engine,
+    manager: Manager,
+    helper: Option<Helper>,
+    signals: Signals,
+    host: ThisProcess,
+}
+
+/// Starts everything. Root's rights are given up as soon as the helper runs: what needs them after that goes through it,
+/// as in a reload.
+fn start(loaded: Loaded, verbosity: Verbosity) -> Result<Daemon, Ended> {
+    let config = &loaded.config;
+    // First of all: a signal that arrives from here on waits until the loop takes it.
+    let signals =
+        Signals::watch().map_err(|error| Ended::failed("signals cannot be taken", &error))?;
     let descriptors = raise_descriptor_limit()
         .inspect_err(|error| log::warn!("the descriptor limit stays as it is: {error}"))
         .ok();
-    let identity = match privileges::resolve(config) {
-        Ok(identity) => identity,
-        Err(fault) => {
-            log::error!("{fault}");
-            return Exit::Configuration;
-        }
-    };
-    let control = match command_socket::make(config, identity.as_ref()) {
-        Ok(control) => control,
-        Err(NoSocket::AlreadyRunning(path)) => {
-            log::error!("already running: a daemon listens on {}", path.display());
-            return Exit::Failed;
-        }
-        Err(NoSocket::Failed(path, error)) => {
-            log::error!("the control socket {}: {error}", path.display());
-            return Exit::Failed;
-        }
-    };
-    let Some(bound) = bind_all(config) else {
-        return Exit::Failed;
-    };
-    let Some(loaded) = load_certificates(config) else {
-        return Exit::Configuration;
-    };
-    let Some(clients) = define_clients(config) else {
-        return Exit::Configuration;
-    };
-    let helper = match give_up_rights(config, identity.as_ref()) {
-        Ok(helper) => helper,
-        Err(error) => {
-            log::error!("{error}");
-            return Exit::Failed;
-        }
-    };
-    let host = ThisProcess {
-        file: config.file.clone(),
-        gave_up_root: identity.is_some_and(|identity| identity.account.user != 0),
-        verbosity,
-        notify: Notify::from_env(),
-    };
-    let opened = Opened {
-        bound,
-        loaded,
-        control,
-        helper,
-        clients,
-        descriptors,
-    };
-    match serve(config, host, opened) {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            log::error!("the event loop failed: {error}");
-            Exit::Failed
-        }
-    }
-}
-
-/// The bindings of every active server, or none when one cannot be bound: each that cannot is named.
-fn bind_all(config: &Config) -> Option<Vec<Vec<Bound>>> {
-    let mut failed = false;
-    let mut servers = Vec::new();
-    for server in active(config) {
-        let mut bound = Vec::new();
-        for binding in &server.bind {
-            match bind(&binding.address) {
-                Ok(one) => bound.push(one),
-                Err(error) => {
-                    failed = true;
-                    let what = format!(
-                        "{}: cannot listen on {}: {error}",
-                        server.id, binding.address
-                    );
-                    log::error!("{}", config.fault(binding.place, what));
-                }
-            }
-        }
-        servers.push(bound);
-    }
-    (!failed).then_some(servers)
-}
-
-/// Starts the helper, which keeps the rights that this process then gives up for good.
-fn give_up_rights(
-    config: &Config,
-    identity: Option<&Identity>,
-) -> io::Result<Option<(Helper, OwnedFd)>> {
-    let context = |what: &str, error: io::Error| io::Error::other(format!("{what}: {error}"));
-    if let Some(identity) = identity {
-        for binding in active(config).flat_map(|server| &server.bind) {
-            if let Address::Unix(path) = &binding.address {
-                privileges::give_socket(path, identity)
-                    .map_err(|error| context(&format!("{}", binding.address), error))?;
-            }
-        }
-    }
-    let helper =
-        Helper::start(config).map_err(|error| context("the helper cannot be started", error))?;
-    privileges::drop_to(identity)
-        .map_err(|error| context("root's rights cannot be given up", error))?;
-    match identity {
+    let identity =
+        privileges::resolve(config).map_err(|fault| Ended::log(Exit::Configuration, &fault))?;
+    let control = command_socket(config, identity.as_ref())?;
+    let helper = Helper::start(config)
+        .map_err(|error| Ended::failed("the helper cannot be started", &error))?;
+    privileges::drop_to(identity.as_ref())
+        .map_err(|error| Ended::failed("root's rights cannot be given up", &error))?;
+    match &identity {
         Some(identity) if identity.account.user == 0 => {
             log::warn!("running as root, as user in [daemon] says; better is a user of its own");
         }
         Some(identity) => log::info!("running as {} from here on", identity.name),
         None => {}
     }
-    Ok(helper)
-}
-
-/// The servers that run, by the order in which the engine knows them.
-fn active(config: &Config) -> impl Iterator<Item = &Server> {
-    config.servers.iter().filter(|server| server.active)
-}
-
-/// The certificates of every active server; none when one of them has gone bad since the configuration was read.
-fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
-    let mut failed = false;
-    let mut all = Vec::new();
-    for server in active(config) {
-        let loaded = server.tls.as_ref().map(certificates::load).transpose();
-        all.push(loaded.unwrap_or_else(|faults| {
-            failed = true;
-            for (place, what) in faults {
-                log::error!("{}", config.fault(Some(place), what));
-            }
-            None
-        }));
-    }
-    (!failed).then_some(all)
-}
-
-/// The clients, each with what it speaks TLS by; none when a file of one has gone bad since the configuration was read.
-fn define_clients(config: &Config) -> Option<Vec<Defined>> {
-    let mut failed = false;
-    let mut system = SystemRoots::default();
-    let mut all = Vec::new();
-    for client in &config.clients {
-        let load = || certificates::load_client(client, &mut system);
-        let loaded = client.tls.then(load).transpose();
-        let loaded = loaded.unwrap_or_else(|faults| {
-            failed = true;
-            for (place, what) in faults {
-                log::error!("{}", config.fault(Some(place), what));
-            }
-            None
-        });
-        all.push((client.clone(), loaded.map(|loaded| loaded.config)));
-    }
-    (!failed).then_some(all)
-}
-
-/// What was opened at start.
-struct Opened {
-    bound: Vec<Vec<Bound>>,
-    loaded: Vec<Option<Loaded>>,
-    control: Option<(PathBuf, Bound)>,
-    helper: Option<(Helper, OwnedFd)>,
-    clients: Vec<Defined>,
-    /// The soft limit of descriptors at start.
-    descriptors: Option<u64>,
-}
-
-fn serve(config: &Config, mut host: ThisProcess, opened: Opened) -> io::Result<()> {
-    let limits = Limits {
-        max_connections: config.daemon.max_connections,
-        max_memory: config.daemon.max_memory as usize,
+    let gave_up_root = identity.is_some_and(|identity| identity.account.user != 0);
+    let mut host = ThisProcess {
+        file: config.file.clone(),
+        sockets: if gave_up_root {
+            Sockets::OwnOrHelper
+        } else {
+            Sockets::Own
+        },
+        verbosity,
+        notify: Notify::from_env(),
     };
-    let signals = Signals::watch()?;
-    let mut engine = Engine::new(limits, random)?;
-    engine.wake_on(signals.fd())?;
-    let mut helper = match opened.helper {
+    let loop_failed = |error: io::Error| Ended::failed("the event loop failed", &error);
+    let mut engine = Engine::new(limits(config), random).map_err(loop_failed)?;
+    engine.wake_on(signals.fd()).map_err(loop_failed)?;
+    let helper = match helper {
         Some((helper, socket)) => {
-            engine.set_helper(socket)?;
+            engine.set_helper(socket).map_err(loop_failed)?;
             Some(helper)
         }
         None => None,
     };
-    let mut manager = Manager::new(config.daemon.clone());
-    let socket = opened.control.as_ref().map(|(path, _)| path.clone());
-    manager.set_world(&engine, world::of(socket, opened.descriptors));
-    for server in &config.servers {
-        manager.define(server.clone());
+    let socket = control.as_ref().map(|(path, _)| path.clone());
+    let base = script_base::of(socket, descriptors);
+    let mut manager = Manager::new(&engine, config.daemon.clone(), base);
+    if let Err(faults) = manager.start(&mut engine, &mut host, loaded) {
+        faults.iter().for_each(|fault| log::error!("{fault}"));
+        return Err(Ended(Exit::Failed));
     }
-    manager.set_triggers(&mut engine, &config.triggers)?;
-    let servers = active(config).zip(opened.bound).zip(opened.loaded);
-    for ((server, bound), loaded) in servers {
-        let tls = loaded.map(|loaded| ServerTls {
-            config: loaded.config,
-            digest: loaded.digest,
-        });
-        manager.start(&mut engine, &server.id, bound, tls)?;
-    }
-    for client in opened.clients {
-        manager.add_client(&mut engine, client);
-    }
-    if let Some((path, bound)) = opened.control {
-        manager.listen_for_commands(&mut engine, bound)?;
+    if let Some((path, bound)) = control {
+        manager
+            .listen_for_commands(&mut engine, bound)
+            .map_err(loop_failed)?;
         log::info!("commands: unix:{}", path.display());
     }
     host.notify.ready();
-    turn_until_stopped(&mut engine, &mut manager, &mut helper, &signals, &mut host)
+    Ok(Daemon {
+        engine,
+        manager,
+        helper,
+        signals,
+        host,
+    })
 }
 
-fn turn_until_stopped(
-    engine: &mut Engine,
-    manager: &mut Manager,
-    helper: &mut Option<Helper>,
-    signals: &Signals,
-    host: &mut ThisProcess,
-) -> io::Result<()> {
-    while signals.stops() == 0 {
-        let helper = helper.as_mut();
-        let until = [
-            helper.and_then(|helper| helper.look_after(engine)),
-            time_left(engine, manager),
-        ];
-        engine.turn(manager, until.into_iter().flatten().min())?;
-        manager.work(engine, host);
-        if signals.take_reloads() > 0 {
-            log::info!("SIGHUP: reading the configuration anew");
-            manager.reload_by_signal(engine, host);
+fn command_socket(
+    config: &Config,
+    identity: Option<&Identity>,
+) -> Result<Option<(PathBuf, Bound)>, Ended> {
+    command_socket::make(config, identity).map_err(|error| match error {
+        NoSocket::AlreadyRunning(path) => Ended::log(
+            Exit::Failed,
+            &format_args!("already running: a daemon listens on {}", path.display()),
+        ),
+        NoSocket::Failed(path, error) => {
+            Ended::failed(&format!("the control socket {}", path.display()), &error)
         }
-    }
-    host.notify.stopping();
-    log::info!("stopping: {} connections are open", engine.connections());
-    let end = Instant::now() + GRACE;
-    manager.stop_clients(engine);
-    engine.shut_down(manager);
-    manager.stop_scripts(engine, host);
-    let is_busy = |engine: &mut Engine| engine.peers() + engine.children().running() > 0;
-    turn_while(engine, manager, host, signals, end, is_busy)?;
-    manager.stop_commands(engine, host);
-    let end = Instant::now() + LAST_WORDS;
-    turn_while(engine, manager, host, signals, end, |engine| {
-        engine.connections() > 0
-    })?;
-    log::info!("stopped");
-    Ok(())
+    })
 }
 
-/// Until the end, or a second signal to stop.
-fn turn_while(
-    engine: &mut Engine,
-    manager: &mut Manager,
-    host: &mut ThisProcess,
-    signals: &Signals,
-    end: Instant,
-    is_busy: impl Fn(&mut Engine) -> bool,
-) -> io::Result<()> {
-    while is_busy(engine) && signals.stops() < 2 {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
+fn limits(config: &Config) -> Limits {
+    Limits {
+        max_connections: config.daemon.max_connections,
+        max_memory: config.daemon.max_memory as usize,
+    }
+}
+
+impl Daemon {
+    fn turn_until_stopped(mut self) -> Result<(), Ended> {
+        self.serve()
+            .and_then(|()| self.stop())
+            .map_err(|error| Ended::failed("the event loop failed", &error))
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        while self.signals.stops() == 0 {
+            let helper = self.helper.as_mut();
+            let looks = helper.and_then(|helper| helper.look_after(&mut self.engine));
+            self.turn(looks)?;
+            if self.signals.take_reloads() > 0 {
+                log::info!("SIGHUP: reading the configuration anew");
+                self.manager.reload(&mut self.engine, &mut self.host);
+            }
         }
-        let until = [Some(left), time_left(engine, manager)];
-        engine.turn(manager, until.into_iter().flatten().min())?;
-        manager.work(engine, host);
+        Ok(())
     }
-    Ok(())
-}
 
-/// Until the manager has something to do.
-fn time_left(engine: &Engine, manager: &Manager) -> Option<Duration> {
-    let left = manager.deadline()?.since(engine.now());
-    Some(Duration::from_millis(u64::from(left)))
+    fn stop(&mut self) -> io::Result<()> {
+        self.host.notify.stopping();
+        let open = self.engine.connections();
+        log::info!("stopping: {open} connections are open");
+        let end = Instant::now() + GRACE;
+        self.manager.stop_clients(&mut self.engine);
+        self.engine.shut_down(&mut self.manager);
+        self.manager.stop_scripts(&mut self.engine, &mut self.host);
+        self.turn_while(end, |engine| {
+            engine.peers() + engine.children().running() > 0
+        })?;
+        self.manager.stop_commands(&mut self.engine, &mut self.host);
+        let end = Instant::now() + LAST_EVENTS;
+        self.turn_while(end, |engine| engine.connections() > 0)?;
+        log::info!("stopped");
+        Ok(())
+    }
+
+    /// Turns until the end, or a second signal to stop.
+    fn turn_while(
+        &mut self,
+        end: Instant,
+        is_busy: impl Fn(&mut Engine) -> bool,
+    ) -> io::Result<()> {
+        while is_busy(&mut self.engine) && self.signals.stops() < 2 {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.turn(Some(left))?;
+        }
+        Ok(())
+    }
+
+    /// One turn, which waits no longer than this, or until the manager has something to do.
+    fn turn(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        let due = self.manager.deadline();
+        let left = due.map(|due| u64::from(due.since(self.engine.now())));
+        let until = wait.into_iter().chain(left.map(Duration::from_millis));
+        self.engine.turn(&mut self.manager, until.min())?;
+        self.manager.work(&mut self.engine, &mut self.host);
+        Ok(())
+    }
 }
 
 /// Each connection is a descriptor: the soft limit is raised to the hard one. What it was.

@@ -15,9 +15,10 @@ mod daemon;
 mod hash_password;
 mod host;
 mod notify;
+mod script_base;
 mod signals;
+mod sockets;
 mod source;
-mod world;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -77,17 +78,17 @@ fn spelled(target: Target) -> String {
 }
 
 fn run(options: Options) -> ExitCode {
-    let config = match source::load(options.config) {
-        Ok(config) => config,
+    let loaded = match source::load(options.config) {
+        Ok(loaded) => loaded,
         Err(faults) => {
             output::print_faults(&faults);
             return Exit::Configuration.into();
         }
     };
-    let level = options.verbosity.level(config.daemon.log);
+    let level = options.verbosity.level(loaded.config.daemon.log);
     logging::init(level);
-    for warning in &config.warnings {
+    for warning in &loaded.config.warnings {
         log::warn!("{warning}");
     }
-    daemon::run(&config, options.verbosity).into()
+    daemon::run(loaded, options.verbosity).into()
 }

@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{accounts, certificates};
-use crate::config::{self, Client, Config, Fault, Findings, Open, Server, open_file};
+use crate::cli::accounts;
+use crate::cli::certificates::Certificates;
+use crate::config::{self, Client, Fault, Findings, Open, Server, open_file};
+use crate::manager::Loaded;
 use crate::process::identity;
 
 /// Names the configuration file.
@@ -20,31 +22,33 @@ pub(super) fn file(named: Option<PathBuf>) -> Option<PathBuf> {
     find(named, variable, identity::is_root(), is_there)
 }
 
-/// Finds and reads the configuration; the built-in default when there is none at all.
-pub(super) fn load(named: Option<PathBuf>) -> Result<Config, Vec<Fault>> {
-    match file(named) {
-        Some(file) => config::load_with(&file, |daemon, servers, clients| {
-            let mut findings = findings(servers, clients, &open_file, true);
-            findings.refused.extend(identity::faults(daemon));
-            findings
-        }),
-        None => Ok(config::built_in()),
-    }
+/// Finds and reads the configuration, and the certificates that it names; the built-in default when there is none at all.
+pub(super) fn load(named: Option<PathBuf>) -> Result<Loaded, Vec<Fault>> {
+    let Some(file) = file(named) else {
+        return Ok(Loaded::from(config::built_in()));
+    };
+    let mut read = Certificates::default();
+    let config = config::load_with(&file, |daemon, servers, clients| {
+        let (certificates, mut findings) = system_findings(servers, clients, &open_file, true);
+        read = certificates;
+        findings.refused.extend(identity::faults(daemon));
+        findings
+    })?;
+    Ok(read.with(config))
 }
 
-/// What the system says to these servers and clients, whose files are opened by `open`.
+/// The certificates that these servers and clients name, and what the system finds wrong with them and with their users.
 ///
 /// `rights_known`: what asks the system for users has the rights of this process.
-pub(super) fn findings(
+pub(super) fn system_findings(
     servers: &[Server],
     clients: &[Client],
     open: Open<'_>,
     rights_known: bool,
-) -> Findings {
-    let mut findings = certificates::findings(servers, open);
-    findings.add(certificates::findings_of_clients(clients, open));
+) -> (Certificates, Findings) {
+    let (certificates, mut findings) = Certificates::read(servers, clients, open);
     findings.add(accounts::findings(servers, rights_known));
-    findings
+    (certificates, findings)
 }
 
 /// The file to read. One that is named is taken, be it there or not.

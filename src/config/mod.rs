@@ -97,7 +97,7 @@ pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
 /// makes a certificate.
 pub fn load_with(
     path: &Path,
-    system: impl Fn(&Daemon, &[Server], &[Client]) -> Findings,
+    system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
     let fault = |what| {
         let file = path.to_owned();
@@ -116,7 +116,7 @@ pub fn read_with(
     bytes: &[u8],
     path: &Path,
     open: Open<'_>,
-    system: impl Fn(&Daemon, &[Server], &[Client]) -> Findings,
+    system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
     match std::str::from_utf8(bytes) {
         Ok(text) => parse_with(text, path, open, system),
@@ -142,7 +142,7 @@ fn parse_with(
     text: &str,
     file: &Path,
     open: Open<'_>,
-    system: impl Fn(&Daemon, &[Server], &[Client]) -> Findings,
+    system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
     let mut faults = Faults::opening(file, text, open);
     let (document, mut errors) = DeTable::parse_recoverable(text);

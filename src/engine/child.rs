@@ -165,7 +165,7 @@ impl Children {
         self.children.insert(Child {
             id,
             process,
-            input: Input::new(pipes.stdin, token(STDIN)),
+            input: Input::new(pipes.stdin, token(STDIN), command.memory),
             stdout: Output::new(pipes.stdout),
             stderr: Output::new(pipes.stderr),
             complaints: Complaints::new(now),
@@ -186,13 +186,6 @@ impl Children {
     #[must_use]
     pub fn spawned(&self) -> u64 {
         self.spawned
-    }
-
-    /// Bytes that wait for all of them.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        let backlogs = self.children.iter().map(|(_, child)| child.input.backlog());
-        backlogs.sum()
     }
 
     /// The number that the system knows it by.

@@ -82,6 +82,8 @@ impl Bound {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     fs::remove_file(path)?;
                 }
+                // Whether it is stale is seen by who may connect to it.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
                 _ => return Err(io::Error::from(io::ErrorKind::AddrInUse)),
             },
             Err(_) => {}

@@ -9,6 +9,7 @@
 mod accept;
 mod access_log;
 mod api;
+mod backoff;
 mod blocking;
 mod broadcast;
 pub mod child;
@@ -37,9 +38,13 @@ mod tls_wire;
 mod turn;
 mod wheel;
 
+/// The number of an owner of connections: a server, a client, or the control socket.
+pub type OwnerId = u32;
+
 pub use self::connections::{Speaks, Totals};
 pub use accept::ListenerId;
 pub use api::Member;
+pub use backoff::Backoff;
 pub use dial::{DialError, DialId, Dialled, Dials};
 pub use helper::{HelperReply, NotAsked};
 pub use listener::Bound;

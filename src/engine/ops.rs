@@ -9,7 +9,7 @@ use crate::conn::buffer::{Out, Sent, SharedFrame};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, ConnId, Event, ExchangeId};
 use crate::conn::{Answer, AnswerHead, Connection, Said, Tools};
-use crate::files::Segment;
+use crate::files::{Segment, Visit};
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{self, Kind};
 use crate::proto::ws::handshake::Offer;
@@ -167,6 +167,13 @@ impl Ops<'_> {
     pub fn defer(&mut self, hold_body: bool) -> ExchangeId {
         self.conn.defer(hold_body, &mut self.out, self.now);
         self.exchange()
+    }
+
+    /// Defers the answer until a file was looked up where the disk may be waited for; see
+    /// [`Outcome::Visited`](super::Outcome::Visited).
+    pub fn look_up(&mut self, visit: Visit) {
+        let exchange = self.defer(false);
+        self.aside.jobs.push(Job::Visit(exchange, visit));
     }
 
     /// The current request of this connection.

@@ -1,131 +1,102 @@
-//! Floor 4: what happens. Servers and clients by the number that the engine knows them by, and what they do on events.
+//! Floor 4: what happens. Servers, clients, scripts and the control socket, each with its state.
 //!
-//! An event of a connection is acted on where it happens, by [`Handler::on_event`], with what is of that connection and the
-//! desk; what wants the whole engine is left on the desk, and done by [`Manager::work`] after the turn, with all that
-//! the engine has to tell besides.
+//! [`Manager`] only receives events and hands them on to the one whose connection they are of. An event is acted on where
+//! it happens, by [`Handler::on_event`]; what needs the whole engine is kept by its owner, and done by [`Manager::work`]
+//! after the turn, with all that the engine reports besides.
 
-mod access;
-mod approach;
-mod backoff;
-mod bus;
-mod calls;
+mod apply;
 mod client;
-mod clients;
-mod connecting;
+mod content;
+mod context;
 mod control;
-mod definition;
-mod desk;
-pub mod environment;
-mod fire;
-mod fired;
-mod gate;
-mod host;
-mod intake;
-mod lines;
-mod login;
-pub mod matching;
-mod opening;
-mod outbox;
-mod pages;
-mod plan;
-mod reload;
+mod owner_map;
 mod scripts;
 mod server;
-mod servers;
-mod standing;
+mod source;
+mod state;
+mod subscribers;
+#[cfg(test)]
+mod tests;
+mod tls;
 mod trigger;
 
-pub use clients::{Defined, NotConnected};
+use std::io;
 
-pub use host::{Host, ServerTls, TlsFaults, bind};
-pub use scripts::World;
-
-use std::rc::Rc;
-use std::time::Instant;
-
-use crate::config::{self, Id, Trigger};
+use crate::config::{Daemon, Fault};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
-use crate::engine::{Engine, Handler, HelperReply, Ops, Outcome};
-use crate::files::Visited;
-use crate::proto::helper::Answer;
-use crate::proto::http::head::{FieldTable, RequestHead};
-use crate::proto::ws::frame::Kind;
+use crate::engine::{Bound, Engine, Handler, HelperReply, Ops, Outcome};
+use crate::proto::http::head::FieldTable;
+use crate::rpc::event::Kind as EventKind;
 
-use crate::rpc::{self, event::Kind as EventKind};
-use clients::Clients;
-use definition::Definition;
-use desk::{Desk, Todo};
-use fired::Fired;
-use lines::Control;
-use login::Pending;
-use scripts::{Notice, Scripts, Told};
-use server::Server;
-use trigger::AllRules;
+use control::Control;
+use scripts::{Notice, Report};
+use state::State;
+use trigger::trigger_event::TriggerEvent;
+use trigger::{Deferred, Forward};
 
-/// Whose connections the engine knows by a number.
-#[derive(Debug)]
-enum Source {
-    Server(Box<Server>),
-    /// By its place.
-    Client(usize),
-    /// The control socket.
-    Control,
-}
+pub use apply::{Host, Loaded};
+pub use scripts::environment::Base as ScriptBase;
+pub use tls::{ServerTls, TlsFaults};
 
 /// Everything that runs.
 #[derive(Debug)]
 pub struct Manager {
-    /// By owner number; one that has gone stays until another is given its number.
-    sources: Vec<Option<Source>>,
-    /// Those of the configuration, in its order.
-    servers: Vec<Definition>,
-    clients: Clients,
-    desk: Desk,
-    rules: AllRules,
-    scripts: Scripts,
-    control: Option<Control>,
-    /// The daemon stops: no command is taken any more.
-    stopping: bool,
-    /// What the configuration says of the daemon.
-    daemon: config::Daemon,
-    born: Instant,
+    state: State,
+    control: Control,
 }
 
 impl Manager {
-    /// One of a daemon that does nothing yet.
+    /// Of a daemon that does nothing yet. `base` is what all scripts have in common.
     #[must_use]
-    pub fn new(daemon: config::Daemon) -> Manager {
+    pub fn new(engine: &Engine, daemon: Daemon, base: ScriptBase) -> Manager {
+        let mut state = State::new(engine, daemon);
+        state.scripts.set_base(base);
         Manager {
-            sources: Vec::new(),
-            servers: Vec::new(),
-            clients: Clients::default(),
-            desk: Desk::default(),
-            rules: AllRules::default(),
-            scripts: Scripts::default(),
-            control: None,
-            stopping: false,
-            daemon,
-            born: Instant::now(),
+            state,
+            control: Control::default(),
         }
     }
 
-    /// The number of an owner that has gone is given to another.
-    fn place(&mut self, owner: u32, source: Source) {
-        let at = owner as usize;
-        if self.sources.len() <= at {
-            self.sources.resize_with(at + 1, || None);
-        }
-        self.sources[at] = Some(source);
+    /// Runs a configuration from nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it: nothing runs then.
+    pub fn start(
+        &mut self,
+        engine: &mut Engine,
+        host: &mut dyn Host,
+        loaded: Loaded,
+    ) -> Result<(), Vec<Fault>> {
+        apply::apply(&mut self.state, engine, host, loaded).map(|_| ())
     }
 
-    /// Acts on what the engine has to tell since the last turn, and does what events have left.
+    /// Takes commands from a socket.
+    ///
+    /// # Errors
+    /// When the system does not watch it.
+    pub fn listen_for_commands(&mut self, engine: &mut Engine, bound: Bound) -> io::Result<()> {
+        self.control.listen(&self.state, engine, bound)
+    }
+
+    /// Reads the configuration anew and applies it. The log says what comes of it.
+    pub fn reload(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        // Its error was logged.
+        let _ = apply::reload(&mut self.state, engine, host, false);
+        self.control.adjust(&self.state, engine);
+        engine.settle(self);
+    }
+
+    /// Acts on what the engine has reported since the last turn, and does what events have left.
     #[inline]
     pub fn work(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        let state = &self.state;
         let due = self.deadline();
         if engine.has_outcomes()
-            || !self.desk.todo.is_empty()
-            || !self.desk.bus.is_empty()
+            || !self.control.is_idle()
+            || !state.context.triggers.is_idle()
+            || !state.servers.is_idle()
+            || !state.context.subscribers.is_empty()
             || due.is_some_and(|due| due.is_due(engine.now()))
         {
             self.work_now(engine, host);
@@ -136,279 +107,193 @@ impl Manager {
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
-        let (clients, scripts) = (self.clients.deadline(), self.scripts.deadline());
+        let clients = self.state.clients.deadline();
+        let scripts = self.state.scripts.deadline();
         clients.into_iter().chain(scripts).reduce(Tick::earlier)
     }
 
-    /// The surroundings of the processes that triggers run. Before any trigger is set.
-    pub fn set_world(&mut self, engine: &Engine, world: World) {
-        self.scripts.set_world(world);
-        self.desk.intake.limit(engine.memory().max() / 4);
+    /// The daemon stops: no client connects any more, and no command is taken. Clients that are connected are closed with
+    /// all other connections, by [`Engine::shut_down`].
+    pub fn stop_clients(&mut self, engine: &mut Engine) {
+        self.state.stopping = true;
+        self.state.clients.stop(engine);
     }
 
-    /// These are the triggers.
-    ///
-    /// # Errors
-    /// When a folder that a trigger names cannot be opened: nothing has changed then.
-    pub fn set_triggers(
-        &mut self,
-        engine: &mut Engine,
-        triggers: &[Trigger],
-    ) -> std::io::Result<()> {
-        let rules = self.rules.renewed(triggers)?;
-        self.adopt_rules(engine, rules);
-        Ok(())
-    }
-
-    /// From now on these are the rules; what has not changed goes on.
-    fn adopt_rules(&mut self, engine: &mut Engine, rules: AllRules) {
-        self.rules = rules;
-        for source in self.sources.iter_mut().flatten() {
-            match source {
-                Source::Server(server) => {
-                    if let Some(id) = Id::new(server.id()) {
-                        server.set_rules(self.rules.of(&id));
-                    }
-                }
-                Source::Client(at) => {
-                    if let Some(client) = self.clients.get_mut(*at) {
-                        let rules = self.rules.of(&client.conf.id);
-                        client.set_rules(rules);
-                    }
-                }
-                Source::Control => {}
-            }
-        }
-        let max_line = self.max_line();
-        self.scripts.set_rules(&self.rules, max_line, engine);
-    }
-
-    /// The daemon stops: no trigger fires any more, and what runs is ended. Turn on until there are no processes.
+    /// The daemon stops: no trigger acts any more, and what runs is ended. Turn on until there are no processes.
     pub fn stop_scripts(&mut self, engine: &mut Engine, host: &mut dyn Host) {
-        self.scripts.stop(engine);
+        self.state.scripts.stop(engine);
         self.work_now(engine, host);
     }
 
-    /// Answers a held request.
-    ///
-    /// # Errors
-    /// There is no such request any more, or the answer cannot be sent as it is.
-    pub fn respond(
-        &mut self,
-        engine: &mut Engine,
-        respond: &rpc::Respond,
-    ) -> Result<(), rpc::Error> {
-        self.scripts.respond(engine, respond)
-    }
-
-    fn work_now(&mut self, engine: &mut Engine, host: &mut dyn Host) {
-        self.scripts.on_time(engine);
-        self.work_off(engine, host);
-        self.scripts.pump(engine);
-        self.tell(engine, host);
-        self.desk
-            .intake
-            .keep(|exchange| engine.awaits_answer(exchange));
-        self.desk.firing = 0;
-        self.desk.bus.hand_on(engine);
-        self.watch_behind(engine);
+    /// The daemon has stopped, but for this: subscribers are told, and then all connections of the control socket are
+    /// ended. Turn on until there are none.
+    pub fn stop_commands(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        let State {
+            servers, context, ..
+        } = &mut self.state;
+        servers.publish_stop(context);
+        self.work_now(engine, host);
+        self.control.stop(engine);
         engine.settle(self);
     }
 
-    /// Does what there is to do until there is nothing.
-    fn work_off(&mut self, engine: &mut Engine, host: &mut dyn Host) {
-        loop {
-            if let Some(outcome) = engine.poll() {
-                self.on_outcome(engine, outcome);
-            } else if let Some(todo) = self.desk.todo.pop_front() {
-                self.on_todo(engine, host, todo);
-            } else if self.clients.is_due(engine.now()) {
-                self.on_clients_due(engine);
-            } else {
-                break;
-            }
-            self.tell(engine, host);
+    fn work_now(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        self.state.scripts.on_due(engine);
+        while self.work_once(engine, host) {
+            self.take_reports(engine, host);
         }
+        self.state.scripts.start_queued(engine);
+        self.take_reports(engine, host);
+        let context = &mut self.state.context;
+        context
+            .triggers
+            .retain_bodies(|exchange| engine.awaits_answer(exchange));
+        context.subscribers.send_queued(engine);
+        context.subscribers.watch_slow(engine);
+        engine.settle(self);
     }
 
-    /// Hands on what scripts have to tell.
-    fn tell(&mut self, engine: &mut Engine, host: &mut dyn Host) {
-        while let Some(told) = self.scripts.take_told() {
-            match told {
-                Told::WorkerLine { worker, line } => {
-                    if let Some(answer) = self.answer_line(engine, host, &line) {
-                        self.scripts.answer(engine, worker, &answer);
+    /// Does one thing that is to be done. False: there is none.
+    fn work_once(&mut self, engine: &mut Engine, host: &mut dyn Host) -> bool {
+        let Manager { state, control } = self;
+        if let Some(outcome) = engine.poll() {
+            on_outcome(state, engine, outcome);
+        } else if !state.servers.is_idle() {
+            state.servers.ask_helper(engine, &mut state.context);
+        } else if let Some(deferred) = state.context.triggers.next() {
+            on_deferred(state, engine, deferred);
+        } else if control.on_input(state, engine, host) {
+        } else if state
+            .clients
+            .deadline()
+            .is_some_and(|due| due.is_due(engine.now()))
+        {
+            state.clients.on_due(engine, &mut state.context);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Acts on what scripts have reported.
+    fn take_reports(&mut self, engine: &mut Engine, host: &mut dyn Host) {
+        let Manager { state, control } = self;
+        while let Some(report) = state.scripts.take_report() {
+            match report {
+                Report::WorkerLine { worker, line } => {
+                    if let Some(answer) = control.on_worker_line(state, engine, host, &line) {
+                        state.scripts.answer_worker(engine, worker, &answer);
                     }
                 }
-                Told::Dropped {
+                Report::Dropped {
                     source,
                     trigger,
                     count,
                 } => {
                     log::warn!("trigger {trigger}: {count} events dropped, for it is too slow");
-                    self.desk.dropped += count;
-                    let bus = &mut self.desk.bus;
-                    bus.publish(EventKind::Dropped, source.as_ref(), |event| {
-                        event.count = Some(count);
-                        event.reason = Some(&trigger);
-                    });
+                    state.context.dropped += count;
+                    let subscribers = &mut state.context.subscribers;
+                    subscribers.publish_dropped(source.as_ref(), count, Some(&trigger));
                 }
             }
         }
     }
 
-    fn on_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
-        match outcome {
-            Outcome::Visited(exchange, visited) => {
-                let Visited { answer, seen } = *visited;
-                let for_script = self.scripts.take_file(exchange);
+    /// An event that is of no server's connection.
+    #[inline(never)]
+    fn on_other_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: &mut Event<'_>) {
+        let State {
+            clients, context, ..
+        } = &mut self.state;
+        if !clients.on_event(context, ops, id, event) {
+            self.control.on_event(context, ops, id, event);
+        }
+    }
+}
+
+fn on_outcome(state: &mut State, engine: &mut Engine, outcome: Outcome) {
+    let State {
+        servers,
+        clients,
+        scripts,
+        context,
+        ..
+    } = state;
+    match outcome {
+        Outcome::Visited(exchange, visited) => match scripts.take_file(exchange) {
+            Some(head) => {
                 engine.with_exchange(exchange, |ops| {
-                    if let Some(head) = for_script {
-                        return pages::send_for_script(ops, answer, &head);
-                    }
-                    if let Some(Source::Server(server)) = self.source(ops.owner()) {
-                        server.pages.learn(seen);
-                    }
-                    pages::send(ops, answer);
+                    content::send_for_script(ops, visited.answer, &head);
                 });
             }
-            Outcome::Helper(HelperReply { id, answer, .. }) => {
-                if let Some(pending) = self.desk.login.take(id) {
-                    self.on_checked(engine, *pending, &answer);
-                }
-            }
-            Outcome::Resolved(number, result) => self.on_resolved(engine, number, result),
-            Outcome::Dialled(dialled) => self.on_dialled(engine, dialled),
-            Outcome::Child(id, event) => {
-                self.scripts.on_child(engine, id, event);
-            }
-            Outcome::Drained(exchange) => {
-                self.scripts.on_drained(engine, exchange.conn);
-                self.desk.bus.caught_up(exchange.conn, engine);
-            }
-            Outcome::Orphaned(exchange) => {
-                self.scripts.on_left(engine, exchange);
-            }
-            // Who waits for a script, or for somebody's answer, has given it up.
-            Outcome::Left(exchange) => {
-                if self.scripts.on_left(engine, exchange) {
-                    engine.with_exchange(exchange, |ops| {
-                        ops.abort();
-                    });
-                }
+            None => servers.on_looked_up(engine, exchange, *visited),
+        },
+        Outcome::Helper(HelperReply { id, answer, .. }) => {
+            servers.on_helper(engine, context, id, &answer);
+        }
+        Outcome::Resolved(number, result) => clients.on_resolved(engine, context, number, result),
+        Outcome::Dialled(dialled) => clients.on_dialled(engine, context, dialled),
+        Outcome::Child(id, event) => scripts.on_child(engine, id, event),
+        Outcome::Drained(exchange) => {
+            scripts.on_drained(engine, exchange.conn);
+            context.subscribers.on_drained(exchange.conn, engine);
+        }
+        Outcome::Orphaned(exchange) => {
+            scripts.on_left(engine, exchange);
+        }
+        Outcome::Left(exchange) => state.on_left(engine, exchange),
+    }
+}
+
+fn on_deferred(state: &mut State, engine: &mut Engine, deferred: Deferred) {
+    match deferred {
+        Deferred::Run(event) => run(state, engine, *event),
+        Deferred::Forward(message) => forward(state, engine, &message),
+        Deferred::Body(conn) => {
+            if let Some(piece) = state.context.triggers.take_body(conn) {
+                state.scripts.on_body(engine, &piece);
             }
         }
+        Deferred::Closed(conn) => state.scripts.on_closed(engine, conn),
     }
+}
 
-    fn on_todo(&mut self, engine: &mut Engine, host: &mut dyn Host, todo: Todo) {
-        match todo {
-            Todo::Visit(exchange, visit) => engine.visit(exchange, visit),
-            Todo::Ask(pending) => {
-                if let Err(pending) = self.desk.login.ask(pending, engine) {
-                    self.on_checked(engine, *pending, &Answer::Unavailable);
-                }
-            }
-            Todo::Fired(fired) => self.on_fired(engine, *fired),
-            Todo::Forward { to, kind, data } => self.forward(engine, &to, kind, &data),
-            Todo::Body(conn) => {
-                if let Some(piece) = self.desk.intake.take(conn) {
-                    self.scripts.on_body(engine, &piece);
-                }
-            }
-            Todo::Gone(conn) => self.scripts.on_gone(engine, conn),
-            Todo::Line(conn, line) => self.on_line(engine, host, conn, &line),
-            Todo::LinesEnd(conn) => self.on_lines_end(engine, conn),
-            Todo::LineTooLong(conn) => self.on_line_too_long(engine, conn),
-        }
+/// A trigger runs something, or holds a request.
+fn run(state: &mut State, engine: &mut Engine, event: TriggerEvent) {
+    let request = state.scripts.hold(&event, engine.now());
+    if request.is_some() {
+        let mut table = FieldTable::default();
+        let notice = Notice::of(&event, &mut table, request);
+        let source = Some(&event.origin.source.id);
+        let subscribers = &mut state.context.subscribers;
+        subscribers.publish(EventKind::HttpRequest, source, |event| notice.fill(event));
     }
+    state.scripts.on_event(engine, event, request);
+}
 
-    fn on_fired(&mut self, engine: &mut Engine, fired: Fired) {
-        let request = self.scripts.hold(&fired, engine.now());
-        if request.is_some() {
-            let mut table = FieldTable::default();
-            let notice = Notice::of(&fired, &mut table, request);
-            let source = Some(&fired.whose.source);
-            let bus = &mut self.desk.bus;
-            bus.publish(EventKind::HttpRequest, source, |event| notice.fill(event));
-        }
-        self.scripts.on_fired(engine, fired, request);
-    }
-
-    /// A message for the peer of a client, or for every connection of a server that runs.
-    fn forward(&mut self, engine: &mut Engine, to: &Id, kind: Kind, data: &[u8]) {
-        match self.server_at(to.as_str()) {
-            Some(at) => {
-                if let Some(running) = &self.servers[at].running {
-                    engine.broadcast(running.owner, None, kind, data);
-                }
-            }
-            None => self.forward_to_client(engine, to, kind, data),
-        }
-    }
-
-    /// A message for the peer of a client. One that finds no connection, and is not kept, is told as dropped.
-    fn forward_to_client(&mut self, engine: &mut Engine, id: &Id, kind: Kind, data: &[u8]) {
-        let Some(at) = self.clients.find(id.as_str()) else {
-            return;
-        };
-        if self.send_to_client(engine, at, kind, data).is_err() {
-            let source = self.clients.get(at).map(|client| Rc::clone(&client.id));
-            self.desk.dropped += 1;
-            self.desk.unsent.warn(format_args!(
-                "{id}: a message is dropped, for it is not connected; outbox keeps some"
-            ));
-            self.desk
-                .bus
-                .publish(EventKind::Dropped, source.as_ref(), |event| {
-                    event.count = Some(1);
-                });
-        }
-    }
-
-    /// The helper's answer for a request that waits, if it still does.
-    fn on_checked(&mut self, engine: &mut Engine, mut pending: Pending, answer: &Answer) {
-        let Some(exchange) = pending.exchange else {
-            return;
-        };
-        engine.with_exchange(exchange, |ops| {
-            let bytes = std::mem::take(&mut pending.head);
-            let mut table = FieldTable::default();
-            // It was decoded before.
-            let Ok(Some((head, _))) = RequestHead::decode(&bytes, &mut 0, &mut table) else {
-                return;
-            };
-            let Manager { sources, desk, .. } = self;
-            match sources.get_mut(ops.owner() as usize) {
-                Some(Some(Source::Server(server))) => {
-                    server.on_checked(desk, ops, &head, pending, answer);
-                }
-                _ => pages::respond_error(ops, 503, &[]),
-            }
-        });
-    }
-
-    fn source(&mut self, owner: u32) -> Option<&mut Source> {
-        self.sources.get_mut(owner as usize)?.as_mut()
+/// A message goes to the peer of a client, or to every connection of a server.
+fn forward(state: &mut State, engine: &mut Engine, message: &Forward) {
+    let Forward { to, kind, data, .. } = message;
+    let State {
+        servers,
+        clients,
+        context,
+        ..
+    } = state;
+    match servers.find(to.as_str()) {
+        Some(at) => servers.forward(engine, at, *kind, data),
+        None => clients.forward(engine, context, to, *kind, data),
     }
 }
 
 impl Handler for Manager {
     #[inline(always)]
-    fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
-        let Manager {
-            sources,
-            clients,
-            desk,
-            ..
-        } = self;
-        match sources.get_mut(ops.owner() as usize) {
-            Some(Some(Source::Server(server))) => match event {
-                Event::Message { kind, data } => server.on_message(desk, ops, id, kind, data),
-                other => server.on_other(desk, ops, id, &other),
-            },
-            Some(Some(Source::Client(at))) => clients.on_event(*at, desk, ops, id, event),
-            Some(Some(Source::Control)) => lines::on_event(desk, id, &event),
-            Some(None) | None => {}
+    fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, mut event: Event<'_>) {
+        let State {
+            servers, context, ..
+        } = &mut self.state;
+        if !servers.on_event(context, ops, id, &mut event) {
+            self.on_other_event(ops, id, &mut event);
         }
     }
 }

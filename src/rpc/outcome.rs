@@ -60,6 +60,16 @@ pub struct Reloaded {
     pub kept: Vec<String>,
 }
 
+impl Reloaded {
+    /// Adds what another part of the configuration would do.
+    pub fn extend(&mut self, more: Reloaded) {
+        self.started.extend(more.started);
+        self.stopped.extend(more.stopped);
+        self.changed.extend(more.changed);
+        self.kept.extend(more.kept);
+    }
+}
+
 /// Whether a server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerState {

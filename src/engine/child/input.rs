@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use mio::unix::pipe::Sender;
 use mio::{Interest, Registry, Token};
 
+use crate::engine::memory::{Account, Charge};
+
 /// Bytes that wait for one process at most; what finds nothing waiting is taken whatever its length.
 pub const MAX_BACKLOG: usize = 4 * 1024 * 1024;
 
@@ -23,6 +25,7 @@ pub enum Refused {
 pub(super) struct Input {
     pipe: Option<Sender>,
     waiting: VecDeque<u8>,
+    charge: Charge,
     /// The pipe ends when nothing waits any more.
     closing: bool,
     /// Only a full pipe is watched: a reader would wake us at each read of its own otherwise.
@@ -31,10 +34,11 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn new(pipe: Option<Sender>, token: Token) -> Input {
+    pub(super) fn new(pipe: Option<Sender>, token: Token, memory: &Account) -> Input {
         Input {
             pipe,
             waiting: VecDeque::new(),
+            charge: memory.charge(0),
             closing: false,
             watched: false,
             token,
@@ -59,6 +63,7 @@ impl Input {
             self.waiting.extend(bytes);
         }
         self.watch(registry);
+        self.charge.resize(self.waiting.len());
         if self.pipe.is_none() {
             return Err(Refused::Gone);
         }
@@ -80,10 +85,14 @@ impl Input {
         }
         while !self.waiting.is_empty() {
             match send(&mut self.pipe, self.waiting.as_slices().0) {
-                Some(0) => return false,
+                Some(0) => break,
                 Some(sent) => drop(self.waiting.drain(..sent)),
                 None => self.waiting.clear(),
             }
+        }
+        self.charge.resize(self.waiting.len());
+        if !self.waiting.is_empty() {
+            return false;
         }
         self.waiting = VecDeque::new();
         self.watch(registry);

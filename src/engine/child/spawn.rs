@@ -12,6 +12,8 @@ use std::ptr;
 
 use mio::unix::pipe::{self, Receiver, Sender};
 
+use crate::engine::memory::Account;
+
 /// What a process reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stdin {
@@ -34,6 +36,8 @@ pub struct Command<'c> {
     pub stdin: Stdin,
     /// The soft limit of descriptors that it gets; `None` leaves it the daemon's.
     pub descriptors: Option<u64>,
+    /// What waits for its stdin is charged to this.
+    pub memory: &'c Account,
 }
 
 /// A process that runs, or has ended and is not reaped. Nobody else reaps it.

@@ -7,6 +7,7 @@ use mio::{Events, Poll};
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::memory::Account;
 
 const BASE: usize = 1 << 33;
 
@@ -15,6 +16,7 @@ struct World {
     children: Children,
     told: ChildEvents,
     now: Tick,
+    memory: Account,
 }
 
 impl World {
@@ -24,6 +26,7 @@ impl World {
             children: Children::new(Token(BASE)),
             told: VecDeque::new(),
             now: Tick(0),
+            memory: Account::root(usize::MAX),
         }
     }
 
@@ -54,6 +57,7 @@ impl World {
             env: &env,
             stdin,
             descriptors,
+            memory: &self.memory,
         };
         self.children
             .spawn(&command, self.poll.registry(), self.now)
@@ -228,7 +232,7 @@ fn a_large_input_goes_through_beside_the_output_it_causes() {
     let backlog = world.write(id, &input).unwrap();
     assert!(backlog > 0 && backlog < input.len());
     assert_eq!(
-        (world.children.backlog(id), world.children.held()),
+        (world.children.backlog(id), world.memory.used()),
         (backlog, backlog)
     );
     world.children.close_stdin(id);
@@ -278,7 +282,7 @@ fn who_reads_nothing_is_no_fault() {
     world.children.terminate(id);
     world.turn_until(|world| world.told.contains(&(id, ChildEvent::Drained)));
     assert_eq!(world.write(id, b"x"), Err(Refused::Gone));
-    assert_eq!(world.children.held(), 0);
+    assert_eq!(world.memory.used(), 0);
     world.children.kill(id);
     world.finish(id);
 }

@@ -1,25 +1,33 @@
 //! The answer to a request that a script makes, from what it writes.
 //!
-//! Output is the answer's head and body ([`proto::cgi`](crate::proto::cgi)). When the script ends soon, what is whole
-//! then is sent with its length, and a failure is told by a 502. Else the answer flows as it comes and as the peer takes
-//! it; should the script fail then, the connection is cut, since nothing else tells the peer that something is missing.
+//! Output is the answer's head and body ([`proto::cgi`](crate::proto::cgi)). When the script ends soon, its whole answer
+//! is sent with its length, and a failure is a 502. Else the answer flows as it comes and as the peer takes it; when the
+//! script fails then, the connection is cut, since nothing else tells the peer that something is missing.
 //!
 //! A connection reads nothing while an answer is written, so the answer to a request whose body has not all gone to the
 //! script waits for that, as long as it is not too long to be kept.
 
 use zeroize::Zeroizing;
 
+use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::ExchangeId;
 use crate::conn::{Answer as HttpAnswer, AnswerHead};
 use crate::engine::Engine;
-use crate::engine::child::ChildId;
+use crate::engine::child::ChildEvent;
 use crate::files::Visit;
-use crate::manager::pages::respond_error;
-use crate::manager::trigger::SendRoot;
+use crate::manager::content::{SendRoot, respond_error};
+use crate::manager::trigger::BodyPiece;
 use crate::proto::cgi::{self, Found, Head};
 
-/// Output of a process waits in its pipe while so much waits for who reads it.
-pub(super) const HIGH: usize = 256 * 1024;
+use super::reply::HIGH;
+use super::run::Run;
+
+/// An answer is kept for so long before it flows: mostly the script has ended by then, and the answer has a length, or
+/// the failure a status.
+const SHORTLY: Millis = Millis::new(50);
+
+/// A script takes more of a body when less than this waits for it.
+const AHEAD: usize = 64 * 1024;
 
 /// Output without a head is kept up to this length, to learn first whether the script succeeds.
 const KEPT: usize = 64 * 1024;
@@ -40,8 +48,10 @@ pub(super) struct Answer {
     /// Output that was not acted on.
     kept: Vec<u8>,
     /// More of the request's body is to come.
-    pub body_open: bool,
-    pub output_ended: bool,
+    body_open: bool,
+    output_ended: bool,
+    /// When it begins to flow, unless it is whole by then.
+    flows_at: Option<Tick>,
 }
 
 #[derive(Debug)]
@@ -56,7 +66,7 @@ enum Stage {
     File(Box<Head>),
     /// It is on its way to the peer.
     Flows,
-    /// Nothing more is said.
+    /// Nothing more is sent.
     Over,
 }
 
@@ -87,7 +97,7 @@ fn is_bodiless(status: u16) -> bool {
 }
 
 impl Answer {
-    /// Nothing of it is there yet.
+    /// Nothing of it is there yet. `request` is the head of the request.
     pub(super) fn new(
         exchange: ExchangeId,
         request: Zeroizing<Vec<u8>>,
@@ -104,6 +114,7 @@ impl Answer {
             kept: Vec::new(),
             body_open,
             output_ended: false,
+            flows_at: None,
         }
     }
 
@@ -112,20 +123,25 @@ impl Answer {
         self.kept.len() + self.request.len()
     }
 
+    /// When it begins to flow, unless it is whole by then.
+    pub(super) fn flows_at(&self) -> Option<Tick> {
+        self.flows_at
+    }
+
     /// Its process runs.
-    pub(super) fn begin(&self, engine: &mut Engine, id: ChildId, input: &[u8]) {
+    pub(super) fn begin(&self, run: &Run, engine: &mut Engine, input: &[u8]) {
         if !input.is_empty() {
-            // One that reads nothing is not told anything.
-            let _ = engine.write_to_child(id, input);
+            // A process that does not read its input need not get it.
+            let _ = engine.write_to_child(run.id, input);
         }
         if self.body_open {
             self.hold_body(engine, false);
         } else {
-            engine.children().close_stdin(id);
+            engine.children().close_stdin(run.id);
         }
     }
 
-    pub(super) fn hold_body(&self, engine: &mut Engine, hold: bool) {
+    fn hold_body(&self, engine: &mut Engine, hold: bool) {
         engine.with_exchange(self.exchange, |ops| ops.hold_body(hold));
     }
 
@@ -135,8 +151,21 @@ impl Answer {
         self.body_open = false;
     }
 
+    /// Acts on what its process does.
+    pub(super) fn on_event(&mut self, run: &mut Run, engine: &mut Engine, event: ChildEvent) {
+        match event {
+            ChildEvent::Output(bytes) => {
+                self.take(run, engine, &bytes);
+                self.pause_if_slow(run, engine);
+            }
+            ChildEvent::OutputEnd => self.output_ended = true,
+            ChildEvent::Drained if self.body_open => self.hold_body(engine, false),
+            _ => {}
+        }
+    }
+
     /// Its time is up.
-    pub(super) fn time_out(&mut self, engine: &mut Engine, name: &str) {
+    pub(super) fn time_out(&mut self, name: &str, engine: &mut Engine) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => return,
             Stage::Flows => self.cut(engine),
@@ -152,52 +181,70 @@ impl Answer {
         });
     }
 
-    fn fail(&mut self, engine: &mut Engine, name: &str, why: &str) {
-        log::warn!("trigger {name}: {why}");
+    fn fail(&mut self, run: &Run, engine: &mut Engine, why: &str) {
+        log::warn!("trigger {}: {why}", run.name());
         self.stage = Stage::Over;
         refuse(engine, self.exchange, 502);
     }
 
-    /// Takes output. True: it may begin to flow, if this was not its end.
-    pub(super) fn take(
-        &mut self,
-        engine: &mut Engine,
-        id: ChildId,
-        name: &str,
-        bytes: &[u8],
-        cramped: bool,
-    ) -> bool {
+    fn take(&mut self, run: &Run, engine: &mut Engine, bytes: &[u8]) {
+        let cramped = !run.rule.memory.has_room(bytes.len());
         match &self.stage {
-            Stage::Over | Stage::File(_) => return false,
-            Stage::Flows => {
-                self.send(engine, id, bytes);
-                return false;
-            }
+            Stage::Over | Stage::File(_) => return,
+            Stage::Flows => return self.send(run, engine, bytes),
             Stage::Begins | Stage::Text | Stage::Body(_) => self.kept.extend_from_slice(bytes),
         }
         if matches!(self.stage, Stage::Begins) {
-            self.read_head(engine, name, false);
+            self.read_head(run, engine, false);
         }
-        let now = engine.now();
         match self.stage {
             Stage::Over | Stage::File(_) => {
                 self.kept = Vec::new();
-                engine.children().discard_output(id, now);
-                false
+                run.discard_output(engine);
             }
             Stage::Body(_) | Stage::Text => {
                 let most = if self.body_open { KEPT_FOR_BODY } else { KEPT };
                 if self.kept.len() > most || cramped {
-                    self.flow(engine, id);
+                    self.flow(run, engine);
                 }
-                true
+                self.flow_by(engine.now().after(SHORTLY));
             }
-            Stage::Begins | Stage::Flows => false,
+            Stage::Begins | Stage::Flows => {}
         }
     }
 
+    /// A piece of the body of its request.
+    pub(super) fn feed(&mut self, run: &Run, engine: &mut Engine, piece: &BodyPiece) {
+        if !self.body_open {
+            return;
+        }
+        match engine.write_to_child(run.id, &piece.data) {
+            Ok(backlog) => {
+                if backlog > AHEAD && !piece.ended {
+                    self.hold_body(engine, true);
+                }
+            }
+            // It reads no more: the rest is not read, and the answer need not wait for it.
+            Err(_) => {
+                self.body_open = false;
+                self.hold_body(engine, true);
+                self.flow_by(engine.now());
+            }
+        }
+        if piece.ended {
+            self.body_open = false;
+            engine.children().close_stdin(run.id);
+            self.flow_by(engine.now().after(SHORTLY));
+        }
+    }
+
+    /// It begins to flow then, unless it is whole.
+    fn flow_by(&mut self, due: Tick) {
+        self.flows_at = Some(self.flows_at.map_or(due, |known| known.earlier(due)));
+    }
+
     /// Reads the head, if it is there.
-    fn read_head(&mut self, engine: &mut Engine, name: &str, ended: bool) {
+    fn read_head(&mut self, run: &Run, engine: &mut Engine, ended: bool) {
         match cgi::decode(&self.kept, ended) {
             Ok(Found::More) => {}
             Ok(Found::Text) => self.stage = Stage::Text,
@@ -208,20 +255,26 @@ impl Answer {
                     None => Stage::Body(Box::new(head)),
                 };
             }
-            Err(error) => self.fail(engine, name, &format!("its answer: {error}")),
+            Err(error) => self.fail(run, engine, &format!("its answer: {error}")),
         }
     }
 
-    /// What has a head begins to flow when it has a body and its end has not come.
-    pub(super) fn begin_flow(&mut self, engine: &mut Engine, id: ChildId) {
+    /// Begins to flow when its time has come: what has a head and a body, and has not ended.
+    pub(super) fn flow_if_due(&mut self, run: &mut Run, engine: &mut Engine) {
+        let now = engine.now();
+        if !self.flows_at.is_some_and(|due| due.is_due(now)) {
+            return;
+        }
+        self.flows_at = None;
         let has_head = matches!(self.stage, Stage::Body(_));
         if has_head && !self.kept.is_empty() && !self.body_open && !self.output_ended {
-            self.flow(engine, id);
+            self.flow(run, engine);
         }
+        self.pause_if_slow(run, engine);
     }
 
     /// Begins to send what there is.
-    fn flow(&mut self, engine: &mut Engine, id: ChildId) {
+    fn flow(&mut self, run: &Run, engine: &mut Engine) {
         let head = match std::mem::replace(&mut self.stage, Stage::Flows) {
             Stage::Body(head) => *head,
             _ => plain(),
@@ -246,50 +299,51 @@ impl Answer {
         self.body_open = false;
         if begun == Some(true) && !self.head_only && !is_bodiless(status) && head.length != Some(0)
         {
-            self.send(engine, id, &kept);
+            self.send(run, engine, &kept);
         } else {
-            self.over(engine, id);
+            self.over(run, engine);
         }
     }
 
     /// No more of its output is wanted.
-    fn over(&mut self, engine: &mut Engine, id: ChildId) {
-        let now = engine.now();
+    fn over(&mut self, run: &Run, engine: &mut Engine) {
         self.stage = Stage::Over;
-        engine.children().discard_output(id, now);
+        run.discard_output(engine);
     }
 
-    fn send(&mut self, engine: &mut Engine, id: ChildId, piece: &[u8]) {
+    fn send(&mut self, run: &Run, engine: &mut Engine, piece: &[u8]) {
         let sent = engine.with_exchange(self.exchange, |ops| ops.body_piece(piece));
         if sent != Some(true) {
-            self.over(engine, id);
+            self.over(run, engine);
         }
     }
 
-    /// Whether the peer has too much to read still; then it is told when it has not.
-    pub(super) fn waits(&self, engine: &mut Engine) -> bool {
-        if !matches!(self.stage, Stage::Flows) {
-            return false;
+    /// A peer that has too much to read still makes the process wait.
+    fn pause_if_slow(&self, run: &mut Run, engine: &mut Engine) {
+        if run.paused || !matches!(self.stage, Stage::Flows) {
+            return;
         }
-        let waits = engine.with_exchange(self.exchange, |ops| {
-            let waits = ops.backlog() > HIGH;
-            if waits {
+        let slow = engine.with_exchange(self.exchange, |ops| {
+            let slow = ops.backlog() > HIGH;
+            if slow {
                 ops.tell_drained();
             }
-            waits
+            slow
         });
-        waits == Some(true)
+        if slow == Some(true) {
+            run.pause(engine);
+        }
     }
 
-    /// Its script has ended. A file that is to be sent, and what is said beside it, if that is the answer.
+    /// Its process has ended. Returns the file that is to be sent, and what is said beside it, if that is the answer.
     pub(super) fn finish(
         &mut self,
+        run: &Run,
         engine: &mut Engine,
-        name: &str,
         succeeded: bool,
     ) -> Option<(Visit, Box<Head>)> {
         if matches!(self.stage, Stage::Begins) && succeeded {
-            self.read_head(engine, name, true);
+            self.read_head(run, engine, true);
         }
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => {}
@@ -300,12 +354,12 @@ impl Answer {
             }
             Stage::Flows => self.cut(engine),
             _ if !succeeded => refuse(engine, self.exchange, 502),
-            Stage::Begins | Stage::Text => self.respond(engine, name, &plain()),
-            Stage::Body(head) => self.respond(engine, name, &head),
+            Stage::Begins | Stage::Text => self.respond(run, engine, &plain()),
+            Stage::Body(head) => self.respond(run, engine, &head),
             Stage::File(head) => {
                 let visit = self.visit(engine, &head);
                 if visit.is_none() {
-                    self.fail(engine, name, "it names a file that it may not send");
+                    self.fail(run, engine, "it names a file that it may not send");
                 }
                 return Some((visit?, head));
             }
@@ -314,15 +368,12 @@ impl Answer {
     }
 
     /// Answers with what is whole.
-    fn respond(&mut self, engine: &mut Engine, name: &str, head: &Head) {
+    fn respond(&mut self, run: &Run, engine: &mut Engine, head: &Head) {
         let mut body = std::mem::take(&mut self.kept);
         if let Some(length) = head.length.filter(|_| !self.head_only) {
             if (body.len() as u64) < length {
-                return self.fail(
-                    engine,
-                    name,
-                    "its answer is shorter than its Content-Length",
-                );
+                let why = "its answer is shorter than its Content-Length";
+                return self.fail(run, engine, why);
             }
             body.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         }
@@ -348,12 +399,8 @@ impl Answer {
     fn visit(&self, engine: &Engine, head: &Head) -> Option<Visit> {
         let root = self.files.as_ref()?;
         let path = root.relative(head.send_file.as_deref()?)?;
-        Some(Visit::send_file(
-            root.folder(),
-            &self.request,
-            path,
-            engine.now(),
-        ))
+        let (folder, now) = (root.folder(), engine.now());
+        Some(Visit::send_file(folder, &self.request, path, now))
     }
 }
 

@@ -1,49 +1,52 @@
 //! The processes that triggers run, and the requests that wait for them.
 //!
-//! Each rule that runs something has a [`Lane`]: how many of its processes run, and what waits for one of them to end.
-//! At most [`SPAWNS`] processes are started in a turn, for each holds the loop up for a moment. What a process says is
-//! acted on by its [`Role`]; when it has to end is said by its [`Stop`]. Nothing here waits, and everything that queues
-//! is bounded: by `max_queued`, and by a share of `max_memory`.
-//!
-//! Whatever is done to connections goes by the engine, and so by the handler of its events, which is not known here.
+//! Each rule that runs something has a [`Pool`]: how many of its processes run, and what waits for one of them to end.
+//! At most [`SPAWNS`] processes are started in a turn, for each holds the loop up for a moment. What a process writes is
+//! acted on by its [`Role`]; its [`Stop`] says when it has to end. Nothing here waits, and everything that queues is
+//! bounded: by `max_queued`, and by the memory of its rule.
 
 mod answer;
 mod cgi;
-mod core;
-mod follow;
-mod held;
-mod hold;
-mod inlet;
-mod lane;
+pub(super) mod environment;
+mod held_requests;
+mod job;
 mod notice;
 mod once;
-mod role;
-mod speak;
-mod start;
+mod per_connection;
+mod pool;
+mod process;
+mod reply;
+mod run;
+mod stdin_queue;
 mod worker;
-mod world;
 
-use std::rc::Rc;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::config::{Action, Mode};
-use crate::conn::deadline::Millis;
+use crate::config::Mode;
+use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::{ConnId, ExchangeId};
 use crate::engine::Engine;
-use crate::engine::child::{ChildEvent, ChildId, Exit, Step, Stop};
+use crate::engine::child::{ChildEvent, ChildId, Command, Exit, Stdin, Stop};
+use crate::proto::cgi::Head;
+use crate::proto::ws::close::CloseCode;
+use crate::rpc::{self, RequestName, Respond};
 
-use super::fired::{Fired, What};
-use super::intake::Piece;
-use super::trigger::AllRules;
-use crate::rpc::RequestName;
+use super::trigger::BodyPiece;
+use super::trigger::rules::AllRules;
+use super::trigger::trigger_event::{TriggerEvent, What};
 
-pub(super) use self::core::Scripts;
-pub(super) use lane::Told;
 pub(super) use notice::Notice;
-pub use world::World;
+pub(super) use pool::Report;
 
 use answer::refuse;
-use lane::{Job, Lane};
-use role::{Process, Role};
+use environment::Base;
+use held_requests::HeldRequests;
+use job::{Job, Task, line_of};
+use once::Once;
+use per_connection::PerConnection;
+use pool::Pool;
+use process::{Process, Role};
+use run::Run;
 
 /// Processes started in one turn.
 const SPAWNS: usize = 4;
@@ -51,95 +54,286 @@ const SPAWNS: usize = 4;
 /// An answer that is under way when the daemon stops may take so long still, of the 10 seconds that there are.
 const LAST_ANSWERS: Millis = Millis::seconds(7);
 
+/// All processes of triggers.
+#[derive(Debug, Default)]
+pub(super) struct Scripts {
+    base: Base,
+    /// By the numbers of their rules.
+    pools: BTreeMap<u32, Pool>,
+    processes: HashMap<ChildId, Process>,
+    /// Which process answers a request.
+    answering: HashMap<ExchangeId, ChildId>,
+    /// What scripts say beside the files that they have sent.
+    files: HashMap<ExchangeId, Box<Head>>,
+    held: HeldRequests,
+    reports: VecDeque<Report>,
+    spawns_left: usize,
+    stopping: bool,
+    deadline: Option<Tick>,
+}
+
 impl Scripts {
-    /// From now on these are the rules. Processes of rules that are no more are ended, but for those that run once; what
-    /// was queued for those runs still.
-    pub(super) fn set_rules(&mut self, rules: &AllRules, max_line: usize, engine: &mut Engine) {
-        let now = engine.now();
-        let is_kept = |number: u32| rules.iter().any(|rule| rule.number == number);
-        let gone = |(number, lane): &(&u32, &Lane)| !lane.retired && !is_kept(**number);
-        let gone: Vec<u32> = self.lanes.iter().filter(gone).map(|it| *it.0).collect();
-        for number in gone {
-            self.retire(number, engine);
-        }
-        for rule in rules.iter() {
-            let Action::Run(_) = &rule.conf.action else {
-                continue;
-            };
-            let lane = self.lanes.entry(rule.number);
-            let lane = lane.or_insert_with(|| Lane::new(Rc::clone(rule), now));
-            lane.max_line = max_line;
-        }
-        self.plan(now);
+    /// What all processes have in common. To be set before there are rules.
+    pub(super) fn set_base(&mut self, base: Base) {
+        self.base = base;
     }
 
-    fn retire(&mut self, number: u32, engine: &mut Engine) {
-        let now = engine.now();
-        for (id, process) in &mut self.processes {
-            if process.rule.number != number {
-                continue;
-            }
-            match &process.role {
-                Role::Follow(_) => process.let_go(*id, engine, &mut self.bytes, now),
-                Role::Worker(_) => process.stop.no_later_than(now),
-                Role::Once(_) | Role::Answer(_) => {}
-            }
-        }
-        self.following.retain(|(rule, _), _| *rule != number);
-        if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.retired = true;
-            match lane.rule.mode() {
-                Some(Mode::Worker) => {
-                    self.bytes -= lane.inlet.clear();
-                    lane.worker.again = None;
-                }
-                Some(Mode::Connection) => {
-                    for job in lane.queue.drain(..) {
-                        self.bytes -= job.held();
-                    }
-                }
-                _ => {}
-            }
+    /// When [`Scripts::on_due`] or [`Scripts::start_queued`] has something to do; now when that is so already.
+    #[inline]
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        self.deadline
+    }
+
+    fn schedule(&mut self, now: Tick) {
+        let reports = (!self.reports.is_empty()).then_some(now);
+        let pools = self.pools.values();
+        let pools = pools.filter_map(|pool| pool.deadline(now, self.stopping));
+        let processes = self.processes.values().filter_map(Process::deadline);
+        let held = self.held.deadline();
+        let all = reports.into_iter().chain(held).chain(pools);
+        self.deadline = all.chain(processes).reduce(Tick::earlier);
+    }
+
+    /// What scripts say beside a file that they have sent.
+    pub(super) fn take_file(&mut self, exchange: ExchangeId) -> Option<Box<Head>> {
+        self.files.remove(&exchange)
+    }
+
+    /// Something for others.
+    pub(super) fn take_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    /// Writes the result of a worker's command, a line with its newline.
+    pub(super) fn answer_worker(&mut self, engine: &mut Engine, worker: u32, line: &[u8]) {
+        if let Some(pool) = self.pools.get_mut(&worker)
+            && let Some(worker) = &mut pool.worker
+        {
+            worker.answer(engine, &pool.rule, line);
         }
     }
 
-    /// A rule has fired; a request that waits for somebody's answer has its name.
-    pub(super) fn on_fired(
+    /// Replaces the rules. Processes of rules that are gone are ended, but for those that run once; what was queued for
+    /// those still runs.
+    pub(super) fn set_rules(&mut self, engine: &mut Engine, rules: &AllRules, max_line: usize) {
+        let now = engine.now();
+        for (number, pool) in &mut self.pools {
+            if pool.retired || rules.iter().any(|rule| rule.number == *number) {
+                continue;
+            }
+            pool.retire();
+            let processes = self.processes.values_mut();
+            for process in processes.filter(|process| process.run.rule.number == *number) {
+                match &process.role {
+                    Role::PerConnection(_) => process.detach(engine),
+                    Role::Worker(_) => process.run.stop.no_later_than(now),
+                    Role::Once(_) | Role::Answer(_) => {}
+                }
+            }
+        }
+        for rule in rules.iter().filter(|rule| rule.run().is_some()) {
+            let pool = self.pools.entry(rule.number);
+            let pool = pool.or_insert_with(|| Pool::new(rule, now));
+            if let Some(worker) = &mut pool.worker {
+                worker.max_line = max_line;
+            }
+        }
+        self.schedule(now);
+    }
+
+    /// Holds a request that `hold` or a worker is to answer, and names it; `None` when the event is another one.
+    pub(super) fn hold(&mut self, event: &TriggerEvent, now: Tick) -> Option<RequestName> {
+        if self.stopping && event.rule.mode() == Some(Mode::Worker) {
+            return None;
+        }
+        let name = self.held.hold(event, now)?;
+        self.schedule(now);
+        Some(name)
+    }
+
+    /// Answers a held request.
+    ///
+    /// # Errors
+    /// There is no such request any more, or the answer cannot be sent as it is.
+    pub(super) fn respond(
         &mut self,
         engine: &mut Engine,
-        fired: Fired,
+        respond: &Respond,
+    ) -> Result<(), rpc::Error> {
+        self.held.respond(engine, respond)
+    }
+
+    /// A rule has to act on an event; a request that something else answers has a name.
+    pub(super) fn on_event(
+        &mut self,
+        engine: &mut Engine,
+        event: TriggerEvent,
         request: Option<RequestName>,
     ) {
+        let exchange = event.request().map(|request| request.exchange);
         if self.stopping {
-            return self.turn_away(engine, &fired);
+            return refuse_if_any(engine, exchange, 503);
         }
-        match fired.rule.mode() {
-            Some(Mode::Worker) => self.tell_worker(engine, &fired, request),
-            Some(Mode::Connection) => self.follow(engine, fired),
-            Some(Mode::Once) => self.run_once(engine, fired),
+        match event.rule.mode() {
+            Some(Mode::Worker) => self.tell_worker(engine, &event, request),
+            Some(Mode::Connection) => self.pass_on(engine, event),
+            Some(Mode::Once) => self.run_once(engine, event),
             None => {}
         }
     }
 
-    fn run_once(&mut self, engine: &mut Engine, fired: Fired) {
-        let Fired { rule, whose, what } = fired;
+    fn tell_worker(
+        &mut self,
+        engine: &mut Engine,
+        event: &TriggerEvent,
+        request: Option<RequestName>,
+    ) {
+        let Some(pool) = self.pools.get_mut(&event.rule.number) else {
+            return;
+        };
+        let Some(worker) = &mut pool.worker else {
+            return;
+        };
+        if !worker.tell(engine, event, request) {
+            pool.drop_event(&event.origin.source.id);
+            if let Some(request) = event.request() {
+                self.held.forget(request.exchange);
+                refuse(engine, request.exchange, 503);
+            }
+        }
+    }
+
+    /// An event for the process of its connection, which is started if there is none.
+    fn pass_on(&mut self, engine: &mut Engine, event: TriggerEvent) {
+        let TriggerEvent {
+            rule, origin, what, ..
+        } = event;
+        let Some(pool) = self.pools.get_mut(&rule.number) else {
+            return;
+        };
+        if let Some(id) = pool.by_connection.get(&origin.conn) {
+            if let What::Message { kind, data } = what
+                && let Some(process) = self.processes.get_mut(id)
+                && let Role::PerConnection(role) = &mut process.role
+                && !role.pass(&process.run, engine, line_of(kind, data))
+            {
+                pool.drop_event(&origin.source.id);
+            }
+        } else if engine.is_live(origin.conn) {
+            match job::of_event(&self.base, engine, &rule, origin, what, true) {
+                Ok(job) => self.offer(engine, rule.number, job),
+                Err(error) => log::warn!("trigger {}: {error}", rule.conf.name),
+            }
+        }
+    }
+
+    fn run_once(&mut self, engine: &mut Engine, event: TriggerEvent) {
+        let TriggerEvent {
+            rule, origin, what, ..
+        } = event;
+        let name = &rule.conf.name;
         match what {
-            What::Request(asked) => self.ask(engine, &rule, whose, *asked),
-            what => self.once(engine, Fired { rule, whose, what }),
+            What::Request(request) => {
+                let (exchange, conn) = (request.exchange, origin.conn);
+                match cgi::job(&self.base, engine, &rule, origin, *request) {
+                    Ok(job) => self.offer(engine, rule.number, job),
+                    Err(status) => {
+                        log::debug!("trigger {name}: {conn}: no environment: {status}");
+                        refuse(engine, exchange, status);
+                    }
+                }
+            }
+            what => match job::of_event(&self.base, engine, &rule, origin, what, false) {
+                Ok(job) => self.offer(engine, rule.number, job),
+                // A certificate may name its user at length, and with anything in it.
+                Err(_) => log::warn!("trigger {name}: an environment cannot hold the event"),
+            },
         }
     }
 
-    /// A request that cannot be answered any more is answered with that.
-    fn turn_away(&mut self, engine: &mut Engine, fired: &Fired) {
-        if let What::Request(asked) = &fired.what {
-            refuse(engine, asked.exchange, 503);
+    /// Starts a process for a job, or queues it; what has no room is dropped.
+    fn offer(&mut self, engine: &mut Engine, number: u32, job: Job) {
+        let Some(pool) = self.pools.get_mut(&number) else {
+            return refuse_if_any(engine, job.exchange(), 503);
+        };
+        if pool.queue.is_empty() && pool.has_free() && self.spawns_left > 0 {
+            self.start(engine, number, job);
+        } else if pool.may_queue() && pool.rule.memory.has_room(0) {
+            pool.queue.push_back(job);
+        } else {
+            pool.drop_event(&job.origin.source.id);
+            refuse_if_any(engine, job.exchange(), 503);
         }
     }
 
-    /// Starts what may be started, in this turn; to be called once a turn, after everything else.
-    pub(super) fn pump(&mut self, engine: &mut Engine) {
-        self.go_on(engine);
-        let numbers: Vec<u32> = self.lanes.keys().copied().collect();
+    /// Starts the process of a job.
+    fn start(&mut self, engine: &mut Engine, number: u32, job: Job) {
+        self.spawns_left = self.spawns_left.saturating_sub(1);
+        let Some(pool) = self.pools.get_mut(&number) else {
+            return;
+        };
+        let Some(run) = pool.rule.run() else { return };
+        let has_input = match &job.task {
+            Task::Once { input } => input.is_some(),
+            Task::Answer { has_body, .. } => *has_body,
+            Task::PerConnection { .. } => true,
+        };
+        let started = engine.spawn(&Command {
+            program: &run.program,
+            argv: &run.argv,
+            env: &job.env,
+            stdin: if has_input { Stdin::Piped } else { Stdin::Null },
+            descriptors: self.base.descriptors,
+            memory: &pool.rule.memory,
+        });
+        match started {
+            Ok(id) => {
+                pool.running += 1;
+                self.begin(engine, number, id, job);
+            }
+            Err(error) => {
+                let (name, program) = (&pool.rule.conf.name, run.program.display());
+                log::error!("trigger {name}: cannot run {program}: {error}");
+                if let Task::PerConnection { .. } = job.task {
+                    engine.close(job.origin.conn, CloseCode::INTERNAL_ERROR, "");
+                }
+                refuse_if_any(engine, job.exchange(), 502);
+            }
+        }
+    }
+
+    fn begin(&mut self, engine: &mut Engine, number: u32, id: ChildId, job: Job) {
+        let Some(pool) = self.pools.get_mut(&number) else {
+            return;
+        };
+        let timeout = pool
+            .rule
+            .run()
+            .map_or(Millis::MAX, |run| run.timeout.into());
+        let stop = Stop::after(timeout, engine.now());
+        let conn = job.origin.conn;
+        let mut run = Run::new(id, &pool.rule, Some(job.origin), stop);
+        let role = match job.task {
+            Task::Once { input } => Role::Once(Once::begin(&run, engine, input.as_deref())),
+            Task::Answer { answer, input, .. } => {
+                self.answering.insert(answer.exchange, id);
+                answer.begin(&run, engine, &input);
+                Role::Answer(answer)
+            }
+            Task::PerConnection { line } => {
+                pool.by_connection.insert(conn, id);
+                let mut lines: Vec<Vec<u8>> = line.into_iter().collect();
+                lines.extend(pool.take_lines(conn));
+                run.stop = Stop::never();
+                Role::PerConnection(PerConnection::begin(&run, engine, lines))
+            }
+        };
+        self.processes.insert(id, Process::new(run, role));
+    }
+
+    /// Starts what may be started in this turn; to be called once a turn, after everything else.
+    pub(super) fn start_queued(&mut self, engine: &mut Engine) {
+        let numbers: Vec<u32> = self.pools.keys().copied().collect();
         let mut any = !self.stopping;
         while any && self.spawns_left > 0 {
             any = false;
@@ -148,204 +342,171 @@ impl Scripts {
             }
         }
         self.spawns_left = SPAWNS;
-        for lane in self.lanes.values_mut() {
-            if let Some(told) = lane.take_dropped(engine.now()) {
-                self.told.push_back(told);
-            }
+        for pool in self.pools.values_mut() {
+            self.reports.extend(pool.take_dropped(engine.now()));
         }
-        self.lanes.retain(|_, lane| !lane.is_over());
-        let is_idle = self.processes.is_empty() && !self.lanes.values().any(Lane::has_waiting);
-        debug_assert!(
-            !is_idle || self.bytes == 0,
-            "{} bytes of nobody",
-            self.bytes
-        );
-        self.plan(engine.now());
+        self.pools.retain(|_, pool| !pool.is_over());
+        self.schedule(engine.now());
     }
 
-    /// Starts one process of a lane, if one waits for it.
+    /// Starts one process of a pool, if one waits for it.
     fn start_one(&mut self, engine: &mut Engine, number: u32) -> bool {
         let now = engine.now();
-        let Some(lane) = self.lanes.get_mut(&number) else {
+        let Some(pool) = self.pools.get_mut(&number) else {
             return false;
         };
         if self.spawns_left == 0 {
             return false;
         }
-        if lane.worker.again.is_some_and(|again| again.is_due(now)) {
-            lane.worker.again = None;
-            self.start_worker(engine, number);
-            return true;
+        if let Some(worker) = &mut pool.worker {
+            let due = worker.again.is_some_and(|again| again.is_due(now));
+            if due {
+                self.spawns_left -= 1;
+                if let Some((run, output)) = worker.start(engine, &self.base, &pool.rule) {
+                    pool.running += 1;
+                    let process = Process::new(run, Role::Worker(output));
+                    self.processes.insert(process.run.id, process);
+                }
+            }
+            return due;
         }
-        if !lane.has_free() {
+        if !pool.has_free() {
             return false;
         }
-        let Some(job) = lane.queue.pop_front() else {
+        let Some(job) = pool.queue.pop_front() else {
             return false;
         };
-        self.bytes -= job.held();
         self.start(engine, number, job);
         true
     }
 
-    /// Something came of a process.
+    /// A process has done something.
     pub(super) fn on_child(&mut self, engine: &mut Engine, id: ChildId, event: ChildEvent) {
-        let Some(mut process) = self.processes.remove(&id) else {
+        let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
-        if let ChildEvent::Complaint(line) = &event {
-            log::info!("trigger {}: {line}", process.rule.conf.name);
-        } else if let ChildEvent::Exited(exit) = event {
-            process.log_end(exit);
-            self.ended(engine, id, process, exit);
-            return;
-        } else {
-            match process.role {
-                Role::Once(_) => self.on_once(engine, id, &mut process, event),
-                Role::Answer(_) => self.on_answer(engine, id, &mut process, event),
-                Role::Follow(_) => self.on_follower(engine, id, &mut process, event),
-                Role::Worker(_) => self.on_worker(engine, id, &mut process, event),
+        let worker = process.run.rule.number;
+        match event {
+            ChildEvent::Complaint(line) => log::info!("trigger {}: {line}", process.run.name()),
+            ChildEvent::Exited(exit) => {
+                process.log_end(exit);
+                self.on_exit(engine, id, exit);
+            }
+            event => {
+                let drained = event == ChildEvent::Drained;
+                let lines = process.on_event(engine, event).into_iter();
+                let report = |line| Report::WorkerLine { worker, line };
+                self.reports.extend(lines.map(report));
+                if drained
+                    && let Some(pool) = self.pools.get_mut(&worker)
+                    && let Some(worker) = &mut pool.worker
+                {
+                    worker.on_drained(engine);
+                }
             }
         }
-        self.processes.insert(id, process);
     }
 
-    fn ended(&mut self, engine: &mut Engine, id: ChildId, process: Process, exit: Exit) {
-        let number = process.rule.number;
-        if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.running = lane.running.saturating_sub(1);
-        }
-        let conn = process.whose.as_ref().map(|whose| whose.conn);
-        if let Some(conn) = conn
-            && let Some(paused) = self.paused.get_mut(&conn)
-        {
-            paused.retain(|other| *other != id);
-        }
-        match process.role {
-            Role::Once(once) => self.bytes -= once.held(),
-            Role::Answer(_) => self.answer_ended(engine, process, exit),
-            Role::Follow(_) => self.follower_ended(engine, process, exit),
-            Role::Worker(_) => self.worker_ended(engine, number, &process),
+    fn on_exit(&mut self, engine: &mut Engine, id: ChildId, exit: Exit) {
+        let Some(Process { run, role, .. }) = self.processes.remove(&id) else {
+            return;
+        };
+        let Some(pool) = self.pools.get_mut(&run.rule.number) else {
+            return;
+        };
+        pool.running = pool.running.saturating_sub(1);
+        match role {
+            Role::Once(_) => {}
+            Role::Answer(mut answer) => {
+                self.answering.remove(&answer.exchange);
+                if let Some((visit, head)) = answer.finish(&run, engine, exit == Exit::Code(0)) {
+                    self.files.insert(answer.exchange, head);
+                    engine.visit(answer.exchange, visit);
+                }
+            }
+            Role::PerConnection(process) => {
+                if process.ended(&run, engine, exit)
+                    && let Some(origin) = &run.origin
+                {
+                    pool.by_connection.remove(&origin.conn);
+                }
+            }
+            Role::Worker(_) => {
+                let restarts = !pool.retired && !run.timed_out && !self.stopping;
+                if let Some(worker) = &mut pool.worker {
+                    worker.ended(&run.rule, engine.now(), restarts);
+                }
+            }
         }
     }
 
     /// A piece of the body of a request has come.
-    pub(super) fn on_body(&mut self, engine: &mut Engine, piece: &Piece) {
-        if let Some(&id) = self.answering.get(&piece.exchange)
-            && let Some(mut process) = self.processes.remove(&id)
+    pub(super) fn on_body(&mut self, engine: &mut Engine, piece: &BodyPiece) {
+        if let Some(id) = self.answering.get(&piece.exchange)
+            && let Some(process) = self.processes.get_mut(id)
+            && let Role::Answer(answer) = &mut process.role
         {
-            self.feed_answer(engine, id, &mut process, piece);
-            self.processes.insert(id, process);
+            answer.feed(&process.run, engine, piece);
         }
     }
 
     /// What waited for a peer has left.
     pub(super) fn on_drained(&mut self, engine: &mut Engine, conn: ConnId) {
-        let now = engine.now();
-        for id in self.paused.remove(&conn).unwrap_or_default() {
-            if let Some(process) = self.processes.get_mut(&id) {
-                process.paused = false;
-                engine.children().pause_output(id, false, now);
+        for process in self.processes.values_mut() {
+            if process
+                .run
+                .origin
+                .as_ref()
+                .is_some_and(|it| it.conn == conn)
+            {
+                process.on_drained(engine);
             }
         }
     }
 
-    /// A request is nobody's any more. True: it was one of ours, and waits still.
+    /// The peer of a request has left. True: a script or a command was to answer it.
     pub(super) fn on_left(&mut self, engine: &mut Engine, exchange: ExchangeId) -> bool {
-        let now = engine.now();
         if self.held.forget(exchange) {
             return true;
         }
         if let Some(id) = self.answering.get(&exchange) {
             if let Some(process) = self.processes.get_mut(id) {
-                process.give_up(*id, engine, now);
+                process.give_up(engine);
             }
-            self.plan(now);
+            self.schedule(engine.now());
             return true;
         }
         let mut found = false;
-        for lane in self.lanes.values_mut() {
-            if let Some(at) = lane.position(exchange)
-                && let Some(job) = lane.queue.remove(at)
-            {
-                self.bytes -= job.held();
-                found = true;
-            }
+        for pool in self.pools.values_mut() {
+            found |= pool.forget_request(exchange);
         }
         found
     }
 
-    /// A connection that processes may follow has ended.
-    pub(super) fn on_gone(&mut self, engine: &mut Engine, conn: ConnId) {
-        let now = engine.now();
-        for (number, lane) in &mut self.lanes {
-            if lane.rule.mode() != Some(Mode::Connection) {
-                continue;
-            }
-            let bytes = &mut self.bytes;
-            lane.queue.retain(|job| {
-                let stays = job.whose.conn != conn;
-                *bytes -= if stays { 0 } else { job.held() };
-                stays
-            });
-            if let Some(id) = self.following.remove(&(*number, conn))
+    /// A connection has ended that processes may belong to.
+    pub(super) fn on_closed(&mut self, engine: &mut Engine, conn: ConnId) {
+        for pool in self.pools.values_mut() {
+            if let Some(id) = pool.forget_connection(conn)
                 && let Some(process) = self.processes.get_mut(&id)
             {
-                process.let_go(id, engine, bytes, now);
+                process.detach(engine);
             }
         }
-        self.paused.remove(&conn);
-        self.plan(now);
+        self.schedule(engine.now());
     }
 
-    /// Acts on what is due.
-    pub(super) fn on_time(&mut self, engine: &mut Engine) {
+    /// Acts on deadlines.
+    pub(super) fn on_due(&mut self, engine: &mut Engine) {
         let now = engine.now();
-        for exchange in self.held.due(now) {
+        for exchange in self.held.take_due(now) {
             refuse(engine, exchange, 504);
         }
-        let due = |process: &Process| process.stop.deadline().is_some_and(|it| it.is_due(now));
-        let due: Vec<ChildId> = self
-            .processes
-            .iter()
-            .filter(|(_, process)| due(process))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in due {
-            let Some(mut process) = self.processes.remove(&id) else {
-                continue;
-            };
-            self.stop_step(engine, id, &mut process);
-            self.processes.insert(id, process);
-        }
-    }
-
-    fn stop_step(&mut self, engine: &mut Engine, id: ChildId, process: &mut Process) {
-        let now = engine.now();
-        // What it left running may hold its pipes for a while yet, but that is no fault of its own.
-        let has_exited = engine.children().has_exited(id);
-        // A slow peer may take its time as long as nobody else waits for the place.
-        let lane = self.lanes.get(&process.rule.number);
-        let is_wanted = lane.is_some_and(|lane| !lane.queue.is_empty());
-        let may_wait = !is_wanted && process.waits_for_peer(engine);
-        if (has_exited || may_wait) && !self.stopping {
-            process.stop = Stop::after(Millis::seconds(1), now);
-            return;
-        }
-        match process.stop.poll(now) {
-            Some(Step::Terminate) => {
-                engine.children().close_stdin(id);
-                engine.children().terminate(id);
-                engine.children().discard_output(id, now);
-                process.timed_out = true;
-                if let Role::Answer(answer) = &mut process.role {
-                    answer.time_out(engine, &process.rule.conf.name);
-                } else if process.is_late() && !self.stopping {
-                    log::warn!("trigger {}: timeout, it is ended", process.rule.conf.name);
-                }
+        for process in self.processes.values_mut() {
+            if process.deadline().is_some_and(|due| due.is_due(now)) {
+                let pool = self.pools.get(&process.run.rule.number);
+                let is_wanted = pool.is_some_and(|pool| !pool.queue.is_empty());
+                process.on_due(engine, is_wanted, self.stopping);
             }
-            Some(Step::Kill) => engine.children().kill(id),
-            None => {}
         }
     }
 
@@ -357,20 +518,28 @@ impl Scripts {
         for process in self.processes.values_mut() {
             let last = match process.role {
                 Role::Answer(_) => LAST_ANSWERS,
-                _ => Millis::new(0),
+                _ => Millis::ZERO,
             };
-            process.stop.no_later_than(now.after(last));
+            process.run.stop.no_later_than(now.after(last));
         }
-        // Whoever could answer them is not heard any more.
+        // Nobody can answer them any more.
         for exchange in self.held.take_all() {
             refuse(engine, exchange, 503);
         }
-        let lanes = self.lanes.values_mut();
-        let jobs: Vec<Job> = lanes.flat_map(|lane| lane.queue.drain(..)).collect();
-        for job in jobs {
-            self.bytes -= job.held();
-            self.give_up(engine, &job, 503);
+        for job in self
+            .pools
+            .values_mut()
+            .flat_map(|pool| pool.queue.drain(..))
+        {
+            refuse_if_any(engine, job.exchange(), 503);
         }
-        self.plan(now);
+        self.schedule(now);
+    }
+}
+
+/// Answers the request that waits, if there is one, with an error.
+fn refuse_if_any(engine: &mut Engine, exchange: Option<ExchangeId>, status: u16) {
+    if let Some(exchange) = exchange {
+        refuse(engine, exchange, status);
     }
 }

@@ -1,40 +1,41 @@
-//! What has fired a rule, as an event: for workers, and for subscribers where a request is held.
+//! A trigger event as an event of the language: for workers, and for subscribers where a request is held.
 
-use crate::manager::fired::{Fired, What};
+use crate::manager::subscribers::{ConnectionFacts, payload};
+use crate::manager::trigger::trigger_event::{TriggerEvent, What};
 use crate::proto::http::head::{FieldTable, RequestHead, RequestTarget};
-use crate::proto::ws::frame;
+use crate::rpc::RequestName;
 use crate::rpc::event::{Event, Kind};
-use crate::rpc::{ConnectionName, Payload, RequestName};
 
-/// What an event tells, borrowed from what has fired.
+/// What the event says, borrowed from the trigger event.
 #[derive(Debug)]
-pub(in crate::manager) struct Notice<'f> {
-    fired: &'f Fired,
-    peer: String,
+pub(in crate::manager) struct Notice<'e> {
+    event: &'e TriggerEvent,
+    facts: ConnectionFacts,
     path: String,
-    head: Option<RequestHead<'f>>,
-    fields: Vec<(&'f str, &'f [u8])>,
+    head: Option<RequestHead<'e>>,
+    fields: Vec<(&'e str, &'e [u8])>,
     request: Option<RequestName>,
 }
 
-impl<'f> Notice<'f> {
+impl<'e> Notice<'e> {
     /// The head of a request is read again, into `table`.
     pub(in crate::manager) fn of(
-        fired: &'f Fired,
-        table: &'f mut FieldTable,
+        event: &'e TriggerEvent,
+        table: &'e mut FieldTable,
         request: Option<RequestName>,
-    ) -> Notice<'f> {
+    ) -> Notice<'e> {
         let (mut path, mut head) = (String::new(), None);
-        if let What::Request(asked) = &fired.what {
-            path = format!("/{}", String::from_utf8_lossy(&asked.path));
+        if let Some(request) = event.request() {
+            path = format!("/{}", String::from_utf8_lossy(&request.path));
             // It was decoded before.
-            let decoded = RequestHead::decode(&asked.head, &mut 0, table);
+            let decoded = RequestHead::decode(&request.head, &mut 0, table);
             head = decoded.ok().flatten().map(|(head, _)| head);
         }
+        let origin = &event.origin;
         Notice {
-            peer: fired.whose.peer.to_string(),
+            facts: ConnectionFacts::new(origin.conn, origin.peer, origin.user.as_ref()),
             fields: head.iter().flat_map(RequestHead::fields).collect(),
-            fired,
+            event,
             path,
             head,
             request,
@@ -42,7 +43,7 @@ impl<'f> Notice<'f> {
     }
 
     pub(in crate::manager) fn kind(&self) -> Kind {
-        match &self.fired.what {
+        match &self.event.what {
             What::Connect => Kind::Connect,
             What::Message { .. } => Kind::Message,
             What::Disconnect { .. } => Kind::Disconnect,
@@ -51,36 +52,26 @@ impl<'f> Notice<'f> {
     }
 
     /// Adds what is known.
-    pub(in crate::manager) fn fill<'e>(&'e self, event: &mut Event<'e>) {
-        let whose = &self.fired.whose;
-        event.connection = Some(ConnectionName(whose.conn.serial()));
-        event.peer = Some(&self.peer);
-        event.user = whose.user.as_ref().map(|user| user.as_str());
+    pub(in crate::manager) fn fill<'n>(&'n self, event: &mut Event<'n>) {
+        self.facts.fill(event);
         event.request = self.request;
-        match &self.fired.what {
+        match &self.event.what {
             What::Connect => {}
             What::Message { kind, data } => event.message = Some(payload(*kind, data)),
             What::Disconnect { code, reason } => {
                 event.code = Some(*code);
                 event.reason = Some(reason).filter(|it| !it.is_empty()).map(String::as_str);
             }
-            What::Request(asked) => {
+            What::Request(request) => {
                 event.path = Some(&self.path);
                 event.headers = &self.fields;
-                event.body = Some(asked.body.as_slice()).filter(|body| !body.is_empty());
+                event.body = Some(request.body.as_slice()).filter(|body| !body.is_empty());
                 if let Some(head) = &self.head {
                     event.method = Some(head.method().as_str());
                     event.query = query_of(head);
                 }
             }
         }
-    }
-}
-
-fn payload(kind: frame::Kind, data: &[u8]) -> Payload<'_> {
-    match (kind, std::str::from_utf8(data)) {
-        (frame::Kind::Text, Ok(text)) => Payload::Text(text),
-        _ => Payload::Binary(data),
     }
 }
 

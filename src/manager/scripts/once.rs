@@ -1,100 +1,90 @@
-//! A process for one event that is no request: its input, and what of its output goes back.
+//! A process for one event that is no request: what of its output goes back to the sender.
 
+use crate::config::Reply;
 use crate::engine::Engine;
-use crate::engine::child::{ChildEvent, ChildId};
-use crate::manager::environment::Happening;
-use crate::manager::fired::{Fired, What};
-use crate::proto::ws::frame::Kind;
+use crate::engine::child::ChildEvent;
+use crate::proto::lines::Lines;
 
-use super::core::Scripts;
-use super::lane::{Job, Task};
-use super::role::{Once, Process, Role};
+use super::reply;
+use super::run::Run;
 
-impl Scripts {
-    /// A rule that runs something for each event has fired.
-    pub(super) fn once(&mut self, engine: &mut Engine, fired: Fired) {
-        let Fired { rule, whose, what } = fired;
-        let (env, input) = match what {
-            // Those are answered.
-            What::Request(_) => return,
-            What::Connect => {
-                let happening = Happening::Connect;
-                (
-                    self.world.of_event(engine, &rule, &whose, None, &happening),
-                    None,
-                )
+/// What of the output goes back.
+#[derive(Debug)]
+pub(super) enum Once {
+    /// Nothing.
+    Mute,
+    /// All of it, when it has ended.
+    Whole(Vec<u8>),
+    /// Each line.
+    Lines(Lines),
+}
+
+impl Once {
+    /// Its process runs, and gets its input.
+    pub(super) fn begin(run: &Run, engine: &mut Engine, input: Option<&[u8]>) -> Once {
+        if let Some(input) = input {
+            // A process that does not read its input need not get it.
+            let _ = engine.write_to_child(run.id, input);
+            engine.children().close_stdin(run.id);
+        }
+        match run.rule.run().map(|run| run.reply) {
+            Some(Reply::Whole) => Once::Whole(Vec::new()),
+            Some(Reply::Lines) => Once::Lines(Lines::new(max_message(run))),
+            Some(Reply::None) | None => {
+                run.discard_output(engine);
+                Once::Mute
             }
-            What::Message { kind, data } => {
-                let text = kind == Kind::Text;
-                let happening = Happening::Message { text };
-                let env = self.world.of_event(engine, &rule, &whose, None, &happening);
-                (env, Some(data))
-            }
-            What::Disconnect { code, reason } => {
-                let reason = &reason;
-                let happening = Happening::Disconnect { code, reason };
-                (
-                    self.world.of_event(engine, &rule, &whose, None, &happening),
-                    None,
-                )
-            }
-        };
-        // A certificate may name its user at length, and with anything in it.
-        let Ok(env) = env else {
-            log::warn!(
-                "trigger {}: an environment cannot hold the event",
-                rule.conf.name
-            );
-            return;
-        };
-        let task = Task::Once { input };
-        self.offer(engine, rule.number, Job { whose, env, task });
+        }
     }
 
-    pub(super) fn on_once(
-        &mut self,
-        engine: &mut Engine,
-        id: ChildId,
-        process: &mut Process,
-        event: ChildEvent,
-    ) {
-        let Role::Once(once) = &mut process.role else {
-            return;
-        };
-        let before = once.held();
-        let most = process.whose.as_ref().map_or(0, |whose| whose.max_message);
-        let too_long = match (&mut *once, event) {
+    /// Bytes that it holds.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Once::Mute => 0,
+            Once::Whole(output) => output.len(),
+            Once::Lines(lines) => lines.held(),
+        }
+    }
+
+    pub(super) fn on_event(&mut self, run: &mut Run, engine: &mut Engine, event: ChildEvent) {
+        match (&mut *self, event) {
             (Once::Whole(output), ChildEvent::Output(bytes)) => {
+                let has_room = run.rule.memory.has_room(bytes.len());
                 output.extend_from_slice(&bytes);
-                output.len() > most || !self.has_room(engine, output.len() - before)
+                if output.len() > max_message(run) || !has_room {
+                    self.end_for_length(run, engine);
+                }
             }
             (Once::Whole(output), ChildEvent::OutputEnd) => {
                 let output = std::mem::take(output);
-                if !process.timed_out && !output.is_empty() {
-                    self.say(engine, id, process, &output);
+                if !run.timed_out && !output.is_empty() {
+                    reply::send(run, engine, &output);
                 }
-                false
             }
-            (Once::Lines(_), ChildEvent::Output(bytes)) => {
-                !self.say_lines(engine, id, process, &bytes)
+            (Once::Lines(lines), ChildEvent::Output(bytes)) => {
+                let sent = reply::send_lines(run, engine, lines, &bytes);
+                if sent.is_err() {
+                    self.end_for_length(run, engine);
+                }
             }
             (Once::Lines(lines), ChildEvent::OutputEnd) => {
                 if let Some(line) = lines.finish()
-                    && !process.timed_out
+                    && !run.timed_out
                 {
-                    self.say(engine, id, process, &line);
+                    reply::send(run, engine, &line);
                 }
-                false
             }
-            _ => false,
-        };
-        if too_long {
-            self.silence(engine, id, process);
+            _ => {}
         }
-        let after = match &process.role {
-            Role::Once(once) => once.held(),
-            _ => 0,
-        };
-        self.bytes = self.bytes + after - before;
     }
+
+    fn end_for_length(&mut self, run: &Run, engine: &mut Engine) {
+        *self = Once::Mute;
+        run.kill_for_length(engine);
+    }
+}
+
+fn max_message(run: &Run) -> usize {
+    let origin = run.origin.as_ref();
+    origin.map_or(0, |origin| origin.source.max_message)
 }

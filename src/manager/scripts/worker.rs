@@ -1,216 +1,217 @@
-//! A process that is shared by all events of a rule and lives as long as the daemon: events are its lines, and its lines
+//! A process that all events of a rule share and that lives as long as the daemon: events are its lines, and its lines
 //! are commands.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::conn::deadline::{Millis, Tick};
-use crate::engine::Engine;
 use crate::engine::child::{ChildEvent, ChildId, Command, Refused, Stdin, Stop};
-use crate::manager::backoff::Cause;
-use crate::manager::fired::{Fired, What};
+use crate::engine::{Backoff, Engine};
+use crate::manager::trigger::rules::Rule;
+use crate::manager::trigger::trigger_event::TriggerEvent;
 use crate::proto::http::head::FieldTable;
 use crate::proto::lines::Lines;
 use crate::rpc::event::Event;
 use crate::rpc::{RequestName, Time};
 
-use super::answer::refuse;
-use super::core::Scripts;
-use super::lane::{Told, run_of};
+use super::environment::Base;
 use super::notice::Notice;
-use super::role::{Process, Role, Talk};
+use super::run::Run;
+use super::stdin_queue::StdinQueue;
 
-/// A number between all and nothing: there is one worker, and nobody to meet.
-const MIDDLE: u32 = u32::MAX / 2;
+/// The pause between two starts, at first and at most.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
 
-/// A worker reads no more commands while so many bytes of their results wait for it.
+/// A worker's commands are not read while so many bytes of their results wait for it.
 const UNREAD: usize = 1024 * 1024;
 
-impl Scripts {
-    /// An event for a worker.
-    pub(super) fn tell_worker(
-        &mut self,
-        engine: &mut Engine,
-        fired: &Fired,
-        request: Option<RequestName>,
-    ) {
-        let number = fired.rule.number;
-        let Some(lane) = self.lanes.get_mut(&number) else {
-            return;
-        };
-        lane.worker.seq += 1;
-        let mut line = Vec::new();
-        let mut table = FieldTable::default();
-        let notice = Notice::of(fired, &mut table, request);
-        let mut event = Event::new(lane.worker.seq, Time::of(SystemTime::now()), notice.kind());
-        event.source = Some(&fired.whose.source);
-        notice.fill(&mut event);
-        event.encode(&mut line);
-        let child = lane.worker.child;
-        if lane.inlet.is_clear(engine, child, line.len())
-            && let Some(id) = child
-        {
-            // One that reads no more says so by its end.
-            let _ = engine.write_to_child(id, &line);
-            return;
-        }
-        let most = lane.run().map_or(0, |run| run.max_queued);
-        let queued = lane.inlet.len();
-        if queued < most && self.has_room(engine, line.len()) {
-            if let Some(lane) = self.lanes.get_mut(&number) {
-                self.bytes += lane.inlet.push(line);
-            }
-        } else if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.dropped(&fired.whose.source, 1);
-            if let What::Request(asked) = &fired.what {
-                self.held.forget(asked.exchange);
-                refuse(engine, asked.exchange, 503);
-            }
+/// The worker of a rule: whether it runs, and what waits for it.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// When it is to be started.
+    pub again: Option<Tick>,
+    child: Option<ChildId>,
+    stdin: StdinQueue,
+    pauses: Backoff,
+    began: Tick,
+    /// It was logged that it does not read its results.
+    is_deaf: bool,
+    /// Counts the events that it was meant to get, so that it sees what it has missed.
+    seq: u64,
+    /// The longest line that it may write.
+    pub max_line: usize,
+}
+
+impl Worker {
+    /// It is to be started at once.
+    pub(super) fn new(rule: &Rule, now: Tick) -> Worker {
+        Worker {
+            again: Some(now),
+            child: None,
+            stdin: StdinQueue::new(&rule.memory),
+            pauses: Backoff::new(FIRST, LONGEST),
+            began: now,
+            is_deaf: false,
+            seq: 0,
+            max_line: 0,
         }
     }
 
-    /// Writes what a worker's command has come to, a line with its newline.
-    pub(in crate::manager) fn answer(&mut self, engine: &mut Engine, worker: u32, line: &[u8]) {
-        let Some(lane) = self.lanes.get_mut(&worker) else {
-            return;
-        };
-        let Some(id) = lane.worker.child else { return };
-        // One that has closed its stdin does not want to know.
-        if engine.write_to_child(id, line) == Err(Refused::Full) && !lane.worker.is_deaf {
-            lane.worker.is_deaf = true;
-            let name = &lane.rule.conf.name;
+    /// Its rule is gone.
+    pub(super) fn retire(&mut self) {
+        self.stdin.clear();
+        self.again = None;
+    }
+
+    /// Sends it an event; a request that it is to answer has a name. False: too much waits already.
+    pub(super) fn tell(
+        &mut self,
+        engine: &mut Engine,
+        event: &TriggerEvent,
+        request: Option<RequestName>,
+    ) -> bool {
+        self.seq += 1;
+        let mut line = Vec::new();
+        let mut table = FieldTable::default();
+        let notice = Notice::of(event, &mut table, request);
+        let mut encoded = Event::new(self.seq, Time::of(SystemTime::now()), notice.kind());
+        encoded.source = Some(&event.origin.source.id);
+        notice.fill(&mut encoded);
+        encoded.encode(&mut line);
+        let max = event.rule.run().map_or(0, |run| run.max_queued);
+        self.stdin
+            .offer(engine, &event.rule.memory, self.child, line, max)
+    }
+
+    /// Writes the result of a command, a line with its newline.
+    pub(super) fn answer(&mut self, engine: &mut Engine, rule: &Rule, line: &[u8]) {
+        let Some(id) = self.child else { return };
+        // A worker that has closed its stdin does not want results.
+        if engine.write_to_child(id, line) == Err(Refused::Full) && !self.is_deaf {
+            self.is_deaf = true;
             log::warn!(
-                "trigger {name}: it does not read what its commands have come to, which is lost"
+                "trigger {}: it does not read the results of its commands, which are lost",
+                rule.conf.name
             );
         }
     }
 
-    pub(super) fn start_worker(&mut self, engine: &mut Engine, number: u32) {
-        self.spawns_left = self.spawns_left.saturating_sub(1);
+    /// Starts it.
+    pub(super) fn start(
+        &mut self,
+        engine: &mut Engine,
+        base: &Base,
+        rule: &Rc<Rule>,
+    ) -> Option<(Run, WorkerOutput)> {
         let now = engine.now();
-        let Some(lane) = self.lanes.get(&number) else {
-            return;
-        };
-        let rule = std::rc::Rc::clone(&lane.rule);
-        let max_line = lane.max_line;
-        let Some(run) = run_of(&rule) else { return };
-        let env = self.world.of_worker(&rule);
+        let run = rule.run()?;
+        (self.again, self.began, self.is_deaf) = (None, now, false);
         let started = engine.spawn(&Command {
             program: &run.program,
             argv: &run.argv,
-            env: &env,
+            env: &base.worker_environment(&rule.conf.name),
             stdin: Stdin::Piped,
-            descriptors: self.world.descriptors,
+            descriptors: base.descriptors,
+            memory: &rule.memory,
         });
-        let Some(lane) = self.lanes.get_mut(&number) else {
-            return;
-        };
-        lane.worker.began = now;
-        lane.worker.is_deaf = false;
         match started {
             Ok(id) => {
                 log::debug!("trigger {}: its worker runs", rule.conf.name);
-                lane.worker.child = Some(id);
-                lane.running += 1;
-                self.bytes -= lane.inlet.flush(engine, id);
-                self.processes.insert(
-                    id,
-                    Process {
-                        rule,
-                        whose: None,
-                        stop: Stop::never(),
-                        role: Role::Worker(Talk {
-                            lines: Lines::new(max_line),
-                            waits: false,
-                            kept: VecDeque::new(),
-                            broken: false,
-                        }),
-                        timed_out: false,
-                        paused: false,
-                    },
-                );
+                self.child = Some(id);
+                self.stdin.flush(engine, id);
+                let output = WorkerOutput {
+                    lines: Lines::new(self.max_line),
+                    waits: false,
+                    kept: VecDeque::new(),
+                    broken: false,
+                };
+                Some((Run::new(id, rule, None, Stop::never()), output))
             }
             Err(error) => {
                 let program = run.program.display();
                 log::error!("trigger {}: cannot run {program}: {error}", rule.conf.name);
-                self.start_again(number, now);
+                self.start_again(now);
+                None
             }
         }
     }
 
-    pub(super) fn on_worker(
+    /// It has read all that was written to its stdin.
+    pub(super) fn on_drained(&mut self, engine: &mut Engine) {
+        if let Some(id) = self.child {
+            self.stdin.flush(engine, id);
+        }
+    }
+
+    /// It has ended. `restarts`: that was not asked of it.
+    pub(super) fn ended(&mut self, rule: &Rule, now: Tick, restarts: bool) {
+        self.child = None;
+        if restarts {
+            log::warn!(
+                "trigger {}: its worker has ended, and is started again",
+                rule.conf.name
+            );
+            self.start_again(now);
+        }
+    }
+
+    fn start_again(&mut self, now: Tick) {
+        let lived = Duration::from_millis(u64::from(now.since(self.began)));
+        self.again = Some(now.after(Millis::from(self.pauses.wait(lived, Backoff::MIDDLE))));
+    }
+}
+
+/// What a running worker has written.
+#[derive(Debug)]
+pub(super) struct WorkerOutput {
+    lines: Lines,
+    /// It does not read: its commands wait until it does.
+    waits: bool,
+    kept: VecDeque<Vec<u8>>,
+    /// A line was too long: it is ended.
+    broken: bool,
+}
+
+impl WorkerOutput {
+    /// Acts on what it does; its commands, in their order.
+    pub(super) fn on_event(
         &mut self,
+        run: &mut Run,
         engine: &mut Engine,
-        id: ChildId,
-        process: &mut Process,
         event: ChildEvent,
-    ) {
-        let now = engine.now();
-        let number = process.rule.number;
-        let Role::Worker(talk) = &mut process.role else {
-            return;
-        };
+    ) -> Vec<Vec<u8>> {
+        let (id, now) = (run.id, engine.now());
         match event {
             ChildEvent::Output(bytes) => {
-                let kept = &mut talk.kept;
-                let taken = talk.lines.take(&bytes, |line| {
+                let kept = &mut self.kept;
+                let taken = self.lines.take(&bytes, |line| {
                     if !line.iter().all(u8::is_ascii_whitespace) {
                         kept.push_back(line.to_vec());
                     }
                 });
-                if taken.is_err() && !talk.broken {
-                    talk.broken = true;
-                    log::warn!(
-                        "trigger {}: killed, for a line is too long",
-                        process.rule.conf.name
-                    );
-                    engine.children().discard_output(id, now);
+                if taken.is_err() && !self.broken {
+                    self.broken = true;
+                    log::warn!("trigger {}: killed, for a line is too long", run.name());
+                    run.discard_output(engine);
                     engine.children().kill(id);
                 }
                 if engine.children().backlog(id) > UNREAD {
-                    talk.waits = true;
+                    self.waits = true;
                     engine.children().pause_output(id, true, now);
                 }
             }
             ChildEvent::Drained => {
-                talk.waits = false;
+                self.waits = false;
                 engine.children().pause_output(id, false, now);
-                if let Some(lane) = self.lanes.get_mut(&number) {
-                    self.bytes -= lane.inlet.flush(engine, id);
-                }
             }
             _ => {}
         }
-        if !talk.waits {
-            let lines = talk.kept.drain(..);
-            self.told.extend(lines.map(|line| Told::WorkerLine {
-                worker: number,
-                line,
-            }));
-        }
-    }
-
-    pub(super) fn worker_ended(&mut self, engine: &mut Engine, number: u32, process: &Process) {
-        let now = engine.now();
-        if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.worker.child = None;
-            if lane.retired || process.timed_out || self.stopping {
-                return;
-            }
-            log::warn!(
-                "trigger {}: its worker has ended, and is started again",
-                lane.rule.conf.name
-            );
-        }
-        self.start_again(number, now);
-    }
-
-    fn start_again(&mut self, number: u32, now: Tick) {
-        if let Some(lane) = self.lanes.get_mut(&number) {
-            let worker = &mut lane.worker;
-            let lived = Duration::from_millis(u64::from(now.since(worker.began)));
-            let wait = worker.backoff.wait(Cause::Passing, lived, MIDDLE);
-            worker.again = Some(now.after(Millis::from(wait)));
+        if self.waits {
+            Vec::new()
+        } else {
+            self.kept.drain(..).collect()
         }
     }
 }

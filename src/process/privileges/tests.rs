@@ -60,7 +60,7 @@ fn apart(test: &str, body: impl FnOnce()) {
         .args([
             "--exact",
             "--nocapture",
-            &format!("cli::privileges::tests::{test}"),
+            &format!("process::privileges::tests::{test}"),
         ])
         .env(MARK, "1")
         .output()

@@ -1,0 +1,62 @@
+//! Where the sockets come from that servers listen on.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+
+use crate::config::Address;
+use crate::engine::{Bound, Engine, HelperReply};
+use crate::proto::helper::{Answer, Ask};
+
+/// Where sockets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sockets {
+    /// This process binds them, with the rights that it was started with.
+    Own,
+    /// The same, but root's rights were given up: what this process may not bind, the helper does.
+    OwnOrHelper,
+}
+
+impl Sockets {
+    /// Listens on an address of the configuration.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn bind(self, engine: &mut Engine, address: &Address) -> io::Result<Bound> {
+        let bound = match address {
+            Address::Tcp(address) => Bound::tcp(*address),
+            Address::Unix(path) => Bound::unix(path),
+        };
+        match (bound, self) {
+            (Err(error), Sockets::OwnOrHelper) if error.kind() == ErrorKind::PermissionDenied => {
+                bind_by_helper(engine, address)
+            }
+            (bound, _) => bound,
+        }
+    }
+}
+
+fn bind_by_helper(engine: &mut Engine, address: &Address) -> io::Result<Bound> {
+    let ask = Ask::Bind {
+        address: address.to_string(),
+    };
+    let listener = ask_helper(engine, ask)?;
+    match address {
+        Address::Tcp(_) => Ok(Bound::tcp_from(listener)),
+        Address::Unix(path) => Bound::unix_from(listener, path),
+    }
+}
+
+/// Asks the helper for a descriptor.
+pub(super) fn ask_helper(engine: &mut Engine, ask: Ask) -> io::Result<OwnedFd> {
+    let HelperReply {
+        answer, descriptor, ..
+    } = engine
+        .ask_now(ask)
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    match (answer, descriptor) {
+        // A faulty configuration brings its text too: whoever reads it finds the faults.
+        (Answer::Descriptor | Answer::Reloaded { .. }, Some(descriptor)) => Ok(descriptor),
+        (Answer::Failed(why), _) => Err(io::Error::other(why)),
+        _ => Err(io::Error::other("the helper cannot do it now")),
+    }
+}

@@ -1,0 +1,81 @@
+//! The difference between a configuration and what runs.
+
+use crate::config;
+use crate::manager::server::Definition;
+use crate::manager::trigger::rules::AllRules;
+use crate::rpc::Reloaded;
+
+use super::host::Loaded;
+
+/// What is to be done about a server of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// The place of the server of the same id that there is.
+    pub old: Option<usize>,
+    /// That one is defined just the same.
+    pub same: bool,
+    /// It is to run. One that is the same stays as it is, whatever the file says: a command may have said otherwise.
+    pub runs: bool,
+}
+
+/// The plans for the servers of a configuration, in its order.
+pub(super) fn plan(known: &[Definition], servers: &[config::Server]) -> Vec<Plan> {
+    let plan = |server: &config::Server| {
+        let old = known.iter().position(|it| it.conf.id == server.id);
+        let was = old.and_then(|at| known.get(at));
+        let same = was.is_some_and(|was| was.conf == *server);
+        let running = was.is_some_and(|was| was.running.is_some());
+        Plan {
+            old,
+            same,
+            runs: if same { running } else { server.active },
+        }
+    };
+    servers.iter().map(plan).collect()
+}
+
+/// What becomes of servers, for people: a start or a stop is named as that, whatever else changes. Other certificates in
+/// the same files are a change.
+pub(super) fn of_servers(known: &[Definition], plans: &[Plan], loaded: &Loaded) -> Reloaded {
+    let mut reloaded = Reloaded::default();
+    let servers = loaded.config.servers.iter().zip(&loaded.server_tls);
+    for (plan, (server, tls)) in plans.iter().zip(servers) {
+        let running = plan.old.and_then(|at| known.get(at)?.running.as_ref());
+        let digest = tls.as_ref().map(|tls| tls.digest);
+        let renewed = running.is_some_and(|running| running.certificates != digest);
+        let same = plan.same && !(plan.runs && renewed);
+        let list = match (running.is_some(), plan.runs, same) {
+            (false, true, _) => &mut reloaded.started,
+            (true, false, _) => &mut reloaded.stopped,
+            (_, _, false) => &mut reloaded.changed,
+            (_, _, true) => &mut reloaded.kept,
+        };
+        list.push(format!("server {}", server.id));
+    }
+    for (at, gone) in known.iter().enumerate() {
+        if plans.iter().all(|plan| plan.old != Some(at)) {
+            reloaded.stopped.push(format!("server {}", gone.id));
+        }
+    }
+    reloaded
+}
+
+/// What becomes of triggers. They have no ids: those of the same name are taken for the same.
+pub(super) fn of_triggers(known: &AllRules, triggers: &[config::Trigger]) -> Reloaded {
+    let mut reloaded = Reloaded::default();
+    let mut old: Vec<&config::Trigger> = known.iter().map(|rule| &rule.conf).collect();
+    for trigger in triggers {
+        let same = old.iter().position(|it| *it == trigger);
+        let named = || old.iter().position(|it| it.name == trigger.name);
+        let (list, at) = match (same, named()) {
+            (Some(at), _) => (&mut reloaded.kept, Some(at)),
+            (None, Some(at)) => (&mut reloaded.changed, Some(at)),
+            (None, None) => (&mut reloaded.started, None),
+        };
+        list.push(format!("trigger {}", trigger.name));
+        at.map(|at| old.remove(at));
+    }
+    let gone = old.iter().map(|gone| format!("trigger {}", gone.name));
+    reloaded.stopped.extend(gone);
+    reloaded
+}

@@ -1,0 +1,60 @@
+//! What the manager cannot do itself: its host reads the configuration, and has the rights, or knows who has, to bind
+//! addresses and to read keys.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use crate::config::{Address, Config, Daemon, Fault, Tls};
+use crate::engine::{Bound, Engine};
+use crate::manager::tls::{ServerTls, TlsFaults};
+
+/// A checked configuration, and what was read of the certificates that it names.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What the file says.
+    pub config: Config,
+    /// What each server speaks TLS by, if it does, in the order of the file.
+    pub server_tls: Vec<Option<ServerTls>>,
+    /// What each client speaks TLS by, if it does, in the order of the file.
+    pub client_tls: Vec<Option<Arc<ClientConfig>>>,
+}
+
+impl From<Config> for Loaded {
+    /// Of a configuration without TLS.
+    fn from(config: Config) -> Loaded {
+        Loaded {
+            server_tls: config.servers.iter().map(|_| None).collect(),
+            client_tls: config.clients.iter().map(|_| None).collect(),
+            config,
+        }
+    }
+}
+
+/// The process that runs the manager. The engine is lent, for it is the way to the helper.
+pub trait Host {
+    /// Reads the configuration anew, and the certificates that it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    fn load(&mut self, engine: &mut Engine) -> Result<Loaded, Vec<Fault>>;
+
+    /// Listens on an address of the configuration that was read last.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn bind(&mut self, engine: &mut Engine, address: &Address) -> io::Result<Bound>;
+
+    /// Reads the certificate and the key of a server that is started by command.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    fn server_tls(&mut self, engine: &mut Engine, tls: &Tls) -> Result<ServerTls, TlsFaults>;
+
+    /// A reload begins.
+    fn reloading(&mut self);
+
+    /// A reload is over; with what the configuration says of the daemon, if that has changed.
+    fn reloaded(&mut self, daemon: Option<&Daemon>);
+}

@@ -1,0 +1,158 @@
+//! One process in its role: what its output is for, and when it has to end.
+
+use crate::conn::deadline::{Millis, Tick};
+use crate::engine::child::{ChildEvent, Exit, Step, Stop};
+use crate::engine::{Charge, Engine};
+
+use super::answer::Answer;
+use super::once::Once;
+use super::per_connection::PerConnection;
+use super::run::Run;
+use super::worker::WorkerOutput;
+
+/// What a process is for.
+#[derive(Debug)]
+pub(super) enum Role {
+    Once(Once),
+    Answer(Box<Answer>),
+    PerConnection(PerConnection),
+    Worker(WorkerOutput),
+}
+
+impl Role {
+    /// Bytes of output that it holds.
+    fn held(&self) -> usize {
+        match self {
+            Role::Once(once) => once.held(),
+            Role::Answer(answer) => answer.held(),
+            Role::PerConnection(process) => process.held(),
+            Role::Worker(_) => 0,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Process {
+    pub run: Run,
+    pub role: Role,
+    charge: Charge,
+}
+
+impl Process {
+    pub(super) fn new(run: Run, role: Role) -> Process {
+        Process {
+            charge: run.rule.memory.charge(role.held()),
+            run,
+            role,
+        }
+    }
+
+    /// What its output has come to since the last time is counted.
+    pub(super) fn recount(&mut self) {
+        self.charge.resize(self.role.held());
+    }
+
+    /// Acts on what it does. Lines of a worker are returned: they are commands.
+    pub(super) fn on_event(&mut self, engine: &mut Engine, event: ChildEvent) -> Vec<Vec<u8>> {
+        let run = &mut self.run;
+        let mut lines = Vec::new();
+        match &mut self.role {
+            Role::Once(once) => once.on_event(run, engine, event),
+            Role::Answer(answer) => answer.on_event(run, engine, event),
+            Role::PerConnection(process) => process.on_event(run, engine, event),
+            Role::Worker(output) => lines = output.on_event(run, engine, event),
+        }
+        self.recount();
+        lines
+    }
+
+    /// What waited for this peer has left.
+    pub(super) fn on_drained(&mut self, engine: &mut Engine) {
+        if self.run.paused {
+            self.run.resume(engine);
+        }
+    }
+
+    /// Nobody waits for what it does any more.
+    pub(super) fn give_up(&mut self, engine: &mut Engine) {
+        if let Role::Answer(answer) = &mut self.role {
+            answer.forget();
+        }
+        self.run.discard_output(engine);
+        self.run.stop.no_later_than(engine.now());
+    }
+
+    /// Its connection has ended, or its rule is gone.
+    pub(super) fn detach(&mut self, engine: &mut Engine) {
+        if let Role::PerConnection(process) = &mut self.role {
+            process.detach(&self.run, engine);
+        }
+        engine.children().close_stdin(self.run.id);
+        self.run.discard_output(engine);
+        let end = engine.now().after(self.run.timeout());
+        self.run.stop.no_later_than(end);
+    }
+
+    /// When it is to be told to end, or an answer begins to flow.
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        let flows = match &self.role {
+            Role::Answer(answer) => answer.flows_at(),
+            _ => None,
+        };
+        let stop = self.run.stop.deadline();
+        stop.into_iter().chain(flows).reduce(Tick::earlier)
+    }
+
+    /// Acts on its deadlines. `is_wanted`: others wait for its place. `stopping`: the daemon does.
+    pub(super) fn on_due(&mut self, engine: &mut Engine, is_wanted: bool, stopping: bool) {
+        if let Role::Answer(answer) = &mut self.role {
+            answer.flow_if_due(&mut self.run, engine);
+            self.recount();
+        }
+        let due = self.run.stop.deadline();
+        if due.is_some_and(|due| due.is_due(engine.now())) {
+            self.stop_step(engine, is_wanted, stopping);
+        }
+    }
+
+    fn stop_step(&mut self, engine: &mut Engine, is_wanted: bool, stopping: bool) {
+        let now = engine.now();
+        let id = self.run.id;
+        // What it left running may hold its pipes for a while, but that is no fault of its own.
+        let has_exited = engine.children().has_exited(id);
+        // A slow peer may take its time as long as no other event waits for the place.
+        let may_wait = !is_wanted && self.run.waits_for_peer(engine);
+        if (has_exited || may_wait) && !stopping {
+            self.run.stop = Stop::after(Millis::seconds(1), now);
+            return;
+        }
+        match self.run.stop.poll(now) {
+            Some(Step::Terminate) => {
+                engine.children().close_stdin(id);
+                engine.children().terminate(id);
+                self.run.discard_output(engine);
+                self.run.timed_out = true;
+                match &mut self.role {
+                    Role::Answer(answer) => answer.time_out(self.run.name(), engine),
+                    Role::Once(_) if !stopping => {
+                        log::warn!("trigger {}: timeout, it is ended", self.run.name());
+                    }
+                    _ => {}
+                }
+            }
+            Some(Step::Kill) => engine.children().kill(id),
+            None => {}
+        }
+    }
+
+    /// Writes to the log how it has ended.
+    pub(super) fn log_end(&self, exit: Exit) {
+        let name = self.run.name();
+        match exit {
+            Exit::Code(0) => log::debug!("trigger {name}: done"),
+            _ if self.run.timed_out => log::debug!("trigger {name}: it has ended"),
+            Exit::Code(code) => log::warn!("trigger {name}: it failed with status {code}"),
+            Exit::Signal(signal) => log::warn!("trigger {name}: ended by signal {signal}"),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Messages from processes to peers, no faster than those read.
+
+use crate::engine::Engine;
+use crate::proto::lines::{Lines, TooLong};
+use crate::proto::ws::frame::Kind;
+
+use super::run::Run;
+
+/// A process waits while so many bytes of its output wait for the peer.
+pub(super) const HIGH: usize = 256 * 1024;
+
+/// Sends a message to the peer: text when it is UTF-8, else binary.
+pub(super) fn send(run: &mut Run, engine: &mut Engine, message: &[u8]) {
+    if let Some(origin) = &run.origin {
+        engine.queue(origin.conn, kind_of(message), message);
+        pause_if_slow(run, engine);
+    }
+}
+
+/// Sends each line that output has completed.
+///
+/// # Errors
+/// A line is too long for a message.
+pub(super) fn send_lines(
+    run: &mut Run,
+    engine: &mut Engine,
+    lines: &mut Lines,
+    output: &[u8],
+) -> Result<(), TooLong> {
+    let Some(conn) = run.origin.as_ref().map(|origin| origin.conn) else {
+        return Ok(());
+    };
+    let taken = lines.take(output, |line| {
+        engine.queue(conn, kind_of(line), line);
+    });
+    pause_if_slow(run, engine);
+    taken
+}
+
+fn kind_of(message: &[u8]) -> Kind {
+    if str::from_utf8(message).is_ok() {
+        Kind::Text
+    } else {
+        Kind::Binary
+    }
+}
+
+/// A peer that does not read makes the process wait.
+fn pause_if_slow(run: &mut Run, engine: &mut Engine) {
+    let Some(conn) = run.origin.as_ref().map(|origin| origin.conn) else {
+        return;
+    };
+    if run.paused || engine.backlog(conn) <= HIGH {
+        return;
+    }
+    let told = engine.with(conn, |ops| {
+        ops.tell_drained();
+    });
+    if told.is_some() {
+        run.pause(engine);
+    }
+}

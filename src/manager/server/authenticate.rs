@@ -1,0 +1,349 @@
+//! Authentication: the credentials of a request are checked against the users of a server.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+use crate::auth::{Check, Login, Secret, Source as ClientAddress, Throttle, UserList};
+use crate::config::{self, Auth, Network, Users, Ways};
+use crate::engine::{Ops, OwnerId};
+use crate::manager::content::{path_of, respond_error};
+use crate::proto::helper::{Answer, Ask};
+use crate::proto::http::credentials::{self, Credentials};
+use crate::proto::http::head::RequestHead;
+
+use super::pending_logins::{Entry, Logins, PendingLogin, seed};
+
+/// What is decided about a request.
+pub(super) enum Decision {
+    /// It is let in.
+    Enter(Entry),
+    /// It was answered.
+    Refused,
+    /// It waits until the helper has checked its login.
+    Pending,
+}
+
+enum UserSource {
+    List(Box<UserList>),
+    System {
+        service: String,
+        groups: Vec<String>,
+    },
+}
+
+/// Lets in the users of one server.
+pub(super) struct Authenticator {
+    ways: Ways,
+    challenge: String,
+    users: UserSource,
+    exempt: Vec<Network>,
+    throttle: Throttle,
+}
+
+impl Authenticator {
+    /// Of a server; none where nothing is asked.
+    pub(super) fn of(server: &config::Server) -> Option<Authenticator> {
+        let Auth::Required { ways, realm } = &server.auth else {
+            return None;
+        };
+        let users = match server.users.as_ref()? {
+            Users::List(entries) => {
+                let entries = entries.iter().filter_map(|entry| {
+                    let secret = Secret::parse(entry.secret.reveal()).ok()?;
+                    Some((entry.name.as_str(), secret))
+                });
+                UserSource::List(Box::new(UserList::new(&seed(), entries)))
+            }
+            Users::System { groups, service } => UserSource::System {
+                service: service.value.clone(),
+                groups: groups.iter().map(|group| group.value.clone()).collect(),
+            },
+        };
+        Some(Authenticator {
+            ways: *ways,
+            challenge: credentials::challenge(realm),
+            users,
+            exempt: server.limits.throttle_exempt.clone(),
+            throttle: Throttle::new(&seed()),
+        })
+    }
+
+    /// How users of a server prove who they are, when there is one way only.
+    pub(super) fn only_scheme(server: &config::Server) -> Option<&'static str> {
+        let Auth::Required { ways, .. } = &server.auth else {
+            return None;
+        };
+        match (ways.basic(), ways.url()) {
+            (true, false) => Some("Basic"),
+            (false, true) => Some("URL"),
+            _ => None,
+        }
+    }
+
+    /// Whether a user may still enter, as far as can be told without a password.
+    pub(super) fn knows(&self, user: &str) -> bool {
+        match &self.users {
+            UserSource::List(list) => list.contains(user),
+            // The next login shows whether the system still knows the user.
+            UserSource::System { .. } => true,
+        }
+    }
+
+    /// Decides about a request. One that is refused has been answered, one that is pending is deferred.
+    pub(super) fn authenticate(
+        &mut self,
+        ops: &mut Ops<'_>,
+        head: &RequestHead<'_>,
+        logins: &mut Logins,
+    ) -> Decision {
+        let (credentials, entry) = match self.credentials(ops, head) {
+            Ok(Some(found)) => found,
+            Ok(None) => return self.refuse(ops),
+            Err(error) => {
+                log::debug!("{}: credentials: {error}", ops.peer());
+                respond_error(ops, 400, &[]);
+                return Decision::Refused;
+            }
+        };
+        let now = Instant::now();
+        let client = ops.peer().address().map(|address| address.ip());
+        let client = client
+            .filter(|ip| !self.is_exempt(*ip))
+            .map(ClientAddress::of);
+        if let Some(client) = client
+            && let Some(refused) = self.throttled(ops, client, &credentials, now)
+        {
+            return refused;
+        }
+        let login = login(ops.owner(), logins, &credentials);
+        if logins.remembered.holds(&login, now) {
+            self.succeeded(client, &credentials, now);
+            return Decision::Enter(entry);
+        }
+        let (ask, check) = match &self.users {
+            UserSource::List(list) => {
+                match list.check(&credentials.username, credentials.password.as_bytes()) {
+                    Check::Done(true) => {
+                        self.succeeded(client, &credentials, now);
+                        return Decision::Enter(entry);
+                    }
+                    Check::Done(false) => {
+                        self.failed(ops, client, &credentials, now);
+                        return self.refuse(ops);
+                    }
+                    Check::Hash {
+                        hash,
+                        outcome: check,
+                    } => {
+                        let ask = Ask::Hash {
+                            secret: Zeroizing::new(hash.as_bytes().to_vec()),
+                            password: secret(&credentials),
+                        };
+                        (ask, Some(check))
+                    }
+                }
+            }
+            UserSource::System { service, groups } => {
+                let remote_host = ops.peer().address().map(|address| address.ip().to_string());
+                let ask = Ask::Auth {
+                    service: service.clone(),
+                    user: credentials.username.clone(),
+                    password: secret(&credentials),
+                    remote_host: remote_host.unwrap_or_default(),
+                    groups: groups.clone(),
+                };
+                (ask, None)
+            }
+        };
+        // Only now: a login that needs no helper is not kept out by those that wait for it.
+        if let Some(client) = client
+            && logins.is_busy(ops.owner(), client, &credentials.username)
+        {
+            return too_many(ops, 1);
+        }
+        let pending = PendingLogin {
+            exchange: ops.defer(true),
+            owner: ops.owner(),
+            head: Zeroizing::new(head.bytes().to_vec()),
+            client,
+            credentials,
+            entry,
+            check,
+            generation: logins.generation,
+        };
+        logins.queue(Box::new(pending), ask);
+        Decision::Pending
+    }
+
+    /// The helper's answer to a request; one that is refused has been answered.
+    pub(super) fn settle(
+        &mut self,
+        ops: &mut Ops<'_>,
+        pending: PendingLogin,
+        answer: &Answer,
+        logins: &mut Logins,
+    ) -> Option<Entry> {
+        let PendingLogin {
+            client,
+            credentials,
+            mut entry,
+            check,
+            ..
+        } = pending;
+        let now = Instant::now();
+        let right = match (answer, check) {
+            (Answer::Granted { user }, None) => {
+                entry.user = Some(Rc::new(user.clone()));
+                true
+            }
+            (Answer::Hash(verified), Some(check)) => check.settle(*verified),
+            (Answer::Refused, None) => false,
+            (answer, _) => {
+                if let Answer::Failed(why) = answer {
+                    log::error!("{}: a login cannot be checked: {why}", ops.peer());
+                }
+                respond_error(ops, 503, &[("Retry-After", b"10")]);
+                return None;
+            }
+        };
+        if !right {
+            self.failed(ops, client, &credentials, now);
+            self.refuse(ops);
+            return None;
+        }
+        // Only a name that was typed as the system spells it is remembered.
+        if entry.user.as_deref() == Some(&credentials.username) {
+            let login = login(ops.owner(), logins, &credentials);
+            logins.remembered.add(&login, now);
+        }
+        self.succeeded(client, &credentials, now);
+        Some(entry)
+    }
+
+    /// The credentials of a request, and how they came.
+    fn credentials(
+        &self,
+        ops: &mut Ops<'_>,
+        head: &RequestHead<'_>,
+    ) -> Result<Option<(Credentials, Entry)>, credentials::Error> {
+        if self.ways.url()
+            && let Some(path) = path_of(head)
+        {
+            let found = credentials::url(path);
+            if !matches!(found, Ok(None)) {
+                ops.set_private();
+            }
+            if let Some(found) = found? {
+                let entry = Entry {
+                    user: Some(Rc::new(found.credentials.username.clone())),
+                    auth_scheme: Some("URL"),
+                    prefix: found.prefix.len(),
+                };
+                return Ok(Some((found.credentials, entry)));
+            }
+        }
+        if !self.ways.basic() {
+            return Ok(None);
+        }
+        Ok(credentials::basic(head)?.map(|credentials| {
+            let entry = Entry {
+                user: Some(Rc::new(credentials.username.clone())),
+                auth_scheme: Some("Basic"),
+                prefix: 0,
+            };
+            (credentials, entry)
+        }))
+    }
+
+    fn throttled(
+        &mut self,
+        ops: &mut Ops<'_>,
+        client: ClientAddress,
+        credentials: &Credentials,
+        now: Instant,
+    ) -> Option<Decision> {
+        let (user, password) = (&credentials.username, credentials.password.as_bytes());
+        let refused = self.throttle.check(client, user, password, now).err()?;
+        if refused.first {
+            log::warn!(
+                "{}: too many failed logins, the last as {:?}: refused for a minute",
+                ops.peer(),
+                user
+            );
+        }
+        Some(too_many(ops, refused.retry_after))
+    }
+
+    fn is_exempt(&self, ip: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(ip))
+    }
+
+    fn succeeded(
+        &mut self,
+        client: Option<ClientAddress>,
+        credentials: &Credentials,
+        now: Instant,
+    ) {
+        if let Some(client) = client {
+            let (user, password) = (&credentials.username, credentials.password.as_bytes());
+            self.throttle.succeeded(client, user, password, now);
+        }
+    }
+
+    fn failed(
+        &mut self,
+        ops: &Ops<'_>,
+        client: Option<ClientAddress>,
+        credentials: &Credentials,
+        now: Instant,
+    ) {
+        let user = &credentials.username;
+        log::info!("{}: login as {user:?} failed", ops.peer());
+        if let Some(client) = client {
+            self.throttle.failed(client, user, now);
+        }
+    }
+
+    /// 401 with the challenge where Basic could bring what is missing, else 403 (RFC 9110 §11.6.1).
+    fn refuse(&self, ops: &mut Ops<'_>) -> Decision {
+        if self.ways.basic() {
+            let challenge = ("WWW-Authenticate", self.challenge.as_bytes());
+            respond_error(ops, 401, &[challenge]);
+        } else {
+            respond_error(ops, 403, &[]);
+        }
+        Decision::Refused
+    }
+}
+
+/// Too many attempts (RFC 6585 §4); the next makes sense after so many seconds.
+fn too_many(ops: &mut Ops<'_>, retry_after: u32) -> Decision {
+    let retry_after = retry_after.to_string();
+    respond_error(ops, 429, &[("Retry-After", retry_after.as_bytes())]);
+    Decision::Refused
+}
+
+/// A login as it is remembered.
+fn login<'c>(owner: OwnerId, logins: &Logins, credentials: &'c Credentials) -> Login<'c> {
+    Login {
+        owner: u64::from(owner),
+        generation: logins.generation,
+        user: &credentials.username,
+        password: credentials.password.as_bytes(),
+    }
+}
+
+fn secret(credentials: &Credentials) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(credentials.password.as_bytes().to_vec())
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("ways", &self.ways)
+            .finish_non_exhaustive()
+    }
+}

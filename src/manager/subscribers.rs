@@ -1,0 +1,275 @@
+//! Events for subscribers: encoded once, queued for each subscriber that wants them, and counted where they are lost.
+//!
+//! An event gets its number when a subscriber wants it. So a subscriber to all events sees no gap but those that a `lost`
+//! event reports, which has the number of the last event that it stands for.
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use crate::conn::event::ConnId;
+use crate::engine::{Engine, Ops, Peer};
+use crate::proto::ws::frame;
+use crate::rpc::event::{Event, Filter, Kind};
+use crate::rpc::{ConnectionName, Payload, Time};
+
+/// Bytes that may wait for one subscriber; it loses events beyond that, and they are counted.
+const BACKLOG: usize = 1024 * 1024;
+
+/// Bytes of events of one turn; every subscriber loses those beyond.
+const TURN: usize = 1024 * 1024;
+
+/// What an event says of its connection.
+#[derive(Debug)]
+pub(super) struct ConnectionFacts {
+    connection: ConnectionName,
+    peer: String,
+    user: Option<Rc<String>>,
+}
+
+impl ConnectionFacts {
+    pub(super) fn new(id: ConnId, peer: Peer, user: Option<&Rc<String>>) -> ConnectionFacts {
+        ConnectionFacts {
+            connection: ConnectionName(id.serial()),
+            peer: peer.to_string(),
+            user: user.cloned(),
+        }
+    }
+
+    /// Of the connection that an event is handled on.
+    pub(super) fn of(ops: &Ops<'_>, id: ConnId) -> ConnectionFacts {
+        ConnectionFacts::new(id, ops.peer(), ops.user())
+    }
+
+    pub(super) fn fill<'e>(&'e self, event: &mut Event<'e>) {
+        event.connection = Some(self.connection);
+        event.peer = Some(&self.peer);
+        event.user = self.user.as_ref().map(|user| user.as_str());
+    }
+}
+
+/// A message as an event has it: text when it is text, else base64.
+pub(super) fn payload(kind: frame::Kind, data: &[u8]) -> Payload<'_> {
+    match (kind, str::from_utf8(data)) {
+        (frame::Kind::Text, Ok(text)) => Payload::Text(text),
+        _ => Payload::Binary(data),
+    }
+}
+
+struct Subscriber {
+    conn: ConnId,
+    filter: Filter,
+    /// Events that were not sent, and were not reported yet.
+    lost: Lost,
+    /// Events of this turn that come after all that is queued.
+    beyond: Lost,
+}
+
+/// Events that a subscriber was not sent.
+#[derive(Clone, Copy, Default)]
+struct Lost {
+    count: u64,
+    /// The number of the last of them.
+    last: u64,
+}
+
+impl Lost {
+    fn add(&mut self, more: Lost) {
+        if more.count > 0 {
+            self.count += more.count;
+            self.last = more.last;
+        }
+    }
+
+    fn one(seq: u64) -> Lost {
+        Lost {
+            count: 1,
+            last: seq,
+        }
+    }
+}
+
+struct Queued {
+    seq: u64,
+    kind: Kind,
+    source: Option<Rc<str>>,
+    line: Rc<[u8]>,
+}
+
+/// The subscribers, and the events that were not sent to them yet.
+#[derive(Default)]
+pub(super) struct Subscribers {
+    seq: u64,
+    subscribers: Vec<Subscriber>,
+    queue: Vec<Queued>,
+    bytes: usize,
+}
+
+impl Subscribers {
+    /// The number of the last event.
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Sends events to this connection of the control socket from now on. A second subscription replaces the first.
+    pub(super) fn subscribe(&mut self, conn: ConnId, filter: Filter) {
+        self.unsubscribe(conn);
+        self.subscribers.push(Subscriber {
+            conn,
+            filter,
+            lost: Lost::default(),
+            beyond: Lost::default(),
+        });
+    }
+
+    /// It gets no more events.
+    pub(super) fn unsubscribe(&mut self, conn: ConnId) {
+        self.subscribers.retain(|it| it.conn != conn);
+    }
+
+    /// Whether there is a subscriber.
+    #[inline]
+    pub(super) fn has_subscribers(&self) -> bool {
+        !self.subscribers.is_empty()
+    }
+
+    /// Whether anybody wants an event.
+    #[inline]
+    pub(super) fn wants(&self, kind: Kind, source: Option<&str>) -> bool {
+        !self.subscribers.is_empty()
+            && self
+                .subscribers
+                .iter()
+                .any(|it| it.filter.wants(kind, source))
+    }
+
+    /// Publishes a message that has come.
+    pub(super) fn publish_message(
+        &mut self,
+        source: &Rc<str>,
+        ops: &Ops<'_>,
+        id: ConnId,
+        kind: frame::Kind,
+        data: &[u8],
+    ) {
+        let facts = ConnectionFacts::of(ops, id);
+        self.publish(Kind::Message, Some(source), |event| {
+            facts.fill(event);
+            event.message = Some(payload(kind, data));
+        });
+    }
+
+    /// Publishes that events or messages were dropped; `trigger` names the trigger that dropped them.
+    pub(super) fn publish_dropped(
+        &mut self,
+        source: Option<&Rc<str>>,
+        count: u64,
+        trigger: Option<&str>,
+    ) {
+        self.publish(Kind::Dropped, source, |event| {
+            event.count = Some(count);
+            event.reason = trigger;
+        });
+    }
+
+    /// Publishes an event, if anybody wants it; `fill` adds what is known of it.
+    pub(super) fn publish<'e>(
+        &mut self,
+        kind: Kind,
+        source: Option<&'e Rc<str>>,
+        fill: impl FnOnce(&mut Event<'e>),
+    ) {
+        if !self.wants(kind, source.map(|it| &**it)) {
+            return;
+        }
+        self.seq += 1;
+        let mut event = Event::new(self.seq, Time::of(SystemTime::now()), kind);
+        event.source = source.map(|it| &**it);
+        fill(&mut event);
+        if self.bytes >= TURN {
+            for subscriber in &mut self.subscribers {
+                if subscriber.filter.wants(kind, source.map(|it| &**it)) {
+                    subscriber.beyond.add(Lost::one(self.seq));
+                }
+            }
+            return;
+        }
+        let mut line = Vec::new();
+        event.encode(&mut line);
+        self.bytes += line.len();
+        self.queue.push(Queued {
+            seq: self.seq,
+            kind,
+            source: source.cloned(),
+            line: line.into(),
+        });
+    }
+
+    /// Whether [`Subscribers::send_queued`] has something to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Sends what was published.
+    pub(super) fn send_queued(&mut self, engine: &mut Engine) {
+        self.bytes = 0;
+        self.subscribers.retain(|it| engine.is_live(it.conn));
+        for queued in std::mem::take(&mut self.queue) {
+            for at in 0..self.subscribers.len() {
+                let subscriber = &self.subscribers[at];
+                if !subscriber
+                    .filter
+                    .wants(queued.kind, queued.source.as_deref())
+                {
+                    continue;
+                }
+                let room = engine.backlog(subscriber.conn) + queued.line.len() <= BACKLOG;
+                if subscriber.lost.count > 0 && room {
+                    self.tell_lost(at, engine);
+                }
+                let subscriber = &mut self.subscribers[at];
+                if !room || !engine.queue_line(subscriber.conn, &queued.line) {
+                    subscriber.lost.add(Lost::one(queued.seq));
+                }
+            }
+        }
+        for subscriber in &mut self.subscribers {
+            subscriber.lost.add(std::mem::take(&mut subscriber.beyond));
+        }
+    }
+
+    /// A subscriber has read all that it was sent, and is told of what it lost.
+    pub(super) fn on_drained(&mut self, conn: ConnId, engine: &mut Engine) {
+        let at = self.subscribers.iter().position(|it| it.conn == conn);
+        if let Some(at) = at.filter(|at| self.subscribers[*at].lost.count > 0) {
+            self.tell_lost(at, engine);
+        }
+    }
+
+    /// Asks the engine to say when subscribers that have lost events have read what they were sent.
+    pub(super) fn watch_slow(&self, engine: &mut Engine) {
+        for slow in self.subscribers.iter().filter(|it| it.lost.count > 0) {
+            engine.with(slow.conn, |ops| {
+                ops.tell_drained();
+            });
+        }
+    }
+
+    fn tell_lost(&mut self, at: usize, engine: &mut Engine) {
+        let subscriber = &mut self.subscribers[at];
+        let lost = std::mem::take(&mut subscriber.lost);
+        let mut event = Event::new(lost.last, Time::of(SystemTime::now()), Kind::Lost);
+        event.count = Some(lost.count);
+        let mut line = Vec::new();
+        event.encode(&mut line);
+        engine.queue_line(subscriber.conn, &Rc::from(line));
+    }
+}
+
+impl std::fmt::Debug for Subscribers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscribers")
+            .field("seq", &self.seq)
+            .field("subscribers", &self.subscribers.len())
+            .finish_non_exhaustive()
+    }
+}

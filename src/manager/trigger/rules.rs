@@ -1,0 +1,225 @@
+//! Which triggers an event fires.
+//!
+//! A source keeps the [`Rules`] that its own events may fire, by the kind of event, so that one without triggers pays
+//! nothing. Rules are asked in the order of the file; the first that matches ends it, unless it says `continue`.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+
+use crate::config::{Action, Id, Mode, On, Run, Trigger};
+use crate::engine::Account;
+use crate::manager::content::SendRoot;
+
+use super::matching::Matcher;
+
+/// A trigger of the configuration, prepared. It is the same as long as its definition is, over any number of reloads.
+#[derive(Debug)]
+pub(in crate::manager) struct Rule {
+    /// No other rule has this number while the daemon runs.
+    pub number: u32,
+    /// What its events and processes take.
+    pub memory: Account,
+    /// What the configuration says.
+    pub conf: Trigger,
+    /// What X-Sendfile is confined to; the server's folder when absent.
+    pub files: Option<SendRoot>,
+    /// Events that were dropped where they happened, not yet reported.
+    pub dropped: Cell<u64>,
+    matcher: Matcher,
+}
+
+impl Rule {
+    fn open(number: u32, conf: &Trigger, memory: &Account) -> io::Result<Rule> {
+        let root = run_of(conf).and_then(|run| run.send_file_root.as_deref());
+        Ok(Rule {
+            number,
+            memory: memory.part(usize::MAX),
+            files: root.map(SendRoot::open).transpose()?,
+            dropped: Cell::new(0),
+            matcher: Matcher::new(&conf.match_),
+            conf: conf.clone(),
+        })
+    }
+
+    /// The program that it runs, if it does.
+    pub(in crate::manager) fn run(&self) -> Option<&Run> {
+        run_of(&self.conf)
+    }
+
+    /// How it runs a program, if it does.
+    pub(in crate::manager) fn mode(&self) -> Option<Mode> {
+        self.run().map(|run| run.mode)
+    }
+
+    fn matches_message(&self, data: &[u8]) -> bool {
+        // Text was found to be UTF-8 when it came; binary may be.
+        self.matcher.is_any()
+            || std::str::from_utf8(data).is_ok_and(|text| self.matcher.matches(text))
+    }
+
+    fn matches_request(&self, method: &str, path: &[u8]) -> bool {
+        let methods = &self.conf.methods;
+        (methods.is_empty() || methods.iter().any(|it| it == method))
+            && self.conf.path.matches(path)
+    }
+}
+
+fn run_of(conf: &Trigger) -> Option<&Run> {
+    match &conf.action {
+        Action::Run(run) => Some(run),
+        _ => None,
+    }
+}
+
+/// All rules, in the order of the file.
+#[derive(Debug)]
+pub(in crate::manager) struct AllRules {
+    rules: Vec<Rc<Rule>>,
+    /// The number of the rule that was made last.
+    last: u32,
+    memory: Account,
+}
+
+impl AllRules {
+    /// None yet. `memory` is the account of all that waits for scripts.
+    pub(in crate::manager) fn new(memory: &Account) -> AllRules {
+        AllRules {
+            rules: Vec::new(),
+            last: 0,
+            memory: memory.clone(),
+        }
+    }
+
+    /// Those of another configuration; rules that are there already and have not changed are the same.
+    ///
+    /// # Errors
+    /// Of the folder of X-Sendfile.
+    pub(in crate::manager) fn renewed(&self, triggers: &[Trigger]) -> io::Result<AllRules> {
+        let mut old: Vec<Option<Rc<Rule>>> = self.rules.iter().cloned().map(Some).collect();
+        let mut last = self.last;
+        let mut rules = Vec::with_capacity(triggers.len());
+        for conf in triggers {
+            let same = |it: &&mut Option<Rc<Rule>>| it.as_ref().is_some_and(|it| it.conf == *conf);
+            let kept = old.iter_mut().find(same).and_then(Option::take);
+            rules.push(match kept {
+                Some(rule) => rule,
+                None => {
+                    last += 1;
+                    Rc::new(Rule::open(last, conf, &self.memory)?)
+                }
+            });
+        }
+        Ok(AllRules {
+            rules,
+            last,
+            memory: self.memory.clone(),
+        })
+    }
+
+    pub(in crate::manager) fn iter(&self) -> impl Iterator<Item = &Rc<Rule>> {
+        self.rules.iter()
+    }
+
+    /// Those that events of one source may fire.
+    pub(in crate::manager) fn of(&self, source: &Id) -> Rules {
+        let of = |on: On| {
+            let mine = self.rules.iter().filter(|rule| {
+                let Trigger {
+                    on: event, from, ..
+                } = &rule.conf;
+                *event == on && (from.is_empty() || from.contains(source))
+            });
+            mine.cloned().collect::<Rc<[_]>>()
+        };
+        let rules = Rules {
+            message: of(On::Message),
+            request: of(On::HttpRequest),
+            connect: of(On::Connect),
+            disconnect: of(On::Disconnect),
+            per_connection: false,
+        };
+        let mut per_message = rules.message.iter().chain(&*rules.connect);
+        let per_connection = per_message.any(|rule| rule.mode() == Some(Mode::Connection));
+        Rules {
+            per_connection,
+            ..rules
+        }
+    }
+}
+
+/// What the events of one source may fire.
+#[derive(Clone, Debug, Default)]
+pub(in crate::manager) struct Rules {
+    message: Rc<[Rc<Rule>]>,
+    request: Rc<[Rc<Rule>]>,
+    connect: Rc<[Rc<Rule>]>,
+    disconnect: Rc<[Rc<Rule>]>,
+    /// Some process lives as long as a connection.
+    per_connection: bool,
+}
+
+impl Rules {
+    /// Whether any message may fire something.
+    #[inline]
+    pub(in crate::manager) fn on_messages(&self) -> bool {
+        !self.message.is_empty()
+    }
+
+    /// Whether any request may.
+    pub(in crate::manager) fn on_requests(&self) -> bool {
+        !self.request.is_empty()
+    }
+
+    /// Whether the end of a connection ends a process.
+    pub(in crate::manager) fn run_per_connection(&self) -> bool {
+        self.per_connection
+    }
+
+    /// What a message fires, and whether it is thereby done with.
+    pub(in crate::manager) fn message(&self, data: &[u8]) -> Fires<'_> {
+        Fires::new(&self.message, |rule| rule.matches_message(data))
+    }
+
+    /// What a request fires: one at most, for it has one answer.
+    pub(in crate::manager) fn request(&self, method: &str, path: &[u8]) -> Option<&Rc<Rule>> {
+        let mut rules = self.request.iter();
+        rules.find(|rule| rule.matches_request(method, path))
+    }
+
+    pub(in crate::manager) fn connect(&self) -> Fires<'_> {
+        Fires::new(&self.connect, |_| true)
+    }
+
+    pub(in crate::manager) fn disconnect(&self) -> Fires<'_> {
+        Fires::new(&self.disconnect, |_| true)
+    }
+}
+
+/// The rules that one event fires, in their order.
+#[derive(Debug)]
+pub(in crate::manager) struct Fires<'r> {
+    pub rules: Vec<&'r Rc<Rule>>,
+    /// The source's own behaviour is skipped.
+    pub done: bool,
+}
+
+impl<'r> Fires<'r> {
+    fn new(rules: &'r [Rc<Rule>], matches: impl Fn(&Rule) -> bool) -> Fires<'r> {
+        let mut fires = Fires {
+            rules: Vec::new(),
+            done: false,
+        };
+        for rule in rules.iter().filter(|rule| matches(rule)) {
+            fires.rules.push(rule);
+            if !rule.conf.continue_ {
+                fires.done = true;
+                break;
+            }
+        }
+        fires
+    }
+}
+
+#[cfg(test)]
+mod tests;
