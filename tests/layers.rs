@@ -47,7 +47,7 @@ const ORDER: &[(&str, &str)] = &[
     ("config/trigger", "event < run < mod"),
     (
         "conn",
-        "buffer < deadline < tls < event < conf < phase < answer < connection < lines respond opening websocket ending < http < mod",
+        "buffer shared_message < deadline < tls < event < conf < phase < answer < connection < lines respond opening websocket ending < http < mod",
     ),
     ("conn/tls", "error cipher < machine < mod"),
     (

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
-use crate::conn::Counters;
-use crate::conn::buffer::{Sent, SharedFrame};
+use crate::conn::buffer::Sent;
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, ExchangeId};
+use crate::conn::{Counters, SharedMessages};
 use crate::files::Visit;
 use crate::proto::helper::Ask;
 use crate::proto::ws::close::CloseCode;
@@ -23,7 +23,7 @@ use super::connections::{Speaks, Totals};
 use super::dial::DialId;
 use super::helper::{HelperReply, NotAsked};
 use super::memory::Account;
-use super::ops::{Frames, Handler, Ops};
+use super::ops::{Handler, Ops};
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
 use super::slot::Pending;
@@ -105,7 +105,7 @@ impl Engine {
     /// Queues a message for an open WebSocket, behind what waits for it already; it leaves at the end of the turn. False:
     /// it has ended, or is too slow.
     pub fn queue(&mut self, id: ConnId, kind: Kind, data: &[u8]) -> bool {
-        self.core.queue_to(id, &Frames::new(kind, data).share())
+        self.core.queue_to(id, &SharedMessages::new(kind, data))
     }
 
     /// Counters over all connections.
@@ -200,18 +200,14 @@ impl Engine {
         kind: Kind,
         data: &[u8],
     ) -> usize {
-        self.core.broadcast(owner, except, Frames::new(kind, data))
+        let messages = SharedMessages::new(kind, data);
+        self.core.broadcast(owner, except, &messages)
     }
 
     /// Queues a line, its newline included, for a connection of lines behind what waits for it already. False: it has
     /// ended, or has too much to read.
     pub fn queue_line(&mut self, id: ConnId, line: &Rc<[u8]>) -> bool {
-        let frame = SharedFrame {
-            kind: Kind::Text,
-            messages: 1,
-            bytes: Rc::clone(line),
-        };
-        self.core.queue_to(id, &frame)
+        self.core.queue_line(id, line)
     }
 
     /// Bytes that wait for the peer of a connection.
@@ -341,8 +337,8 @@ impl Engine {
 
     /// Sends a message to some open WebSockets: encoded once. How many got it.
     pub fn send_each(&mut self, to: &[ConnId], kind: Kind, data: &[u8]) -> usize {
-        let frame = Frames::new(kind, data).share();
-        let got = |id: &&ConnId| self.core.queue_to(**id, &frame);
+        let message = SharedMessages::new(kind, data);
+        let got = |id: &&ConnId| self.core.queue_to(**id, &message);
         to.iter().filter(got).count()
     }
 

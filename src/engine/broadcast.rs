@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use crate::conn::buffer::{Sent, SharedFrame};
+use crate::conn::SharedMessages;
+use crate::conn::buffer::Sent;
 use crate::conn::event::ConnId;
 
 use super::connections::Core;
 use super::flush::flush;
-use super::ops::{Frames, Later, Ops};
+use super::ops::{Later, Ops};
 use super::outbox::Wrote;
 use super::receive::HIGH;
 use super::shared::with_ops;
@@ -19,15 +20,15 @@ impl Core {
         let mut later = std::mem::take(&mut self.shared.aside.later);
         for op in later.drain(..) {
             match op {
-                Later::Send { to, frame } => {
-                    self.queue_to(to, &frame);
+                Later::Send { to, message } => {
+                    self.queue_to(to, &message);
                 }
                 Later::Broadcast {
                     owner,
                     except,
-                    frames,
+                    messages,
                 } => {
-                    self.broadcast(owner, except, frames);
+                    self.broadcast(owner, except, &messages.share());
                 }
                 Later::Close { to, code, reason } => {
                     if let Some(index) = self.find(to) {
@@ -47,9 +48,8 @@ impl Core {
         &mut self,
         owner: u32,
         except: Option<ConnId>,
-        frames: Frames,
+        messages: &SharedMessages,
     ) -> usize {
-        let frame = frames.share();
         let except = except.and_then(|id| self.find(id));
         let owners = self.owners.get(owner as usize);
         let count = owners.map_or(0, |owner| owner.members.len());
@@ -57,48 +57,44 @@ impl Core {
         for at in 0..count {
             let index = self.owners[owner as usize].members[at] as usize;
             if Some(index) != except {
-                reached += usize::from(self.queue(index, &frame));
+                reached += usize::from(self.queue(index, messages));
             }
         }
         reached
     }
 
-    /// Queues a frame for one connection. False: it will not get it.
-    pub(super) fn queue_to(&mut self, id: ConnId, frame: &SharedFrame) -> bool {
-        self.find(id).is_some_and(|index| self.queue(index, frame))
+    /// Queues messages for one connection. False: it will not get them.
+    pub(super) fn queue_to(&mut self, id: ConnId, messages: &SharedMessages) -> bool {
+        self.find(id)
+            .is_some_and(|index| self.queue(index, messages))
     }
 
-    fn queue(&mut self, index: usize, frame: &SharedFrame) -> bool {
-        let slot = &mut self.slots[index];
-        let most = slot.conn.conf().max_backlog.min(HIGH);
-        if slot.backlog() + frame.bytes.len() > most {
-            // What waits only for the end of the batch is not the peer's fault. One that is gone shows by reading.
-            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
-        }
-        let backlog = slot.backlog();
-        let sent = self.write_to(index, |ops| {
-            ops.conn
-                .admit(frame, backlog, ops.tools, &mut ops.out, ops.now)
-        });
-        match sent {
-            Sent::Queued => {
-                let shared = &mut self.shared;
-                let slot = &mut self.slots[index];
-                let outbox = slot.outbox.get_or_insert_with(|| shared.outboxes.take());
-                match &mut slot.tls {
-                    None => outbox.push_frame(Rc::clone(&frame.bytes)),
-                    // It was open a moment ago; should its keys be used up, its reading shows that.
-                    Some(tls) => {
-                        let _ = tls.write(&[&frame.bytes], &mut shared.cipher, |bytes| {
-                            outbox.push(bytes);
-                        });
-                    }
-                }
-            }
-            Sent::Dropped => self.totals.dropped += u64::from(frame.messages),
-            Sent::Closed => {}
+    fn queue(&mut self, index: usize, messages: &SharedMessages) -> bool {
+        self.make_room(index, messages.encoded_len());
+        let sent = self.write_to(index, |ops| ops.send_shared(messages));
+        if sent == Sent::Dropped {
+            self.totals.dropped += u64::from(messages.count());
         }
         sent == Sent::Queued
+    }
+
+    /// Queues a line for a connection of lines. False: it will not get it.
+    pub(super) fn queue_line(&mut self, id: ConnId, line: &Rc<[u8]>) -> bool {
+        let Some(index) = self.find(id) else {
+            return false;
+        };
+        self.make_room(index, line.len());
+        self.write_to(index, |ops| ops.conn.queue_line(line, &mut ops.out))
+    }
+
+    /// Sends what waits for a peer, if it is much: what waits only for the end of the batch is not the peer's fault. One
+    /// that is gone shows by reading.
+    fn make_room(&mut self, index: usize, bytes: usize) {
+        let slot = &mut self.slots[index];
+        let most = slot.conn.conf().max_backlog.min(HIGH);
+        if slot.backlog() + bytes > most {
+            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
+        }
     }
 
     /// Lets `write` write to another connection, which is settled at the end of the batch.

@@ -205,6 +205,15 @@ impl Wire<'_> {
         }
     }
 
+    /// The outbox, made when there was none; `None`: nothing will leave any more.
+    fn outbox(&mut self) -> Option<&mut Outbox> {
+        if self.wrote.broken {
+            return None;
+        }
+        let outboxes = &mut *self.outboxes;
+        Some(self.outbox.get_or_insert_with(|| outboxes.take()))
+    }
+
     #[inline(never)]
     fn keep(&mut self, rest: &[u8]) {
         // Behind others the socket was not tried: it may take more, and then its edge would never come.
@@ -256,6 +265,18 @@ impl Through for Wire<'_> {
             if skip < part.len() {
                 self.keep(&part[skip..]);
             }
+        }
+    }
+
+    fn queue(&mut self, bytes: &[u8]) {
+        if let Some(outbox) = self.outbox() {
+            outbox.push(bytes);
+        }
+    }
+
+    fn queue_shared(&mut self, bytes: &Rc<[u8]>) {
+        if let Some(outbox) = self.outbox() {
+            outbox.push_frame(Rc::clone(bytes));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The loop with real sockets on loopback: one thread, turned by hand until what is waited for has come.
 
+mod client;
 mod hostile;
 
 use std::io::{Read, Write};
