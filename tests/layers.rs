@@ -61,7 +61,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel rate_limit memory < child dial seqpacket < helper < socket < blocking < file_body < outbox < tls_wire < listener < access_log outgoing < outcome < sources < slot < ops < shared < flush < receive < connections < enter < accept broadcast < turn < api < mod",
+        "wheel rate_limit memory owners < child dial seqpacket < helper < socket < blocking < file_body < outbox < tls_wire < listener < access_log outgoing < outcome < sources < slot < ops < shared < flush < receive < connections < enter < accept broadcast < turn < api < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),

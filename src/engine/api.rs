@@ -19,13 +19,14 @@ use crate::proto::ws::frame::Kind;
 
 use super::blocking::Job;
 use super::child::{ChildId, Children, Command, Refused};
-use super::connections::{Speaks, Totals};
+use super::connections::Totals;
 use super::dial::DialId;
 use super::helper::{HelperReply, NotAsked};
 use super::memory::Account;
 use super::ops::{Handler, Ops};
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
+use super::owners::{OwnerId, Speaks};
 use super::slot::Pending;
 use super::socket::{Peer, PeerCredentials};
 use super::turn::{Engine, Limits};
@@ -65,16 +66,14 @@ impl Engine {
 
     /// Open WebSockets of an owner.
     #[must_use]
-    pub fn websockets(&self, owner: u32) -> usize {
-        self.core
-            .owners
-            .get(owner as usize)
-            .map_or(0, |owner| owner.members.len())
+    pub fn websockets(&self, owner: OwnerId) -> usize {
+        let owner = self.core.owners.get(owner);
+        owner.map_or(0, |owner| owner.members.len())
     }
 
     /// The open WebSockets of an owner, each with what is known of it.
-    pub fn members(&self, owner: u32) -> impl Iterator<Item = Member> + '_ {
-        let members = self.core.owners.get(owner as usize);
+    pub fn members(&self, owner: OwnerId) -> impl Iterator<Item = Member> + '_ {
+        let members = self.core.owners.get(owner);
         let lived = self.start.elapsed();
         let members = members.map_or(&[][..], |owner| &owner.members);
         members.iter().filter_map(move |&index| {
@@ -195,7 +194,7 @@ impl Engine {
     /// Sends a message to all open WebSockets of an owner, but `except`: encoded once. How many got it.
     pub fn broadcast(
         &mut self,
-        owner: u32,
+        owner: OwnerId,
         except: Option<ConnId>,
         kind: Kind,
         data: &[u8],
@@ -224,7 +223,7 @@ impl Engine {
 
     /// The open WebSocket of that ordinal number.
     #[must_use]
-    pub fn find(&self, serial: u64) -> Option<(ConnId, u32)> {
+    pub fn find(&self, serial: u64) -> Option<(ConnId, OwnerId)> {
         let mut slots = self.core.slots.iter();
         let found = slots.find(|(_, slot)| {
             slot.conn.id().serial() == serial && slot.conn.is_websocket() && !slot.reaped
@@ -233,7 +232,7 @@ impl Engine {
     }
 
     /// Ends all connections of an owner: WebSockets with 1001, idle ones at once, and requests with their answer.
-    pub fn end_all(&mut self, owner: u32) {
+    pub fn end_all(&mut self, owner: OwnerId) {
         let slots = self.core.slots.iter();
         let all: Vec<usize> = slots
             .filter(|(_, slot)| slot.who.owner == owner && !slot.reaped)

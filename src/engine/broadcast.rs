@@ -10,6 +10,7 @@ use super::connections::Core;
 use super::flush::flush;
 use super::ops::{Later, Ops};
 use super::outbox::Wrote;
+use super::owners::OwnerId;
 use super::receive::HIGH;
 use super::shared::with_ops;
 use super::slot::Pending;
@@ -46,18 +47,22 @@ impl Core {
     /// Queues messages for all open WebSockets of an owner, but `except`; how many will get them.
     pub(super) fn broadcast(
         &mut self,
-        owner: u32,
+        owner: OwnerId,
         except: Option<ConnId>,
         messages: &SharedMessages,
     ) -> usize {
         let except = except.and_then(|id| self.find(id));
-        let owners = self.owners.get(owner as usize);
-        let count = owners.map_or(0, |owner| owner.members.len());
         let mut reached = 0;
-        for at in 0..count {
-            let index = self.owners[owner as usize].members[at] as usize;
-            if Some(index) != except {
-                reached += usize::from(self.queue(index, messages));
+        let mut at = 0;
+        // Queueing changes no list of members.
+        while let Some(&index) = self
+            .owners
+            .get(owner)
+            .and_then(|owner| owner.members.get(at))
+        {
+            at += 1;
+            if Some(index as usize) != except {
+                reached += usize::from(self.queue(index as usize, messages));
             }
         }
         reached

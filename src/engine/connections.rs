@@ -1,7 +1,6 @@
 //! The work on slots: serving one that is ready, settling its effects, freeing it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use mio::event::Event as Readiness;
 use mio::{Registry, Token};
@@ -16,34 +15,12 @@ use super::memory::Account;
 use super::ops::{Handler, Ops};
 use super::outbox::Wrote;
 use super::outcome::Outcome;
+use super::owners::Owners;
 use super::rate_limit::Warnings;
 use super::receive::{HIGH, begin, receive};
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Pending, Slot};
 use super::wheel::Wheel;
-
-/// What is spoken on the connections of an owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
-    /// HTTP, and WebSocket after an upgrade.
-    Http,
-    /// Lines of text.
-    Lines,
-}
-
-/// A server, as the engine sees it.
-pub(super) struct Owner {
-    pub speaks: Speaks,
-    /// Slots of its open WebSockets.
-    pub members: Vec<u32>,
-    /// Connections of any kind.
-    pub live: usize,
-    pub max_connections: usize,
-    /// What its new connections speak TLS by, if they do.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// It is given up.
-    pub retired: bool,
-}
 
 /// Counters over all connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +40,7 @@ pub struct Totals {
 /// All connections, and what they share.
 pub(super) struct Core {
     pub slots: Slab<Slot>,
-    pub owners: Vec<Owner>,
+    pub owners: Owners,
     pub wheel: Wheel,
     pub shared: Shared,
     pub totals: Totals,
@@ -306,14 +283,10 @@ impl Core {
             self.memory.add(held as usize);
             slot.held = held;
         }
-        if slot.conn.is_websocket() {
-            if slot.member == NO_MEMBER {
-                let members = &mut self.owners[slot.who.owner as usize].members;
-                slot.member = members.len() as u32;
-                members.push(index as u32);
-            }
-        } else if slot.member != NO_MEMBER {
-            self.leave(index);
+        match (slot.conn.is_websocket(), slot.member == NO_MEMBER) {
+            (true, true) => self.join(index),
+            (false, false) => self.leave(index),
+            _ => {}
         }
         let slot = &mut self.slots[index];
         if slot.conn.is_closed() {
@@ -339,14 +312,24 @@ impl Core {
         }
     }
 
+    /// Adds a slot to its owner's list of open WebSockets.
+    fn join(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if let Some(owner) = self.owners.get_mut(slot.who.owner) {
+            slot.member = owner.members.len() as u32;
+            owner.members.push(index as u32);
+        }
+    }
+
     /// Takes a slot out of its owner's list of open WebSockets.
     fn leave(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         let at = std::mem::replace(&mut slot.member, NO_MEMBER) as usize;
-        let members = &mut self.owners[slot.who.owner as usize].members;
-        members.swap_remove(at);
-        if let Some(&moved) = members.get(at) {
-            self.slots[moved as usize].member = at as u32;
+        if let Some(owner) = self.owners.get_mut(slot.who.owner) {
+            owner.members.swap_remove(at);
+            if let Some(&moved) = owner.members.get(at) {
+                self.slots[moved as usize].member = at as u32;
+            }
         }
     }
 
@@ -398,12 +381,14 @@ impl Core {
                 let whose = Whose {
                     id: slot.conn.id(),
                     peer: slot.who.peer,
-                    server: &self.shared.aside.names[slot.who.owner as usize],
+                    server: &self.shared.aside.names[slot.who.owner.index()],
                 };
                 access_log::write_unanswered(&whose, access, self.shared.now);
             }
             self.memory.take(slot.held as usize);
-            self.owners[slot.who.owner as usize].live -= 1;
+            if let Some(owner) = self.owners.get_mut(slot.who.owner) {
+                owner.live -= 1;
+            }
             if let Some(outbox) = slot.outbox {
                 self.shared.outboxes.give_back(outbox);
             }

@@ -18,6 +18,7 @@ use super::access_log::{self, Whose};
 use super::blocking::Job;
 use super::file_body::Feed;
 use super::outcome::Outcome;
+use super::owners::OwnerId;
 use super::slot::{About, Who};
 use super::socket::Peer;
 
@@ -36,7 +37,7 @@ pub(super) enum Later {
         message: SharedMessages,
     },
     Broadcast {
-        owner: u32,
+        owner: OwnerId,
         except: Option<ConnId>,
         messages: MessageBatch,
     },
@@ -72,10 +73,10 @@ pub struct Ops<'o> {
 }
 
 impl Ops<'_> {
-    /// The number that [`Engine::add_owner`](super::Engine::add_owner) gave to the server of this connection.
+    /// The server or client of this connection; see [`Engine::add_owner`](super::Engine::add_owner).
     #[inline]
     #[must_use]
-    pub fn owner(&self) -> u32 {
+    pub fn owner(&self) -> OwnerId {
         self.who.owner
     }
 
@@ -236,7 +237,7 @@ impl Ops<'_> {
                 server: self
                     .aside
                     .names
-                    .get(self.who.owner as usize)
+                    .get(self.who.owner.index())
                     .map_or("", |name| name),
             };
             access_log::write(&whose, access.as_deref(), said, self.now);
@@ -264,7 +265,7 @@ impl Ops<'_> {
 
     /// Sends a message to all open WebSockets of an owner, but `except`. It is encoded once; short ones in a row are
     /// joined, for each receiver has a price, and the messages of one receive can be many thousands.
-    pub fn broadcast(&mut self, owner: u32, except: Option<ConnId>, kind: Kind, data: &[u8]) {
+    pub fn broadcast(&mut self, owner: OwnerId, except: Option<ConnId>, kind: Kind, data: &[u8]) {
         if let Some(Later::Broadcast {
             owner: to,
             except: but,

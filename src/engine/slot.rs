@@ -9,6 +9,7 @@ use crate::conn::tls::Tls;
 use super::access_log::Access;
 use super::file_body::Feed;
 use super::outbox::Outbox;
+use super::owners::OwnerId;
 use super::socket::{Peer, Socket};
 
 /// `Slot::member` of a connection that is in no owner's list.
@@ -18,7 +19,7 @@ pub(super) const NO_MEMBER: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Who {
     /// The server that it belongs to.
-    pub owner: u32,
+    pub owner: OwnerId,
     pub peer: Peer,
     /// It came by a binding that only this machine reaches.
     pub loopback: bool,

@@ -12,7 +12,7 @@ use crate::config::{self, Limits};
 use crate::conn::deadline::Millis;
 use crate::conn::event::{CloseReason, Refusal};
 use crate::conn::{Conf, SlowPeer};
-use crate::engine::Outgoing;
+use crate::engine::{Outgoing, OwnerId};
 use crate::proto::http::url::host_field;
 use crate::proto::ws::handshake::Request;
 
@@ -58,7 +58,7 @@ impl Approach {
     }
 
     /// Lends it to whoever begins the connection of `owner`.
-    pub(super) fn lend<T>(&self, owner: u32, begin: impl FnOnce(&Outgoing<'_>) -> T) -> T {
+    pub(super) fn lend<T>(&self, owner: OwnerId, begin: impl FnOnce(&Outgoing<'_>) -> T) -> T {
         let conf = &*self.conf;
         let protocols: Vec<&str> = conf.subprotocols.iter().map(String::as_str).collect();
         let fields: Vec<(&str, &[u8])> = conf

@@ -127,12 +127,12 @@ impl Manager {
         }
         let now = SystemTime::now();
         let mut all = Vec::new();
-        for (owner, source) in self.sources.iter().enumerate() {
-            let Some(name) = source.as_ref().and_then(|source| self.name_of(source)) else {
+        for (owner, source) in self.sources.iter().flatten() {
+            let Some(name) = self.name_of(source) else {
                 continue;
             };
             if id.is_none_or(|id| id.eq_ignore_ascii_case(name)) {
-                let members = engine.members(owner as u32);
+                let members = engine.members(*owner);
                 all.extend(members.map(|member| listed(name, member, now)));
             }
         }

@@ -19,7 +19,7 @@ use crate::conn::Conf;
 use crate::conn::buffer::Sent;
 use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::{CloseReason, ConnId, Event};
-use crate::engine::{DialId, Ops};
+use crate::engine::{DialId, Ops, OwnerId};
 use crate::proto::http::url::host_field;
 use crate::proto::ws::frame::Kind;
 
@@ -47,7 +47,7 @@ struct End<'e> {
 pub(super) struct Client {
     pub id: Rc<str>,
     /// The number by which the engine knows it.
-    pub owner: u32,
+    pub owner: OwnerId,
     pub conf: Rc<config::Client>,
     /// Its definition is gone, and it goes when its connection has.
     pub leaving: bool,
@@ -80,7 +80,7 @@ impl Client {
     pub(super) fn new(
         conf: config::Client,
         tls: Option<Arc<ClientConfig>>,
-        owner: u32,
+        owner: OwnerId,
         now: Tick,
     ) -> Client {
         let phase = if conf.active {

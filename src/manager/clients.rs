@@ -8,7 +8,7 @@ use slab::Slab;
 use crate::config::{self, Id};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
-use crate::engine::{DialId, Ops};
+use crate::engine::{DialId, Ops, OwnerId};
 
 use super::client::Client;
 use super::desk::Desk;
@@ -36,7 +36,7 @@ pub(super) struct Clients {
 
 impl Clients {
     /// A client more, behind the others; its place.
-    pub(super) fn insert(&mut self, (conf, tls): Defined, owner: u32, now: Tick) -> usize {
+    pub(super) fn insert(&mut self, (conf, tls): Defined, owner: OwnerId, now: Tick) -> usize {
         let at = self.list.insert(Client::new(conf, tls, owner, now));
         self.order.push(at);
         self.note(at);
@@ -44,7 +44,7 @@ impl Clients {
     }
 
     /// A client is gone; the number by which the engine knew it.
-    pub(super) fn remove(&mut self, at: usize) -> Option<u32> {
+    pub(super) fn remove(&mut self, at: usize) -> Option<OwnerId> {
         self.order.retain(|it| *it != at);
         self.list.try_remove(at).map(|client| client.owner)
     }
@@ -82,7 +82,7 @@ impl Clients {
     }
 
     /// The id of the client that the engine knows by this number.
-    pub(super) fn id_of(&self, owner: u32) -> Option<&str> {
+    pub(super) fn id_of(&self, owner: OwnerId) -> Option<&str> {
         let mut clients = self.list.iter();
         let found = clients.find(|(_, client)| client.owner == owner);
         found.map(|(_, client)| &*client.id)

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::config::{self, Id};
 use crate::conn::event::ConnId;
-use crate::engine::{Dialled, Engine, Speaks};
+use crate::engine::{Dialled, Engine, OwnerId, Speaks};
 use crate::proto::http::url::Host;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
@@ -67,7 +67,7 @@ impl Manager {
 
     /// The id of the client that the engine knows by this number.
     #[must_use]
-    pub fn client_of(&self, owner: u32) -> Option<&str> {
+    pub fn client_of(&self, owner: OwnerId) -> Option<&str> {
         self.clients.id_of(owner)
     }
 

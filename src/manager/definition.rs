@@ -6,7 +6,7 @@ use crate::config::{self, Address, Bind};
 use crate::conn::Conf;
 use crate::conn::SlowPeer;
 use crate::conn::deadline::Millis;
-use crate::engine::{Bound, Engine, ListenerId};
+use crate::engine::{Bound, Engine, ListenerId, OwnerId};
 
 use crate::rpc::{ServerState, ServerStatus};
 
@@ -23,7 +23,7 @@ pub(super) struct Definition {
 #[derive(Debug)]
 pub(super) struct Running {
     /// By what number the engine knows it.
-    pub owner: u32,
+    pub owner: OwnerId,
     pub doors: Vec<Door>,
     /// What its certificates are known by, of TLS.
     pub certificates: Option<u64>,

@@ -1,14 +1,14 @@
 //! What comes by the control socket: lines, kept for after the turn, in their order.
 
 use crate::conn::event::{CloseReason, ConnId, Event};
-use crate::engine::ListenerId;
+use crate::engine::{ListenerId, OwnerId};
 
 use super::desk::{Desk, Todo};
 
 /// The socket, as the engine knows it.
 #[derive(Debug)]
 pub(super) struct Control {
-    pub owner: u32,
+    pub owner: OwnerId,
     pub listener: ListenerId,
 }
 

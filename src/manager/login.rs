@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{self, Outcome, Remember, Source};
 use crate::conn::event::ExchangeId;
-use crate::engine::{Engine, Warnings};
+use crate::engine::{Engine, OwnerId, Warnings};
 use crate::proto::helper::Ask;
 use crate::proto::http::credentials::Credentials;
 use crate::proto::http::head::{RequestHead, RequestTarget};
@@ -50,7 +50,7 @@ pub(super) struct Pending {
     /// Filled in when it is deferred.
     pub exchange: Option<ExchangeId>,
     /// The owner whose gate it is at.
-    pub owner: u32,
+    pub owner: OwnerId,
     /// The head, to be read again. It holds the credentials.
     pub head: Zeroizing<Vec<u8>>,
     pub(super) source: Option<Source>,
@@ -78,7 +78,7 @@ pub(super) struct Login {
 
 /// Whose login a check is of.
 pub(super) struct Mark {
-    pub(super) owner: u32,
+    pub(super) owner: OwnerId,
     pub(super) source: Option<Source>,
     pub(super) user: Option<Rc<String>>,
 }
@@ -137,7 +137,7 @@ impl Login {
     }
 
     /// Whether as many checks are under way as may be.
-    pub(super) fn is_busy(&self, owner: u32, source: Source, user: &str) -> bool {
+    pub(super) fn is_busy(&self, owner: OwnerId, source: Source, user: &str) -> bool {
         let asked = self.pending.values().map(|it| {
             let user = it.credentials.username.as_str();
             (it.owner, it.source, user)

@@ -46,7 +46,7 @@ use std::time::Instant;
 use crate::config::{self, Id, Trigger};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
-use crate::engine::{Engine, Handler, HelperReply, Ops, Outcome};
+use crate::engine::{Engine, Handler, HelperReply, Ops, Outcome, OwnerId};
 use crate::files::Visited;
 use crate::proto::helper::Answer;
 use crate::proto::http::head::{FieldTable, RequestHead};
@@ -77,7 +77,7 @@ enum Source {
 #[derive(Debug)]
 pub struct Manager {
     /// By owner number; one that has gone stays until another is given its number.
-    sources: Vec<Option<Source>>,
+    sources: Vec<Option<(OwnerId, Source)>>,
     /// Those of the configuration, in its order.
     servers: Vec<Definition>,
     clients: Clients,
@@ -110,13 +110,12 @@ impl Manager {
         }
     }
 
-    /// The number of an owner that has gone is given to another.
-    fn place(&mut self, owner: u32, source: Source) {
-        let at = owner as usize;
+    fn place(&mut self, owner: OwnerId, source: Source) {
+        let at = owner.index();
         if self.sources.len() <= at {
             self.sources.resize_with(at + 1, || None);
         }
-        self.sources[at] = Some(source);
+        self.sources[at] = Some((owner, source));
     }
 
     /// Acts on what the engine has to tell since the last turn, and does what events have left.
@@ -163,7 +162,7 @@ impl Manager {
     /// From now on these are the rules; what has not changed goes on.
     fn adopt_rules(&mut self, engine: &mut Engine, rules: AllRules) {
         self.rules = rules;
-        for source in self.sources.iter_mut().flatten() {
+        for (_, source) in self.sources.iter_mut().flatten() {
             match source {
                 Source::Server(server) => {
                     if let Some(id) = Id::new(server.id()) {
@@ -378,8 +377,8 @@ impl Manager {
                 return;
             };
             let Manager { sources, desk, .. } = self;
-            match sources.get_mut(ops.owner() as usize) {
-                Some(Some(Source::Server(server))) => {
+            match find(sources, ops.owner()) {
+                Some(Source::Server(server)) => {
                     server.on_checked(desk, ops, &head, pending, answer);
                 }
                 _ => pages::respond_error(ops, 503, &[]),
@@ -387,8 +386,17 @@ impl Manager {
         });
     }
 
-    fn source(&mut self, owner: u32) -> Option<&mut Source> {
-        self.sources.get_mut(owner as usize)?.as_mut()
+    fn source(&mut self, owner: OwnerId) -> Option<&mut Source> {
+        find(&mut self.sources, owner)
+    }
+}
+
+/// What belongs to an owner, unless it has ended.
+#[inline]
+fn find(sources: &mut [Option<(OwnerId, Source)>], owner: OwnerId) -> Option<&mut Source> {
+    match sources.get_mut(owner.index()) {
+        Some(Some((known, source))) if *known == owner => Some(source),
+        _ => None,
     }
 }
 
@@ -401,14 +409,14 @@ impl Handler for Manager {
             desk,
             ..
         } = self;
-        match sources.get_mut(ops.owner() as usize) {
-            Some(Some(Source::Server(server))) => match event {
+        match find(sources, ops.owner()) {
+            Some(Source::Server(server)) => match event {
                 Event::Message { kind, data } => server.on_message(desk, ops, id, kind, data),
                 other => server.on_other(desk, ops, id, &other),
             },
-            Some(Some(Source::Client(at))) => clients.on_event(*at, desk, ops, id, event),
-            Some(Some(Source::Control)) => lines::on_event(desk, id, &event),
-            Some(None) | None => {}
+            Some(Source::Client(at)) => clients.on_event(*at, desk, ops, id, event),
+            Some(Source::Control) => lines::on_event(desk, id, &event),
+            None => {}
         }
     }
 }

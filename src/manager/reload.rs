@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::config::{self, Config, Daemon, Fault};
 use crate::conn::event::ConnId;
-use crate::engine::{Engine, Limits, Speaks};
+use crate::engine::{Engine, Limits, OwnerId, Speaks};
 use crate::proto::ws::close::CloseCode;
 
 use super::clients::Defined;
@@ -292,11 +292,11 @@ impl Manager {
         &mut self,
         engine: &mut Engine,
         is: &Definition,
-        owner: Option<u32>,
+        owner: Option<OwnerId>,
         same: bool,
         tls: Option<&ServerTls>,
         server: Server,
-    ) -> u32 {
+    ) -> OwnerId {
         let max = is.conf.limits.max_connections;
         let fresh = owner.is_none();
         let owner = owner.unwrap_or_else(|| engine.add_owner(&is.id, max, Speaks::Http));
@@ -313,7 +313,7 @@ impl Manager {
     }
 
     /// Connections of users who may enter no more are closed.
-    fn close_strangers(&mut self, engine: &mut Engine, owner: u32) {
+    fn close_strangers(&mut self, engine: &mut Engine, owner: OwnerId) {
         let Some(Source::Server(server)) = self.source(owner) else {
             return;
         };
@@ -370,7 +370,7 @@ impl Manager {
 fn take_places(
     engine: &mut Engine,
     conf: &config::Server,
-    owner: u32,
+    owner: OwnerId,
     places: Vec<Place>,
 ) -> Vec<Door> {
     let shared = Rc::new(connections(&conf.limits));

@@ -10,7 +10,7 @@ use crate::proto::ws::mask;
 /// Forwards what the peer of a server says to a client, by both ways that an event has.
 struct Forward {
     client: Option<ConnId>,
-    owner: u32,
+    owner: OwnerId,
 }
 
 impl Handler for Forward {

@@ -8,7 +8,7 @@ use tungstenite::Message;
 
 use super::super::Manager;
 use super::*;
-use crate::engine::{Bound, Engine, Limits, Speaks};
+use crate::engine::{Bound, Engine, Limits, OwnerId, Speaks};
 use crate::rpc::event::Filter;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,7 +38,7 @@ fn waits(client: &Client, now: Tick) -> u32 {
 #[test]
 fn what_will_not_change_is_said_once_and_tried_slowly() {
     let conf = conf("url = \"ws://h\"\nreconnect = \"100ms\"\nreconnect_max = \"1s\"");
-    let mut client = Client::new(conf, None, 0, Tick(0));
+    let mut client = Client::new(conf, None, OwnerId::NONE, Tick(0));
     let mut desk = Desk::default();
     for time in 0..5 {
         let unauthorized = end("401", Cause::Lasting, None);
@@ -61,7 +61,7 @@ fn what_will_not_change_is_said_once_and_tried_slowly() {
 #[test]
 fn a_connection_that_is_lost_again_and_again_is_no_news() {
     let conf = conf("url = \"ws://h\"\nreconnect = \"1s\"\nreconnect_max = \"8s\"");
-    let mut client = Client::new(conf, None, 0, Tick(0));
+    let mut client = Client::new(conf, None, OwnerId::NONE, Tick(0));
     let mut desk = Desk::default();
     let mut seen = Vec::new();
     for lasted in [1, 1, 1, 60, 1] {
@@ -85,7 +85,7 @@ fn a_connection_that_is_lost_again_and_again_is_no_news() {
 #[test]
 fn what_was_to_be_secret_is_not_sent_in_the_clear() {
     let conf = conf("url = \"wss://h\"");
-    let mut client = Client::new(conf, None, 0, Tick(0));
+    let mut client = Client::new(conf, None, OwnerId::NONE, Tick(0));
     assert!(client.approach([0; 16]).is_err());
 }
 
