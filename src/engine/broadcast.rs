@@ -75,8 +75,14 @@ impl Core {
     }
 
     fn queue(&mut self, index: usize, messages: &SharedMessages) -> bool {
+        if !self.slots[index].may_write() {
+            return false;
+        }
         self.make_room(index, messages.encoded_len());
         let sent = self.write_to(index, |ops| ops.send_shared(messages));
+        if self.memory.is_over() {
+            self.relieve(index);
+        }
         if sent == Sent::Dropped {
             self.totals.dropped += u64::from(messages.count());
         }
@@ -88,8 +94,15 @@ impl Core {
         let Some(index) = self.find(id) else {
             return false;
         };
+        if !self.slots[index].may_write() {
+            return false;
+        }
         self.make_room(index, line.len());
-        self.write_to(index, |ops| ops.conn.queue_line(line, &mut ops.out))
+        let queued = self.write_to(index, |ops| ops.conn.queue_line(line, &mut ops.out));
+        if self.memory.is_over() {
+            self.relieve(index);
+        }
+        queued
     }
 
     /// Sends what waits for a peer, if it is much: what waits only for the end of the batch is not the peer's fault. One
@@ -102,6 +115,23 @@ impl Core {
         }
     }
 
+    /// More memory is charged than the limit allows, for something was queued for this slot. What only waits for the end
+    /// of the batch is sent now; if that is not enough, connections are closed.
+    #[cold]
+    fn relieve(&mut self, index: usize) {
+        let outboxes = &mut self.shared.outboxes;
+        flush(&mut self.slots[index], outboxes, &mut Wrote::default());
+        for &index in &self.dirty {
+            if !self.memory.is_over() {
+                return;
+            }
+            if let Some(slot) = self.slots.get_mut(index as usize) {
+                flush(slot, outboxes, &mut Wrote::default());
+            }
+        }
+        self.shed();
+    }
+
     /// Lets `write` write to another connection, which is settled at the end of the batch.
     pub(super) fn write_to<T>(&mut self, index: usize, write: impl FnOnce(&mut Ops<'_>) -> T) -> T {
         self.leave_pending(index, Pending::Settle);
@@ -110,7 +140,7 @@ impl Core {
         let result = with_ops(slot, &mut self.shared, &mut wrote, write);
         slot.writable &= !wrote.short;
         if wrote.broken {
-            slot.pending = Pending::Broken;
+            self.leave_pending(index, Pending::Broken);
         }
         result
     }

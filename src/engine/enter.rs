@@ -45,8 +45,7 @@ impl Core {
         if let Some(due) = slot.conn.deadline() {
             self.wheel.arm(index, due);
         }
-        slot.held = slot.held_now() as u32;
-        self.memory.add(slot.held as usize);
+        slot.recount(&self.memory);
         entry.insert(slot);
         owner.live += 1;
         Ok(())

@@ -83,6 +83,7 @@ impl Engine {
             keys: MaskingKeys::new(random),
         };
         let poll = Poll::new()?;
+        let memory = Account::root(limits.max_memory);
         let lane = Lane::new(Waker::new(poll.registry(), LANE)?);
         let mut engine = Engine {
             poll,
@@ -93,9 +94,9 @@ impl Engine {
                 slots: Slab::new(),
                 owners: Owners::default(),
                 wheel: Wheel::new(Tick(0)),
-                shared: Shared::new(tools),
+                shared: Shared::new(tools, memory.clone()),
                 totals: Totals::default(),
-                memory: Account::root(limits.max_memory),
+                memory,
                 dirty: Vec::new(),
                 resume: Vec::new(),
                 reap: Vec::new(),
@@ -252,7 +253,7 @@ impl Engine {
         let registry = self.poll.registry();
         self.core.settle_dirty(handler, registry);
         if self.core.memory.is_over() {
-            self.core.shed(handler, registry);
+            self.core.shed();
             self.core.settle_dirty(handler, registry);
         }
         if !self.core.reap.is_empty() && self.core.free_reaped() > 0 {
