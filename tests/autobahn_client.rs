@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bellwire::conn::deadline::Millis;
 use bellwire::conn::event::{ConnId, Event};
 use bellwire::conn::{Conf, SlowPeer};
-use bellwire::engine::{Engine, Handler, Limits, Ops, Outcome, Outgoing, Speaks};
+use bellwire::engine::{Engine, Handler, Limits, Ops, Outcome, Outgoing, OwnerId, Speaks};
 use bellwire::proto::http::url::{Host, Url, host_field};
 use bellwire::proto::ws::handshake::Request;
 
@@ -50,7 +50,7 @@ impl Handler for Client {
 
 struct Suite {
     engine: Engine,
-    owner: u32,
+    owner: OwnerId,
     url: Url,
 }
 

@@ -1,6 +1,6 @@
 //! Where a connection's bytes go out: the cork, and the way past it.
 
-use crate::proto::ws::frame::Kind;
+use std::rc::Rc;
 
 /// From this payload length on, bytes leave by the [`Through`] without a copy into the cork.
 pub const THROUGH_FROM: usize = 16 * 1024;
@@ -12,6 +12,16 @@ pub const CORK_FULL: usize = 64 * 1024;
 pub trait Through {
     /// Takes the parts in their order, all of them.
     fn pass(&mut self, parts: &[&[u8]]);
+
+    /// Takes bytes that need not leave before the end of the turn, together with others.
+    fn queue(&mut self, bytes: &[u8]) {
+        self.pass(&[bytes]);
+    }
+
+    /// As [`Through::queue`], of bytes that other connections send too.
+    fn queue_shared(&mut self, bytes: &Rc<[u8]>) {
+        self.queue(bytes);
+    }
 
     /// Bytes that were taken and have not left yet.
     fn backlog(&self) -> usize;
@@ -71,15 +81,4 @@ pub enum Sent {
     Dropped,
     /// The connection is not open, or is closing, or has just begun to for its peer is too slow.
     Closed,
-}
-
-/// A message, or several of one kind, encoded once for any number of receivers (server role: unmasked).
-#[derive(Clone, Debug)]
-pub struct SharedFrame {
-    /// Text or binary.
-    pub kind: Kind,
-    /// How many.
-    pub messages: u32,
-    /// Headers and payloads.
-    pub bytes: std::rc::Rc<[u8]>,
 }

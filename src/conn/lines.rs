@@ -1,6 +1,8 @@
 //! The phase of lines: text, each line ended by a newline, in both directions. No protocol of the field but the framing of
 //! JSON-RPC over a stream, as the control socket speaks it.
 
+use std::rc::Rc;
+
 use memchr::memchr;
 
 use crate::proto::ws::frame::{self, Kind};
@@ -89,5 +91,20 @@ impl Connection {
         self.counters.messages_out += 1;
         self.counters.bytes_out += line.len() as u64 + 1;
         Sent::Queued
+    }
+
+    /// Queues a line that other connections send too, its newline included, behind what waits for the peer already. False:
+    /// the connection is not one of lines, or too much waits for its peer, which keeps its connection.
+    pub fn queue_line(&mut self, line: &Rc<[u8]>, out: &mut Out<'_>) -> bool {
+        let backlog = out.backlog();
+        let is_full = backlog > 0 && backlog + line.len() > self.conf.max_backlog;
+        if is_full || !matches!(self.phase, Phase::Lines(_)) {
+            return false;
+        }
+        out.flush();
+        out.through.queue_shared(line);
+        self.counters.messages_out += 1;
+        self.counters.bytes_out += line.len() as u64;
+        true
     }
 }

@@ -22,6 +22,7 @@ mod lines;
 mod opening;
 mod phase;
 mod respond;
+mod shared_message;
 pub mod tls;
 mod websocket;
 
@@ -29,3 +30,4 @@ pub use answer::{Answer, AnswerHead};
 pub use conf::{Conf, SlowPeer};
 pub use connection::{Aux, Connection, Counters, Said, Tools};
 pub use deadline::{LINGER, STALL};
+pub use shared_message::{MessageBatch, SharedMessages};

@@ -1,15 +1,16 @@
 //! The WebSocket phase: the session's events, messages to the peer, and the beginning of the end.
 
 use crate::proto::ws::close::CloseCode;
-use crate::proto::ws::frame::Kind;
+use crate::proto::ws::frame::{Kind, Role};
 use crate::proto::ws::session;
 
-use super::buffer::{CORK_FULL, Out, Sent, SharedFrame, THROUGH_FROM};
+use super::buffer::{CORK_FULL, Out, Sent, THROUGH_FROM};
 use super::conf::SlowPeer;
 use super::connection::{Connection, Tools};
 use super::deadline::{Due, LINGER, Tick};
 use super::event::{CloseReason, Event, Got};
 use super::phase::Phase;
+use super::shared_message::SharedMessages;
 
 impl Connection {
     /// The buffer of an unfinished message and the bytes it waits for, to receive into directly.
@@ -101,24 +102,36 @@ impl Connection {
         Sent::Queued
     }
 
-    /// Whether a frame that is queued outside of the connection may be: then the caller queues it behind a backlog of
-    /// `backlog` bytes, and it is counted here.
-    pub fn admit(
+    /// Queues messages that other connections send too, behind what waits for the peer already. They leave at the end of
+    /// the turn.
+    pub fn send_shared(
         &mut self,
-        frame: &SharedFrame,
-        backlog: usize,
+        messages: &SharedMessages,
         tools: &mut Tools,
         out: &mut Out<'_>,
         now: Tick,
     ) -> Sent {
-        if !self.is_open() && !matches!(self.phase, Phase::Lines(_)) {
+        let Phase::WebSocket(session) = &self.phase else {
+            return Sent::Closed;
+        };
+        if session.is_closing() {
             return Sent::Closed;
         }
-        if backlog > 0 && backlog + frame.bytes.len() > self.conf.max_backlog {
+        let backlog = out.backlog();
+        if backlog > 0 && backlog + messages.encoded_len() > self.conf.max_backlog {
             return self.too_slow(tools, out, now);
         }
-        self.counters.messages_out += u64::from(frame.messages);
-        self.counters.bytes_out += frame.bytes.len() as u64;
+        out.flush();
+        match session.role() {
+            Role::Server => out.through.queue_shared(messages.unmasked()),
+            Role::Client => {
+                messages.put_masked(&mut tools.keys, out.cork);
+                out.through.queue(out.cork);
+                out.cork.clear();
+            }
+        }
+        self.counters.messages_out += u64::from(messages.count());
+        self.counters.bytes_out += messages.payload_bytes();
         Sent::Queued
     }
 

@@ -9,8 +9,9 @@ use crate::conn::Conf;
 use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::ConnId;
 
-use super::connections::{Core, Speaks};
-use super::listener::{Bound, Listener};
+use super::connections::Core;
+use super::listener::{Bound, Listener, ListenerId};
+use super::owners::{OwnerId, Speaks};
 use super::slot::Who;
 
 /// Connections that one turn accepts from one listener.
@@ -19,13 +20,12 @@ const ACCEPTS: usize = 64;
 /// A listener that ran out of descriptors is tried again after this, and when a connection ends.
 const ACCEPT_AGAIN: Millis = Millis::new(250);
 
-/// A listener of the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ListenerId(pub(super) usize);
-
 /// All listeners, and when they are accepted from.
 pub(super) struct Doors {
+    /// By their tokens.
     listeners: Vec<Option<Listener>>,
+    /// How many there were so far.
+    opened: u64,
     max_connections: usize,
     /// Some listener has connections to accept.
     accepts: bool,
@@ -39,6 +39,7 @@ impl Doors {
     pub(super) fn new(max_connections: usize) -> Doors {
         Doors {
             listeners: Vec::new(),
+            opened: 0,
             max_connections,
             accepts: false,
             again: None,
@@ -55,32 +56,35 @@ impl Doors {
     pub(super) fn listen(
         &mut self,
         bound: Bound,
-        owner: u32,
+        owner: OwnerId,
         conf: Rc<Conf>,
         registry: &Registry,
         base: usize,
     ) -> io::Result<ListenerId> {
         let free = self.listeners.iter().position(Option::is_none);
         let at = free.unwrap_or(self.listeners.len());
-        let listener = Listener::new(bound, owner, conf, registry, Token(base + at))?;
+        let id = ListenerId(self.opened);
+        let listener = Listener::new(id, bound, owner, conf, registry, Token(base + at))?;
+        self.opened += 1;
         if free.is_some() {
             self.listeners[at] = Some(listener);
         } else {
             self.listeners.push(Some(listener));
         }
-        Ok(ListenerId(at))
+        Ok(id)
     }
 
-    pub(super) fn hand_over(&mut self, id: ListenerId, owner: u32, conf: Rc<Conf>) {
-        if let Some(Some(listener)) = self.listeners.get_mut(id.0) {
+    pub(super) fn hand_over(&mut self, id: ListenerId, owner: OwnerId, conf: Rc<Conf>) {
+        let mut listeners = self.listeners.iter_mut().flatten();
+        if let Some(listener) = listeners.find(|listener| listener.id == id) {
             listener.owner = owner;
             listener.conf = conf;
         }
     }
 
     pub(super) fn close(&mut self, id: ListenerId) {
-        if let Some(listener) = self.listeners.get_mut(id.0) {
-            *listener = None;
+        for listener in &mut self.listeners {
+            listener.take_if(|listener| listener.id == id);
         }
     }
 
@@ -147,7 +151,9 @@ impl Doors {
         match listener.accept() {
             Ok((socket, peer)) => {
                 core.totals.accepted += 1;
-                let owner = &core.owners[listener.owner as usize];
+                let Some(owner) = core.owners.get(listener.owner) else {
+                    return true;
+                };
                 // Commands come in however many peers there are.
                 let most = match owner.speaks {
                     Speaks::Http => self.max_connections.min(ConnId::MAX_SLOTS),

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
-use crate::conn::Counters;
-use crate::conn::buffer::{Sent, SharedFrame};
+use crate::conn::buffer::Sent;
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, ExchangeId};
+use crate::conn::{Counters, SharedMessages};
 use crate::files::Visit;
 use crate::proto::helper::Ask;
 use crate::proto::ws::close::CloseCode;
@@ -19,13 +19,14 @@ use crate::proto::ws::frame::Kind;
 
 use super::blocking::Job;
 use super::child::{ChildId, Children, Command, Refused};
-use super::connections::{Speaks, Totals};
+use super::connections::Totals;
 use super::dial::DialId;
 use super::helper::{HelperReply, NotAsked};
 use super::memory::Account;
-use super::ops::{Frames, Handler, Ops};
+use super::ops::{Handler, Ops};
 use super::outcome::Outcome;
 use super::outgoing::Outgoing;
+use super::owners::{OwnerId, Speaks};
 use super::slot::Pending;
 use super::socket::{Peer, PeerCredentials};
 use super::turn::{Engine, Limits};
@@ -65,16 +66,14 @@ impl Engine {
 
     /// Open WebSockets of an owner.
     #[must_use]
-    pub fn websockets(&self, owner: u32) -> usize {
-        self.core
-            .owners
-            .get(owner as usize)
-            .map_or(0, |owner| owner.members.len())
+    pub fn websockets(&self, owner: OwnerId) -> usize {
+        let owner = self.core.owners.get(owner);
+        owner.map_or(0, |owner| owner.members.len())
     }
 
     /// The open WebSockets of an owner, each with what is known of it.
-    pub fn members(&self, owner: u32) -> impl Iterator<Item = Member> + '_ {
-        let members = self.core.owners.get(owner as usize);
+    pub fn members(&self, owner: OwnerId) -> impl Iterator<Item = Member> + '_ {
+        let members = self.core.owners.get(owner);
         let lived = self.start.elapsed();
         let members = members.map_or(&[][..], |owner| &owner.members);
         members.iter().filter_map(move |&index| {
@@ -105,7 +104,7 @@ impl Engine {
     /// Queues a message for an open WebSocket, behind what waits for it already; it leaves at the end of the turn. False:
     /// it has ended, or is too slow.
     pub fn queue(&mut self, id: ConnId, kind: Kind, data: &[u8]) -> bool {
-        self.core.queue_to(id, &Frames::new(kind, data).share())
+        self.core.queue_to(id, &SharedMessages::new(kind, data))
     }
 
     /// Counters over all connections.
@@ -195,23 +194,19 @@ impl Engine {
     /// Sends a message to all open WebSockets of an owner, but `except`: encoded once. How many got it.
     pub fn broadcast(
         &mut self,
-        owner: u32,
+        owner: OwnerId,
         except: Option<ConnId>,
         kind: Kind,
         data: &[u8],
     ) -> usize {
-        self.core.broadcast(owner, except, Frames::new(kind, data))
+        let messages = SharedMessages::new(kind, data);
+        self.core.broadcast(owner, except, &messages)
     }
 
     /// Queues a line, its newline included, for a connection of lines behind what waits for it already. False: it has
     /// ended, or has too much to read.
     pub fn queue_line(&mut self, id: ConnId, line: &Rc<[u8]>) -> bool {
-        let frame = SharedFrame {
-            kind: Kind::Text,
-            messages: 1,
-            bytes: Rc::clone(line),
-        };
-        self.core.queue_to(id, &frame)
+        self.core.queue_line(id, line)
     }
 
     /// Bytes that wait for the peer of a connection.
@@ -228,7 +223,7 @@ impl Engine {
 
     /// The open WebSocket of that ordinal number.
     #[must_use]
-    pub fn find(&self, serial: u64) -> Option<(ConnId, u32)> {
+    pub fn find(&self, serial: u64) -> Option<(ConnId, OwnerId)> {
         let mut slots = self.core.slots.iter();
         let found = slots.find(|(_, slot)| {
             slot.conn.id().serial() == serial && slot.conn.is_websocket() && !slot.reaped
@@ -237,7 +232,7 @@ impl Engine {
     }
 
     /// Ends all connections of an owner: WebSockets with 1001, idle ones at once, and requests with their answer.
-    pub fn end_all(&mut self, owner: u32) {
+    pub fn end_all(&mut self, owner: OwnerId) {
         let slots = self.core.slots.iter();
         let all: Vec<usize> = slots
             .filter(|(_, slot)| slot.who.owner == owner && !slot.reaped)
@@ -341,8 +336,8 @@ impl Engine {
 
     /// Sends a message to some open WebSockets: encoded once. How many got it.
     pub fn send_each(&mut self, to: &[ConnId], kind: Kind, data: &[u8]) -> usize {
-        let frame = Frames::new(kind, data).share();
-        let got = |id: &&ConnId| self.core.queue_to(**id, &frame);
+        let message = SharedMessages::new(kind, data);
+        let got = |id: &&ConnId| self.core.queue_to(**id, &message);
         to.iter().filter(got).count()
     }
 

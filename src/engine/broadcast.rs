@@ -2,13 +2,15 @@
 
 use std::rc::Rc;
 
-use crate::conn::buffer::{Sent, SharedFrame};
+use crate::conn::SharedMessages;
+use crate::conn::buffer::Sent;
 use crate::conn::event::ConnId;
 
 use super::connections::Core;
 use super::flush::flush;
-use super::ops::{Frames, Later, Ops};
+use super::ops::{Later, Ops};
 use super::outbox::Wrote;
+use super::owners::OwnerId;
 use super::receive::HIGH;
 use super::shared::with_ops;
 use super::slot::Pending;
@@ -19,15 +21,15 @@ impl Core {
         let mut later = std::mem::take(&mut self.shared.aside.later);
         for op in later.drain(..) {
             match op {
-                Later::Send { to, frame } => {
-                    self.queue_to(to, &frame);
+                Later::Send { to, message } => {
+                    self.queue_to(to, &message);
                 }
                 Later::Broadcast {
                     owner,
                     except,
-                    frames,
+                    messages,
                 } => {
-                    self.broadcast(owner, except, frames);
+                    self.broadcast(owner, except, &messages.share());
                 }
                 Later::Close { to, code, reason } => {
                     if let Some(index) = self.find(to) {
@@ -45,60 +47,89 @@ impl Core {
     /// Queues messages for all open WebSockets of an owner, but `except`; how many will get them.
     pub(super) fn broadcast(
         &mut self,
-        owner: u32,
+        owner: OwnerId,
         except: Option<ConnId>,
-        frames: Frames,
+        messages: &SharedMessages,
     ) -> usize {
-        let frame = frames.share();
         let except = except.and_then(|id| self.find(id));
-        let owners = self.owners.get(owner as usize);
-        let count = owners.map_or(0, |owner| owner.members.len());
         let mut reached = 0;
-        for at in 0..count {
-            let index = self.owners[owner as usize].members[at] as usize;
-            if Some(index) != except {
-                reached += usize::from(self.queue(index, &frame));
+        let mut at = 0;
+        // Queueing changes no list of members.
+        while let Some(&index) = self
+            .owners
+            .get(owner)
+            .and_then(|owner| owner.members.get(at))
+        {
+            at += 1;
+            if Some(index as usize) != except {
+                reached += usize::from(self.queue(index as usize, messages));
             }
         }
         reached
     }
 
-    /// Queues a frame for one connection. False: it will not get it.
-    pub(super) fn queue_to(&mut self, id: ConnId, frame: &SharedFrame) -> bool {
-        self.find(id).is_some_and(|index| self.queue(index, frame))
+    /// Queues messages for one connection. False: it will not get them.
+    pub(super) fn queue_to(&mut self, id: ConnId, messages: &SharedMessages) -> bool {
+        self.find(id)
+            .is_some_and(|index| self.queue(index, messages))
     }
 
-    fn queue(&mut self, index: usize, frame: &SharedFrame) -> bool {
-        let slot = &mut self.slots[index];
-        let most = slot.conn.conf().max_backlog.min(HIGH);
-        if slot.backlog() + frame.bytes.len() > most {
-            // What waits only for the end of the batch is not the peer's fault. One that is gone shows by reading.
-            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
+    fn queue(&mut self, index: usize, messages: &SharedMessages) -> bool {
+        if !self.slots[index].may_write() {
+            return false;
         }
-        let backlog = slot.backlog();
-        let sent = self.write_to(index, |ops| {
-            ops.conn
-                .admit(frame, backlog, ops.tools, &mut ops.out, ops.now)
-        });
-        match sent {
-            Sent::Queued => {
-                let shared = &mut self.shared;
-                let slot = &mut self.slots[index];
-                let outbox = slot.outbox.get_or_insert_with(|| shared.outboxes.take());
-                match &mut slot.tls {
-                    None => outbox.push_frame(Rc::clone(&frame.bytes)),
-                    // It was open a moment ago; should its keys be used up, its reading shows that.
-                    Some(tls) => {
-                        let _ = tls.write(&[&frame.bytes], &mut shared.cipher, |bytes| {
-                            outbox.push(bytes);
-                        });
-                    }
-                }
-            }
-            Sent::Dropped => self.totals.dropped += u64::from(frame.messages),
-            Sent::Closed => {}
+        self.make_room(index, messages.encoded_len());
+        let sent = self.write_to(index, |ops| ops.send_shared(messages));
+        if self.memory.is_over() {
+            self.relieve(index);
+        }
+        if sent == Sent::Dropped {
+            self.totals.dropped += u64::from(messages.count());
         }
         sent == Sent::Queued
+    }
+
+    /// Queues a line for a connection of lines. False: it will not get it.
+    pub(super) fn queue_line(&mut self, id: ConnId, line: &Rc<[u8]>) -> bool {
+        let Some(index) = self.find(id) else {
+            return false;
+        };
+        if !self.slots[index].may_write() {
+            return false;
+        }
+        self.make_room(index, line.len());
+        let queued = self.write_to(index, |ops| ops.conn.queue_line(line, &mut ops.out));
+        if self.memory.is_over() {
+            self.relieve(index);
+        }
+        queued
+    }
+
+    /// Sends what waits for a peer, if it is much: what waits only for the end of the batch is not the peer's fault. One
+    /// that is gone shows by reading.
+    fn make_room(&mut self, index: usize, bytes: usize) {
+        let slot = &mut self.slots[index];
+        let most = slot.conn.conf().max_backlog.min(HIGH);
+        if slot.backlog() + bytes > most {
+            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
+        }
+    }
+
+    /// More memory is charged than the limit allows, for something was queued for this slot. What only waits for the end
+    /// of the batch is sent now; if that is not enough, connections are closed.
+    #[cold]
+    fn relieve(&mut self, index: usize) {
+        let outboxes = &mut self.shared.outboxes;
+        flush(&mut self.slots[index], outboxes, &mut Wrote::default());
+        for &index in &self.dirty {
+            if !self.memory.is_over() {
+                return;
+            }
+            if let Some(slot) = self.slots.get_mut(index as usize) {
+                flush(slot, outboxes, &mut Wrote::default());
+            }
+        }
+        self.shed();
     }
 
     /// Lets `write` write to another connection, which is settled at the end of the batch.
@@ -109,7 +140,7 @@ impl Core {
         let result = with_ops(slot, &mut self.shared, &mut wrote, write);
         slot.writable &= !wrote.short;
         if wrote.broken {
-            slot.pending = Pending::Broken;
+            self.leave_pending(index, Pending::Broken);
         }
         result
     }

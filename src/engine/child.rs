@@ -55,7 +55,7 @@ const EXIT: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChildId {
     index: u32,
-    serial: u32,
+    serial: u64,
 }
 
 /// What a process does.
@@ -78,7 +78,7 @@ pub enum ChildEvent {
 pub struct Children {
     base: usize,
     children: Slab<Child>,
-    serial: u32,
+    /// How many were started so far.
     spawned: u64,
     /// Those whose pipes may hold more than was read.
     unread: Vec<ChildId>,
@@ -124,7 +124,6 @@ impl Children {
         Children {
             base: base.0,
             children: Slab::new(),
-            serial: 0,
             spawned: 0,
             unread: Vec::new(),
             scratch: Vec::new(),
@@ -156,11 +155,10 @@ impl Children {
             process.destroy();
             return Err(error);
         }
-        self.serial = self.serial.wrapping_add(1);
         self.spawned += 1;
         let id = ChildId {
             index: index as u32,
-            serial: self.serial,
+            serial: self.spawned,
         };
         self.children.insert(Child {
             id,

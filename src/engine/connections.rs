@@ -1,7 +1,6 @@
 //! The work on slots: serving one that is ready, settling its effects, freeing it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use mio::event::Event as Readiness;
 use mio::{Registry, Token};
@@ -16,34 +15,12 @@ use super::memory::Account;
 use super::ops::{Handler, Ops};
 use super::outbox::Wrote;
 use super::outcome::Outcome;
+use super::owners::Owners;
 use super::rate_limit::Warnings;
 use super::receive::{HIGH, begin, receive};
 use super::shared::{Shared, with_ops};
 use super::slot::{NO_MEMBER, Pending, Slot};
 use super::wheel::Wheel;
-
-/// What is spoken on the connections of an owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
-    /// HTTP, and WebSocket after an upgrade.
-    Http,
-    /// Lines of text.
-    Lines,
-}
-
-/// A server, as the engine sees it.
-pub(super) struct Owner {
-    pub speaks: Speaks,
-    /// Slots of its open WebSockets.
-    pub members: Vec<u32>,
-    /// Connections of any kind.
-    pub live: usize,
-    pub max_connections: usize,
-    /// What its new connections speak TLS by, if they do.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// It is given up.
-    pub retired: bool,
-}
 
 /// Counters over all connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +40,7 @@ pub struct Totals {
 /// All connections, and what they share.
 pub(super) struct Core {
     pub slots: Slab<Slot>,
-    pub owners: Vec<Owner>,
+    pub owners: Owners,
     pub wheel: Wheel,
     pub shared: Shared,
     pub totals: Totals,
@@ -193,7 +170,7 @@ impl Core {
             Ok(()) => {
                 self.settle(index, wrote, handler, registry);
                 if self.memory.is_over() {
-                    self.shed(handler, registry);
+                    self.shed();
                 }
             }
             Err(_) => self.panicked(index, handler, registry),
@@ -214,9 +191,7 @@ impl Core {
         );
         // None of it can be trusted any more, TLS least.
         (slot.tls, slot.about.feed) = (None, None);
-        if let Some(outbox) = slot.outbox.take() {
-            self.shared.outboxes.give_back(outbox);
-        }
+        self.drop_outbox(index);
         self.end(index, CloseReason::Panicked, handler);
         self.settle(index, Wrote::default(), handler, registry);
     }
@@ -300,20 +275,11 @@ impl Core {
         if slot.conn.is_closed() {
             slot.tls = None;
         }
-        let held = u32::try_from(slot.held_now()).unwrap_or(u32::MAX);
-        if held != slot.held {
-            self.memory.take(slot.held as usize);
-            self.memory.add(held as usize);
-            slot.held = held;
-        }
-        if slot.conn.is_websocket() {
-            if slot.member == NO_MEMBER {
-                let members = &mut self.owners[slot.who.owner as usize].members;
-                slot.member = members.len() as u32;
-                members.push(index as u32);
-            }
-        } else if slot.member != NO_MEMBER {
-            self.leave(index);
+        slot.recount(&self.memory);
+        match (slot.conn.is_websocket(), slot.member == NO_MEMBER) {
+            (true, true) => self.join(index),
+            (false, false) => self.leave(index),
+            _ => {}
         }
         let slot = &mut self.slots[index];
         if slot.conn.is_closed() {
@@ -339,14 +305,24 @@ impl Core {
         }
     }
 
+    /// Adds a slot to its owner's list of open WebSockets.
+    fn join(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if let Some(owner) = self.owners.get_mut(slot.who.owner) {
+            slot.member = owner.members.len() as u32;
+            owner.members.push(index as u32);
+        }
+    }
+
     /// Takes a slot out of its owner's list of open WebSockets.
     fn leave(&mut self, index: usize) {
         let slot = &mut self.slots[index];
         let at = std::mem::replace(&mut slot.member, NO_MEMBER) as usize;
-        let members = &mut self.owners[slot.who.owner as usize].members;
-        members.swap_remove(at);
-        if let Some(&moved) = members.get(at) {
-            self.slots[moved as usize].member = at as u32;
+        if let Some(owner) = self.owners.get_mut(slot.who.owner) {
+            owner.members.swap_remove(at);
+            if let Some(&moved) = owner.members.get(at) {
+                self.slots[moved as usize].member = at as u32;
+            }
         }
     }
 
@@ -380,6 +356,11 @@ impl Core {
             Pending::ShutDown => return self.shut_down(index, handler, registry),
             Pending::Panicked => return self.panicked(index, handler, registry),
             Pending::Broken => wrote.broken = true,
+            Pending::Shed => {
+                self.drop_outbox(index);
+                let reason = CloseReason::Local(CloseCode::TRY_AGAIN_LATER);
+                self.end(index, reason, handler);
+            }
         }
         self.settle(index, wrote, handler, registry);
     }
@@ -393,17 +374,19 @@ impl Core {
                 self.leave(index);
             }
             self.wheel.disarm(index);
-            let slot = self.slots.remove(index);
+            let mut slot = self.slots.remove(index);
             if let Some(access) = &slot.about.access {
                 let whose = Whose {
                     id: slot.conn.id(),
                     peer: slot.who.peer,
-                    server: &self.shared.aside.names[slot.who.owner as usize],
+                    server: &self.shared.aside.names[slot.who.owner.index()],
                 };
                 access_log::write_unanswered(&whose, access, self.shared.now);
             }
-            self.memory.take(slot.held as usize);
-            self.owners[slot.who.owner as usize].live -= 1;
+            self.memory.hold(&mut slot.held, 0);
+            if let Some(owner) = self.owners.get_mut(slot.who.owner) {
+                owner.live -= 1;
+            }
             if let Some(outbox) = slot.outbox {
                 self.shared.outboxes.give_back(outbox);
             }
@@ -412,53 +395,45 @@ impl Core {
         count
     }
 
-    /// Closes the connections that hold most until all of them together hold no more than they may.
-    pub(super) fn shed<H: Handler>(&mut self, handler: &mut H, registry: &Registry) {
+    /// Closes the connections that hold the most memory, until all that is charged is within the limit or they hold
+    /// nothing. Their memory is free at once; their ends are told when they are settled.
+    #[cold]
+    pub(super) fn shed(&mut self) {
         while self.memory.is_over() {
-            let most = self
-                .slots
-                .iter()
-                .filter(|(_, slot)| !slot.reaped)
-                .max_by_key(|(_, slot)| slot.held);
+            let living = self.slots.iter().filter(|(_, slot)| slot.may_write());
+            let most = living.max_by_key(|(_, slot)| slot.charged());
             let Some((index, slot)) = most else { return };
-            if slot.held == 0 {
+            if slot.charged() == 0 {
                 return;
             }
             self.sheds.warn(format_args!(
                 "{}: closed, for it holds most ({} bytes) of more than max_memory allows",
                 slot.conn.id(),
-                slot.held
+                slot.charged()
             ));
             self.totals.shed += 1;
-            self.shed_one(index, handler, registry);
+            self.shed_one(index);
         }
     }
 
-    fn shed_one<H: Handler>(&mut self, index: usize, handler: &mut H, registry: &Registry) {
-        let before = self.slots[index].held;
-        let mut wrote = Wrote::default();
+    fn shed_one(&mut self, index: usize) {
+        let before = self.slots[index].charged();
         if self.slots[index].outbox.is_none() {
-            with_ops(
-                &mut self.slots[index],
-                &mut self.shared,
-                &mut wrote,
-                |ops| {
-                    ops.conn.shed(ops.tools, &mut ops.out, ops.now);
-                },
-            );
-            self.settle(index, wrote, handler, registry);
+            self.write_to(index, |ops| {
+                ops.conn.shed(ops.tools, &mut ops.out, ops.now);
+            });
+            self.slots[index].recount(&self.memory);
         }
-        if !self.slots[index].reaped && self.slots[index].held >= before {
-            // What it holds is what it does not read: no last word would arrive before it is gone.
-            self.end(
-                index,
-                CloseReason::Local(CloseCode::TRY_AGAIN_LATER),
-                handler,
-            );
-            if let Some(outbox) = self.slots[index].outbox.take() {
-                self.shared.outboxes.give_back(outbox);
-            }
-            self.settle(index, Wrote::default(), handler, registry);
+        if self.slots[index].charged() >= before {
+            // What it holds is what its peer does not read: no last word would arrive before it is gone.
+            self.drop_outbox(index);
+            self.leave_pending(index, Pending::Shed);
+        }
+    }
+
+    fn drop_outbox(&mut self, index: usize) {
+        if let Some(outbox) = self.slots[index].outbox.take() {
+            self.shared.outboxes.give_back(outbox);
         }
     }
 
@@ -474,4 +449,12 @@ impl Core {
 fn tell_left(slot: &Slot, shared: &mut Shared) {
     let left = Outcome::Left(slot.exchange());
     shared.aside.outcomes.push_back(left);
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        for mut slot in self.slots.drain() {
+            self.memory.hold(&mut slot.held, 0);
+        }
+    }
 }

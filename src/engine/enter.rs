@@ -11,8 +11,9 @@ use crate::conn::event::ConnId;
 use crate::conn::tls::Tls;
 use crate::conn::{Conf, Connection};
 
-use super::connections::{Core, Speaks};
+use super::connections::Core;
 use super::outgoing::Outgoing;
+use super::owners::Speaks;
 use super::slot::{Pending, Slot, Who};
 use super::socket::{Peer, Socket};
 
@@ -25,15 +26,16 @@ impl Core {
         conf: &Rc<Conf>,
         registry: &Registry,
     ) -> io::Result<()> {
+        let owner = self.owners.get_mut(who.owner).ok_or_else(no_owner)?;
         let entry = self.slots.vacant_entry();
         let index = entry.key();
         self.serial += 1;
         let id = ConnId::new(self.serial, index);
-        let conn = match self.owners[who.owner as usize].speaks {
+        let conn = match owner.speaks {
             Speaks::Http => Connection::server(id, Rc::clone(conf), self.shared.now),
             Speaks::Lines => Connection::lines(id, Rc::clone(conf), self.shared.now),
         };
-        let tls = match &self.owners[who.owner as usize].tls {
+        let tls = match &owner.tls {
             Some(config) => Some(Box::new(Tls::server(config).map_err(io::Error::other)?)),
             None => None,
         };
@@ -43,10 +45,9 @@ impl Core {
         if let Some(due) = slot.conn.deadline() {
             self.wheel.arm(index, due);
         }
-        slot.held = slot.held_now() as u32;
-        self.memory.add(slot.held as usize);
+        slot.recount(&self.memory);
         entry.insert(slot);
-        self.owners[who.owner as usize].live += 1;
+        owner.live += 1;
         Ok(())
     }
 
@@ -70,6 +71,7 @@ impl Core {
             }
             None => None,
         };
+        let owner = self.owners.get_mut(who.owner).ok_or_else(no_owner)?;
         let index = self.slots.vacant_key();
         self.serial += 1;
         let id = ConnId::new(self.serial, index);
@@ -99,7 +101,7 @@ impl Core {
             return Err(error);
         }
         self.slots.insert(slot);
-        self.owners[who.owner as usize].live += 1;
+        owner.live += 1;
         if encrypted {
             self.leave_pending(index, Pending::Begin);
         } else {
@@ -108,4 +110,8 @@ impl Core {
         }
         Ok(id)
     }
+}
+
+fn no_owner() -> io::Error {
+    io::Error::other("the server or client has ended")
 }

@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, Socket as Socket2, Type};
 
 use crate::conn::Conf;
 
+use super::owners::OwnerId;
 use super::socket::{Peer, Socket};
 
 /// Connections that the kernel keeps for us while we are busy.
@@ -131,12 +132,17 @@ impl Bound {
     }
 }
 
+/// A listener of the engine: never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub(super) u64);
+
 /// A listener in the loop.
 #[derive(Debug)]
 pub(super) struct Listener {
+    pub id: ListenerId,
     bound: Bound,
     /// The server whose connections these are.
-    pub owner: u32,
+    pub owner: OwnerId,
     pub conf: Rc<Conf>,
     /// Whether only this machine can reach it by TCP.
     pub loopback: bool,
@@ -146,8 +152,9 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn new(
+        id: ListenerId,
         mut bound: Bound,
-        owner: u32,
+        owner: OwnerId,
         conf: Rc<Conf>,
         registry: &Registry,
         token: Token,
@@ -160,6 +167,7 @@ impl Listener {
             .address()
             .is_some_and(|address| address.ip().is_loopback());
         Ok(Listener {
+            id,
             bound,
             owner,
             conf,

@@ -81,9 +81,18 @@ impl Account {
         charge
     }
 
-    /// Adds to the sums of this account and of all above it. What is added by hand must be taken again by hand: a
-    /// [`Charge`] does both.
-    pub(super) fn add(&self, bytes: usize) {
+    /// From now on `held` is so many bytes of this account.
+    pub(super) fn hold(&self, held: &mut Held, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if bytes != held.0 {
+            self.take(held.bytes());
+            self.add(bytes as usize);
+            held.0 = bytes;
+        }
+    }
+
+    /// Adds to the sums of this account and of all above it.
+    fn add(&self, bytes: usize) {
         self.0.used.set(self.used() + bytes);
         if let Some(parent) = &self.0.parent {
             parent.add(bytes);
@@ -91,7 +100,7 @@ impl Account {
     }
 
     /// The reverse of [`Account::add`].
-    pub(super) fn take(&self, bytes: usize) {
+    fn take(&self, bytes: usize) {
         self.0.used.set(self.used() - bytes);
         if let Some(parent) = &self.0.parent {
             parent.take(bytes);
@@ -136,6 +145,24 @@ impl Drop for Charge {
     }
 }
 
+/// Bytes that a connection holds, charged by [`Account::hold`]. It is a fourth of a [`Charge`], for each connection has one:
+/// so it does not know its account, and whoever drops it gives the bytes back before.
+#[derive(Debug, Default)]
+pub(super) struct Held(u32);
+
+impl Held {
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        debug_assert!(self.0 == 0, "{} bytes are not given back", self.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +182,16 @@ mod tests {
         assert!(scripts.has_room(30));
         drop(charge);
         assert_eq!((scripts.used(), root.used()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_held_is_charged_once() {
+        let (root, mut held) = (Account::root(100), Held::default());
+        root.hold(&mut held, 70);
+        root.hold(&mut held, 30);
+        assert_eq!((held.bytes(), root.used()), (30, 30));
+        root.hold(&mut held, 0);
+        assert_eq!(root.used(), 0);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod ops;
 mod outbox;
 mod outcome;
 mod outgoing;
+mod owners;
 mod rate_limit;
 mod receive;
 pub mod seqpacket;
@@ -38,20 +39,17 @@ mod tls_wire;
 mod turn;
 mod wheel;
 
-/// The number of an owner of connections: a server, a client, or the control socket.
-pub type OwnerId = u32;
-
-pub use self::connections::{Speaks, Totals};
-pub use accept::ListenerId;
+pub use self::connections::Totals;
 pub use api::Member;
 pub use backoff::Backoff;
 pub use dial::{DialError, DialId, Dialled, Dials};
 pub use helper::{HelperReply, NotAsked};
-pub use listener::Bound;
+pub use listener::{Bound, ListenerId};
 pub use memory::{Account, Charge};
 pub use ops::{Handler, Ops};
 pub use outcome::Outcome;
 pub use outgoing::Outgoing;
+pub use owners::{OwnerId, Speaks};
 pub use rate_limit::Warnings;
 pub use socket::{Peer, PeerCredentials};
 pub use turn::{Engine, Limits};

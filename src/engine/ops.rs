@@ -5,19 +5,20 @@ use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::conn::buffer::{Out, Sent, SharedFrame};
+use crate::conn::buffer::{Out, Sent};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, ConnId, Event, ExchangeId};
-use crate::conn::{Answer, AnswerHead, Connection, Said, Tools};
+use crate::conn::{Answer, AnswerHead, Connection, MessageBatch, Said, SharedMessages, Tools};
 use crate::files::{Segment, Visit};
 use crate::proto::ws::close::CloseCode;
-use crate::proto::ws::frame::{self, Kind};
+use crate::proto::ws::frame::Kind;
 use crate::proto::ws::handshake::Offer;
 
 use super::access_log::{self, Whose};
 use super::blocking::Job;
 use super::file_body::Feed;
 use super::outcome::Outcome;
+use super::owners::OwnerId;
 use super::slot::{About, Who};
 use super::socket::Peer;
 
@@ -33,12 +34,12 @@ pub trait Handler {
 pub(super) enum Later {
     Send {
         to: ConnId,
-        frame: SharedFrame,
+        message: SharedMessages,
     },
     Broadcast {
-        owner: u32,
+        owner: OwnerId,
         except: Option<ConnId>,
-        frames: Frames,
+        messages: MessageBatch,
     },
     Close {
         to: ConnId,
@@ -60,47 +61,6 @@ pub(super) struct Aside {
     pub names: Vec<Rc<str>>,
 }
 
-/// Messages of one kind in the making of a [`SharedFrame`].
-#[derive(Debug)]
-pub(super) struct Frames {
-    kind: Kind,
-    messages: u32,
-    bytes: Vec<u8>,
-}
-
-impl Frames {
-    /// Messages are joined up to so many bytes.
-    const JOINED: usize = 64 * 1024;
-
-    pub(super) fn new(kind: Kind, data: &[u8]) -> Frames {
-        let mut frames = Frames {
-            kind,
-            messages: 0,
-            bytes: Vec::with_capacity(data.len() + frame::MAX_HEADER),
-        };
-        frames.put(data);
-        frames
-    }
-
-    fn put(&mut self, data: &[u8]) {
-        frame::put_unmasked(&mut self.bytes, self.kind.into(), true, data);
-        self.messages += 1;
-    }
-
-    /// Whether one more may be put behind the others.
-    fn takes(&self, kind: Kind, data: &[u8]) -> bool {
-        self.kind == kind && self.bytes.len() + data.len() + frame::MAX_HEADER <= Frames::JOINED
-    }
-
-    pub(super) fn share(self) -> SharedFrame {
-        SharedFrame {
-            kind: self.kind,
-            messages: self.messages,
-            bytes: Rc::from(self.bytes),
-        }
-    }
-}
-
 /// The means of a handler: the connection that the event is of, and the others by their ids.
 pub struct Ops<'o> {
     pub(super) conn: &'o mut Connection,
@@ -113,10 +73,10 @@ pub struct Ops<'o> {
 }
 
 impl Ops<'_> {
-    /// The number that [`Engine::add_owner`](super::Engine::add_owner) gave to the server of this connection.
+    /// The server or client of this connection; see [`Engine::add_owner`](super::Engine::add_owner).
     #[inline]
     #[must_use]
-    pub fn owner(&self) -> u32 {
+    pub fn owner(&self) -> OwnerId {
         self.who.owner
     }
 
@@ -202,6 +162,11 @@ impl Ops<'_> {
             .send(kind, data, self.tools, &mut self.out, self.now)
     }
 
+    pub(super) fn send_shared(&mut self, messages: &SharedMessages) -> Sent {
+        self.conn
+            .send_shared(messages, self.tools, &mut self.out, self.now)
+    }
+
     /// Answers the request of this connection. False: none waits for an answer.
     pub fn respond(&mut self, answer: &Answer<'_>) -> bool {
         self.conn.respond(answer, &mut self.out, self.now)
@@ -279,7 +244,7 @@ impl Ops<'_> {
                 server: self
                     .aside
                     .names
-                    .get(self.who.owner as usize)
+                    .get(self.who.owner.index())
                     .map_or("", |name| name),
             };
             access_log::write(&whose, access.as_deref(), said, self.now);
@@ -301,28 +266,27 @@ impl Ops<'_> {
     pub fn send(&mut self, to: ConnId, kind: Kind, data: &[u8]) {
         self.aside.later.push(Later::Send {
             to,
-            frame: Frames::new(kind, data).share(),
+            message: SharedMessages::new(kind, data),
         });
     }
 
     /// Sends a message to all open WebSockets of an owner, but `except`. It is encoded once; short ones in a row are
     /// joined, for each receiver has a price, and the messages of one receive can be many thousands.
-    pub fn broadcast(&mut self, owner: u32, except: Option<ConnId>, kind: Kind, data: &[u8]) {
+    pub fn broadcast(&mut self, owner: OwnerId, except: Option<ConnId>, kind: Kind, data: &[u8]) {
         if let Some(Later::Broadcast {
             owner: to,
             except: but,
-            frames,
+            messages,
         }) = self.aside.later.last_mut()
             && (*to, *but) == (owner, except)
-            && frames.takes(kind, data)
+            && messages.try_push(kind, data)
         {
-            frames.put(data);
             return;
         }
         self.aside.later.push(Later::Broadcast {
             owner,
             except,
-            frames: Frames::new(kind, data),
+            messages: MessageBatch::new(kind, data),
         });
     }
 

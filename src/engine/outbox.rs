@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::conn::buffer::Through;
 
+use super::memory::{Account, Charge};
 use super::socket::Socket;
 
 /// Chunks of an outbox are joined up to this length.
@@ -34,17 +35,27 @@ impl Chunk {
     }
 }
 
-/// Unsent bytes in their order.
-#[derive(Debug, Default)]
+/// Unsent bytes in their order. They are charged from the moment in which they are queued.
+#[derive(Debug)]
 pub(super) struct Outbox {
     chunks: VecDeque<Chunk>,
     /// Bytes of the first chunk that have left.
     sent: usize,
     /// Bytes that have not left.
     bytes: usize,
+    charge: Charge,
 }
 
 impl Outbox {
+    fn new(account: &Account) -> Outbox {
+        Outbox {
+            chunks: VecDeque::new(),
+            sent: 0,
+            bytes: 0,
+            charge: account.charge(0),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bytes
     }
@@ -54,9 +65,15 @@ impl Outbox {
         self.chunks.len()
     }
 
-    /// Bytes of memory that it takes: a chunk that has left in part is there whole.
+    /// Bytes of memory that are charged for it.
     pub(super) fn held(&self) -> usize {
-        self.bytes + self.sent + self.chunks.capacity() * size_of::<Chunk>()
+        self.charge.bytes()
+    }
+
+    /// A chunk that has left in part is there whole.
+    fn recharge(&mut self) {
+        let room = self.chunks.capacity() * size_of::<Chunk>();
+        self.charge.resize(self.bytes + self.sent + room);
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
@@ -70,6 +87,7 @@ impl Outbox {
             }
             _ => self.chunks.push_back(Chunk::Own(bytes.to_vec())),
         }
+        self.recharge();
     }
 
     pub(super) fn push_frame(&mut self, frame: Rc<[u8]>) {
@@ -79,6 +97,7 @@ impl Outbox {
         }
         self.bytes += frame.len();
         self.chunks.push_back(Chunk::Frame(frame));
+        self.recharge();
     }
 
     /// Sends what the socket takes. True: everything left.
@@ -95,6 +114,7 @@ impl Outbox {
             match socket.send_parts(&parts[..count]) {
                 Ok(sent) => {
                     self.advance(sent);
+                    self.recharge();
                     if sent < wanted {
                         return Ok(false);
                     }
@@ -126,13 +146,15 @@ impl Outbox {
         self.chunks.clear();
         self.sent = 0;
         self.bytes = 0;
+        self.charge.resize(0);
         self.chunks.capacity() <= 64
     }
 }
 
 /// Outboxes between two uses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outboxes {
+    account: Account,
     // Boxed, for the slot keeps a pointer only, and to move one between both is to move that.
     #[allow(clippy::vec_box)]
     idle: Vec<Box<Outbox>>,
@@ -141,8 +163,17 @@ pub(super) struct Outboxes {
 impl Outboxes {
     const KEPT: usize = 256;
 
+    /// What is queued in them is charged to `account`.
+    pub(super) fn new(account: Account) -> Outboxes {
+        Outboxes {
+            account,
+            idle: Vec::new(),
+        }
+    }
+
     pub(super) fn take(&mut self) -> Box<Outbox> {
-        self.idle.pop().unwrap_or_default()
+        let idle = self.idle.pop();
+        idle.unwrap_or_else(|| Box::new(Outbox::new(&self.account)))
     }
 
     pub(super) fn give_back(&mut self, mut outbox: Box<Outbox>) {
@@ -205,6 +236,15 @@ impl Wire<'_> {
         }
     }
 
+    /// The outbox, made when there was none; `None`: nothing will leave any more.
+    fn outbox(&mut self) -> Option<&mut Outbox> {
+        if self.wrote.broken {
+            return None;
+        }
+        let outboxes = &mut *self.outboxes;
+        Some(self.outbox.get_or_insert_with(|| outboxes.take()))
+    }
+
     #[inline(never)]
     fn keep(&mut self, rest: &[u8]) {
         // Behind others the socket was not tried: it may take more, and then its edge would never come.
@@ -259,6 +299,18 @@ impl Through for Wire<'_> {
         }
     }
 
+    fn queue(&mut self, bytes: &[u8]) {
+        if let Some(outbox) = self.outbox() {
+            outbox.push(bytes);
+        }
+    }
+
+    fn queue_shared(&mut self, bytes: &Rc<[u8]>) {
+        if let Some(outbox) = self.outbox() {
+            outbox.push_frame(Rc::clone(bytes));
+        }
+    }
+
     #[inline]
     fn backlog(&self) -> usize {
         self.outbox.as_ref().map_or(0, |outbox| outbox.len())
@@ -279,10 +331,14 @@ mod tests {
         (Socket::Unix(UnixStream::from_std(a)), b)
     }
 
+    fn outboxes() -> Outboxes {
+        Outboxes::new(Account::root(usize::MAX))
+    }
+
     #[test]
     fn everything_arrives_in_order_through_a_full_socket() {
         let (socket, mut peer) = pair();
-        let (mut outbox, mut outboxes, mut wrote) = (None, Outboxes::default(), Wrote::default());
+        let (mut outbox, mut outboxes, mut wrote) = (None, outboxes(), Wrote::default());
         let mut wire = Wire {
             socket: &socket,
             outbox: &mut outbox,
@@ -296,7 +352,9 @@ mod tests {
             expected.extend_from_slice(&head);
             expected.extend_from_slice(&body);
         }
-        assert!(wire.backlog() > 0 && wrote.short && wrote.progress && !wrote.broken);
+        let backlog = wire.backlog();
+        assert!(backlog > 0 && wrote.short && wrote.progress && !wrote.broken);
+        assert!(outboxes.account.used() >= backlog);
         let mut outbox = outbox.unwrap();
         outbox.push_frame(Rc::from(&b"shared"[..]));
         outbox.push(b"last");
@@ -312,13 +370,15 @@ mod tests {
         }
         assert_eq!(received, expected);
         assert_eq!(outbox.len(), 0);
+        outboxes.give_back(outbox);
+        assert_eq!(outboxes.account.used(), 0);
     }
 
     #[test]
     fn a_broken_socket_takes_nothing_more() {
         let (socket, peer) = pair();
         drop(peer);
-        let (mut outbox, mut outboxes, mut wrote) = (None, Outboxes::default(), Wrote::default());
+        let (mut outbox, mut outboxes, mut wrote) = (None, outboxes(), Wrote::default());
         let mut wire = Wire {
             socket: &socket,
             outbox: &mut outbox,

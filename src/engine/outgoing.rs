@@ -9,11 +9,13 @@ use rustls::pki_types::ServerName;
 use crate::conn::Conf;
 use crate::proto::ws::handshake::Request;
 
+use super::owners::OwnerId;
+
 /// What a client's connection needs to begin.
 #[derive(Debug)]
 pub struct Outgoing<'o> {
     /// Whose it is.
-    pub owner: u32,
+    pub owner: OwnerId,
     /// What it has in common with others.
     pub conf: &'o Rc<Conf>,
     /// Its upgrade request.

@@ -5,6 +5,7 @@ use crate::conn::deadline::Tick;
 use crate::conn::tls::Cipher;
 use crate::conn::{Aux, Tools};
 
+use super::memory::Account;
 use super::ops::{Aside, Ops};
 use super::outbox::{Outboxes, Wire, Wrote};
 use super::slot::Slot;
@@ -37,7 +38,7 @@ impl Shared {
         self.aside.later.clear();
     }
 
-    pub(super) fn new(tools: Tools) -> Shared {
+    pub(super) fn new(tools: Tools, memory: Account) -> Shared {
         Shared {
             // Zeroed by the kernel, page by page, as it is used: an idle daemon has none of it.
             scratch: vec![0; SCRATCH].into_boxed_slice(),
@@ -46,7 +47,7 @@ impl Shared {
             cipher: Cipher::default(),
             aux: Aux::default(),
             tools,
-            outboxes: Outboxes::default(),
+            outboxes: Outboxes::new(memory),
             date: [b' '; 29],
             now: Tick(0),
             aside: Aside::default(),

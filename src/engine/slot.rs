@@ -8,7 +8,9 @@ use crate::conn::tls::Tls;
 
 use super::access_log::Access;
 use super::file_body::Feed;
+use super::memory::{Account, Held};
 use super::outbox::Outbox;
+use super::owners::OwnerId;
 use super::socket::{Peer, Socket};
 
 /// `Slot::member` of a connection that is in no owner's list.
@@ -18,7 +20,7 @@ pub(super) const NO_MEMBER: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Who {
     /// The server that it belongs to.
-    pub owner: u32,
+    pub owner: OwnerId,
     pub peer: Peer,
     /// It came by a binding that only this machine reaches.
     pub loopback: bool,
@@ -40,6 +42,8 @@ pub(super) enum Pending {
     ShutDown,
     /// Writing to it failed.
     Broken,
+    /// It held the most memory when there was too little.
+    Shed,
     /// Acting on it panicked.
     Panicked,
 }
@@ -70,8 +74,8 @@ pub(super) struct Slot {
     pub since: u32,
     /// Its place in the owner's list of open WebSockets.
     pub member: u32,
-    /// Bytes of it that are counted against the memory limit.
-    pub held: u32,
+    /// Bytes of memory that it holds beyond itself and its outbox, as they were counted when it was settled.
+    pub held: Held,
     /// The socket may have bytes: its edge came, and no short read has been seen since.
     pub readable: bool,
     /// The peer's end or an error was reported: its edge does not come again, so one reads until it shows.
@@ -112,7 +116,7 @@ impl Slot {
             about: About::default(),
             since,
             member: NO_MEMBER,
-            held: 0,
+            held: Held::default(),
             readable: false,
             ending: false,
             writable: true,
@@ -138,7 +142,7 @@ impl Slot {
     pub(super) fn is_quiet(&self) -> bool {
         self.outbox.is_none()
             && self.writable
-            && self.held == 0
+            && self.held.bytes() == 0
             && self.member != NO_MEMBER
             && !self.readable
             && self.tls.is_none()
@@ -146,11 +150,20 @@ impl Slot {
             && self.conn.is_quiet()
     }
 
-    /// Bytes of memory that it holds beyond itself.
-    pub(super) fn held_now(&self) -> usize {
-        let incomplete = self.tls.as_ref().map_or(0, |tls| tls.held());
-        let unsent = self.outbox.as_ref().map_or(0, |outbox| outbox.held());
-        self.conn.held() + unsent + incomplete
+    /// Whether what is written to it may still leave.
+    pub(super) fn may_write(&self) -> bool {
+        !self.reaped && self.pending < Pending::Broken
+    }
+
+    /// Counts again what it holds.
+    pub(super) fn recount(&mut self, account: &Account) {
+        let tls = self.tls.as_ref().map_or(0, |tls| tls.held());
+        account.hold(&mut self.held, self.conn.held() + tls);
+    }
+
+    /// Bytes of memory that are charged for it.
+    pub(super) fn charged(&self) -> usize {
+        self.held.bytes() + self.outbox.as_ref().map_or(0, |outbox| outbox.held())
     }
 
     #[inline]

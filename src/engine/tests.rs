@@ -1,5 +1,6 @@
 //! The loop with real sockets on loopback: one thread, turned by hand until what is waited for has come.
 
+mod client;
 mod hostile;
 
 use std::io::{Read, Write};
@@ -67,6 +68,7 @@ impl Handler for Script {
 struct House {
     engine: Engine,
     script: Script,
+    owner: OwnerId,
     address: SocketAddr,
 }
 
@@ -101,6 +103,7 @@ impl House {
                 messages: 0,
                 closed: Vec::new(),
             },
+            owner,
             address,
         }
     }
@@ -260,7 +263,7 @@ fn many_messages_of_one_receive_leave_together() {
 fn a_broadcast_reaches_all_but_its_sender() {
     let mut house = House::new(Does::Broadcast);
     let mut peers: Vec<TcpStream> = (0..5).map(|_| house.websocket()).collect();
-    house.turn_until("joining", |house| house.engine.websockets(0) == 5);
+    house.turn_until("joining", |house| house.engine.websockets(house.owner) == 5);
     peers[2].write_all(&masked(b"to all")).unwrap();
     let expected = unmasked(b"to all");
     for at in [0, 1, 3, 4] {

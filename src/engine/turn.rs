@@ -17,13 +17,14 @@ use crate::proto::http::date;
 use crate::proto::ws::mask::MaskingKeys;
 use crate::proto::ws::message::Pool;
 
-use super::accept::{Doors, ListenerId};
+use super::accept::Doors;
 use super::blocking::{Done, Lane};
-use super::connections::{Core, Owner, Speaks, Totals};
-use super::listener::Bound;
+use super::connections::{Core, Totals};
+use super::listener::{Bound, ListenerId};
 use super::memory::Account;
 use super::ops::Handler;
 use super::outcome::Outcome;
+use super::owners::{OwnerId, Owners, Speaks};
 use super::rate_limit::Warnings;
 use super::shared::Shared;
 use super::slot::{Pending, Slot};
@@ -82,6 +83,7 @@ impl Engine {
             keys: MaskingKeys::new(random),
         };
         let poll = Poll::new()?;
+        let memory = Account::root(limits.max_memory);
         let lane = Lane::new(Waker::new(poll.registry(), LANE)?);
         let mut engine = Engine {
             poll,
@@ -90,11 +92,11 @@ impl Engine {
             events: Events::with_capacity(EVENTS),
             core: Core {
                 slots: Slab::new(),
-                owners: Vec::new(),
+                owners: Owners::default(),
                 wheel: Wheel::new(Tick(0)),
-                shared: Shared::new(tools),
+                shared: Shared::new(tools, memory.clone()),
                 totals: Totals::default(),
-                memory: Account::root(limits.max_memory),
+                memory,
                 dirty: Vec::new(),
                 resume: Vec::new(),
                 reap: Vec::new(),
@@ -113,47 +115,33 @@ impl Engine {
         Ok(engine)
     }
 
-    /// A new owner of connections, by the number that events of its connections carry. The name is for the log.
-    pub fn add_owner(&mut self, name: &str, max_connections: usize, speaks: Speaks) -> u32 {
-        let owner = Owner {
-            speaks,
-            members: Vec::new(),
-            live: 0,
-            max_connections,
-            tls: None,
-            retired: false,
-        };
-        let owners = &mut self.core.owners;
-        let free = owners.iter().position(|it| it.retired && it.live == 0);
-        let at = free.unwrap_or(owners.len());
-        if free.is_some() {
-            owners[at] = owner;
-            self.core.shared.aside.names[at] = Rc::from(name);
-        } else {
-            owners.push(owner);
-            self.core.shared.aside.names.push(Rc::from(name));
+    /// A new owner of connections. The name is for the log.
+    pub fn add_owner(&mut self, name: &str, max_connections: usize, speaks: Speaks) -> OwnerId {
+        let id = self.core.owners.add(speaks, max_connections);
+        let names = &mut self.core.shared.aside.names;
+        if self.core.owners.get(id).is_some() {
+            names.resize(names.len().max(id.index() + 1), Rc::from(""));
+            names[id.index()] = Rc::from(name);
         }
-        at as u32
+        id
     }
 
-    /// An owner is given up: when its last connection has ended, its number is given to another.
-    pub fn retire_owner(&mut self, owner: u32) {
-        if let Some(owner) = self.core.owners.get_mut(owner as usize) {
-            owner.retired = true;
-        }
+    /// An owner is given up: it accepts no more, and ends with its last connection. Its id is never another's.
+    pub fn retire_owner(&mut self, owner: OwnerId) {
+        self.core.owners.retire(owner);
     }
 
     /// From now on an owner may have so many connections; those that it has stay.
-    pub fn limit_owner(&mut self, owner: u32, max_connections: usize) {
-        if let Some(owner) = self.core.owners.get_mut(owner as usize) {
+    pub fn limit_owner(&mut self, owner: OwnerId, max_connections: usize) {
+        if let Some(owner) = self.core.owners.get_mut(owner) {
             owner.max_connections = max_connections;
         }
     }
 
     /// From now on the connections that an owner accepts speak TLS by this configuration, or none. Those that it has are
     /// not touched.
-    pub fn secure(&mut self, owner: u32, config: Option<Arc<rustls::ServerConfig>>) {
-        if let Some(owner) = self.core.owners.get_mut(owner as usize) {
+    pub fn secure(&mut self, owner: OwnerId, config: Option<Arc<rustls::ServerConfig>>) {
+        if let Some(owner) = self.core.owners.get_mut(owner) {
             owner.tls = config;
         }
     }
@@ -162,13 +150,18 @@ impl Engine {
     ///
     /// # Errors
     /// When the system does not watch the socket.
-    pub fn listen(&mut self, bound: Bound, owner: u32, conf: Rc<Conf>) -> io::Result<ListenerId> {
+    pub fn listen(
+        &mut self,
+        bound: Bound,
+        owner: OwnerId,
+        conf: Rc<Conf>,
+    ) -> io::Result<ListenerId> {
         let registry = self.poll.registry();
         self.doors.listen(bound, owner, conf, registry, LISTENERS)
     }
 
     /// A listener accepts for another owner, or by another configuration, from now on.
-    pub fn hand_over(&mut self, id: ListenerId, owner: u32, conf: Rc<Conf>) {
+    pub fn hand_over(&mut self, id: ListenerId, owner: OwnerId, conf: Rc<Conf>) {
         self.doors.hand_over(id, owner, conf);
     }
 
@@ -260,7 +253,7 @@ impl Engine {
         let registry = self.poll.registry();
         self.core.settle_dirty(handler, registry);
         if self.core.memory.is_over() {
-            self.core.shed(handler, registry);
+            self.core.shed();
             self.core.settle_dirty(handler, registry);
         }
         if !self.core.reap.is_empty() && self.core.free_reaped() > 0 {
@@ -332,8 +325,8 @@ impl Engine {
         self.doors.close_all();
         self.read_clock();
         let core = &self.core;
-        let of_lines = |owner: u32| {
-            let owner = core.owners.get(owner as usize);
+        let of_lines = |owner: OwnerId| {
+            let owner = core.owners.get(owner);
             owner.is_some_and(|owner| owner.speaks == Speaks::Lines)
         };
         let all: Vec<usize> = core

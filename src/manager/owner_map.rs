@@ -15,7 +15,7 @@ impl<T> Default for OwnerMap<T> {
 impl<T> OwnerMap<T> {
     /// Adds a value, in place of that of an owner that is gone.
     pub(super) fn insert(&mut self, owner: OwnerId, value: T) {
-        let at = owner as usize;
+        let at = owner.index();
         if self.0.len() <= at {
             self.0.resize_with(at + 1, || None);
         }
@@ -24,7 +24,7 @@ impl<T> OwnerMap<T> {
 
     #[inline]
     pub(super) fn get_mut(&mut self, owner: OwnerId) -> Option<&mut T> {
-        match self.0.get_mut(owner as usize) {
+        match self.0.get_mut(owner.index()) {
             Some(Some((known, value))) if *known == owner => Some(value),
             _ => None,
         }

@@ -98,6 +98,48 @@ fn memory_that_an_unfinished_message_has_reserved_is_counted() {
 }
 
 #[test]
+fn the_memory_limit_stops_a_broadcast() {
+    let limits = Limits {
+        max_connections: 100,
+        max_memory: 1 << 20,
+    };
+    let mut house = House::with(Does::Nothing, conf(), limits);
+    let deaf: Vec<TcpStream> = (0..5).map(|_| house.websocket()).collect();
+    let (owner, message) = (house.owner, vec![3; 300_000]);
+    house.turn_until("joining", |house| house.engine.websockets(owner) == 5);
+    let mut reached = 5;
+    while reached > 0 {
+        reached = house.engine.broadcast(owner, None, Kind::Binary, &message);
+        // Nothing is settled yet.
+        assert!(house.engine.memory().used() <= 1 << 20);
+    }
+    assert_eq!(house.engine.totals().shed, 5);
+    house.engine.settle(&mut house.script);
+    assert_eq!(house.script.closed, ["closed with 1013"; 5]);
+    assert_eq!(house.engine.memory().used(), 0);
+    drop(deaf);
+}
+
+#[test]
+fn a_broadcast_beyond_the_memory_limit_reaches_peers_that_keep_up() {
+    let limits = Limits {
+        max_connections: 100,
+        max_memory: 1 << 20,
+    };
+    let mut house = House::with(Does::Nothing, conf(), limits);
+    let mut peers: Vec<TcpStream> = (0..10).map(|_| house.websocket()).collect();
+    let (owner, message) = (house.owner, vec![3; 300_000]);
+    house.turn_until("joining", |house| house.engine.websockets(owner) == 10);
+    let reached = house.engine.broadcast(owner, None, Kind::Binary, &message);
+    assert_eq!((reached, house.engine.totals().shed), (10, 0));
+    house.engine.settle(&mut house.script);
+    let expected = unmasked(&message);
+    for peer in &mut peers {
+        assert!(house.read(peer, expected.len()) == expected);
+    }
+}
+
+#[test]
 fn the_memory_limit_holds_within_a_turn() {
     let limits = Limits {
         max_connections: 100,

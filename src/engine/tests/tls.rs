@@ -89,10 +89,11 @@ impl Sealed {
         file.write_all(&bytes).unwrap();
         let House {
             mut engine,
+            owner,
             address,
             ..
         } = House::new(Does::Nothing);
-        engine.secure(0, Some(Arc::new(server)));
+        engine.secure(owner, Some(Arc::new(server)));
         Sealed {
             engine,
             files: Files(file),

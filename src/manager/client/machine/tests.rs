@@ -31,7 +31,7 @@ fn context() -> Context {
 #[test]
 fn the_interval_holds_whatever_the_failure_was_and_begins_again_after_a_stable_minute() {
     let conf = conf("url = \"ws://h\"\nreconnect = \"1s\"\nreconnect_max = \"8s\"");
-    let mut client = Client::new(conf, None, 0, Tick(0));
+    let mut client = Client::new(conf, None, OwnerId::NONE, Tick(0));
     let mut context = context();
     let mut seen = Vec::new();
     for (reason, lasted) in [
@@ -52,7 +52,7 @@ fn the_interval_holds_whatever_the_failure_was_and_begins_again_after_a_stable_m
 #[test]
 fn the_same_failure_is_a_warning_once_a_minute() {
     let conf = conf("url = \"ws://h\"\nreconnect = \"1s\"");
-    let mut client = Client::new(conf, None, 0, Tick(0));
+    let mut client = Client::new(conf, None, OwnerId::NONE, Tick(0));
     let start = Instant::now();
     let mut is_news = |reason: &str, seconds| {
         let now = start + Duration::from_secs(seconds);
@@ -72,6 +72,6 @@ fn the_same_failure_is_a_warning_once_a_minute() {
 #[test]
 fn what_was_to_be_secret_is_not_sent_in_the_clear() {
     let conf = conf("url = \"wss://h\"");
-    let mut client = Client::new(conf, None, 0, Tick(0));
+    let mut client = Client::new(conf, None, OwnerId::NONE, Tick(0));
     assert!(client.handshake([0; 16]).is_err());
 }
