@@ -19,7 +19,7 @@ use std::fmt;
 
 use memchr::memchr;
 
-use crate::proto::http::response::{is_field_value, is_token};
+use crate::proto::http::byte::{is_field_value, is_token, trim};
 
 #[cfg(test)]
 mod tests;
@@ -178,11 +178,7 @@ fn could_be_field(line: &[u8]) -> bool {
 
 fn split(line: &[u8]) -> Option<(&str, &[u8])> {
     let colon = memchr(b':', line)?;
-    let name = &line[..colon];
-    let mut value = &line[colon + 1..];
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
+    let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
     // A token is ASCII.
     let name = str::from_utf8(name).ok().filter(|_| is_token(name))?;
     Some((name, value))

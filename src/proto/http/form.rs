@@ -8,8 +8,8 @@ use std::fmt;
 
 use memchr::memmem;
 
-use super::byte::is_tchar;
-use super::field::trim;
+use super::byte::{is_token, trim};
+use super::percent;
 
 #[cfg(test)]
 mod tests;
@@ -143,29 +143,16 @@ fn split_at(input: &[u8], mark: u8) -> (&[u8], &[u8]) {
     }
 }
 
+/// URL Standard §5.1: a plus sign is a space, and a malformed escape stands for itself.
 fn percent_decode(input: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(input.len());
-    let mut rest = input;
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        match (byte, tail) {
-            (b'+', _) => out.push(b' '),
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    out.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => out.push(b'%'),
-            },
-            _ => out.push(*byte),
+    for (at, word) in input.split(|&byte| byte == b'+').enumerate() {
+        if at > 0 {
+            out.push(b' ');
         }
+        out.extend(percent::decode(word).map(|byte| byte.unwrap_or(b'%')));
     }
     out
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    // A digit of base 16 is within a byte.
-    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 /// ```text
@@ -255,7 +242,7 @@ fn disposition(head: &[u8]) -> Result<&[u8], Error> {
         rest = end.map(|end| &lines[end + 2..]);
         let colon = memchr::memchr(b':', line).ok_or(Error::Part)?;
         let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-        if name.is_empty() || !name.iter().all(|&byte| is_tchar(byte)) {
+        if !is_token(name) {
             return Err(Error::Part);
         }
         if name.eq_ignore_ascii_case(b"Content-Disposition") && found.replace(value).is_some() {
@@ -290,7 +277,7 @@ fn parameter(mut parameters: &[u8], wanted: &[u8]) -> Result<Option<Vec<u8>>, Er
         }
         let equals = memchr::memchr(b'=', parameters).ok_or(Error::Part)?;
         let name = &parameters[..equals];
-        if name.is_empty() || !name.iter().all(|&byte| is_tchar(byte)) {
+        if !is_token(name) {
             return Err(Error::Part);
         }
         let (value, rest) = parameter_value(&parameters[equals + 1..])?;

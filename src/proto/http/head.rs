@@ -12,8 +12,9 @@
 use memchr::{memchr, memchr_iter};
 
 use super::authority::Authority;
+use super::byte::trim;
 use super::error::Error;
-use super::field::{Fields, members, trim};
+use super::field::{Fields, members};
 use super::line::{self, RequestLine};
 
 pub use super::field::{FieldPos, FieldTable, MAX_FIELDS, MAX_HEAD};

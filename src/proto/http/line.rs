@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::authority::Authority;
-use super::byte::{is_target, is_tchar, is_text};
+use super::byte::{is_field_value, is_target, is_tchar};
 use super::error::Error;
 
 /// The longest method that is read. The registry's longest, UPDATEREDIRECTREF, has 17 letters.
@@ -264,7 +264,7 @@ pub(super) fn parse_status_line(line: &[u8]) -> Result<(Version, u16, &[u8]), Er
         .fold(0, |sum, digit| sum * 10 + u16::from(**digit - b'0'));
     let reason = match reason {
         [] => reason,
-        [b' ', reason @ ..] if reason.iter().all(|&byte| is_text(byte)) => reason,
+        [b' ', reason @ ..] if is_field_value(reason) => reason,
         _ => return Err(Error::StatusLine),
     };
     Ok((version, status, reason))

@@ -13,6 +13,7 @@ use std::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::byte::is_target;
+use super::percent;
 
 /// The longest name of a host (RFC 1035 §2.3.4), and the longest label of it.
 const MAX_NAME: usize = 253;
@@ -308,27 +309,12 @@ impl Userinfo {
 }
 
 fn percent_decoded(text: &str) -> Result<String, Fault> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        if *byte != b'%' {
-            out.push(*byte);
-            continue;
-        }
-        let [high, low, tail @ ..] = tail else {
-            return Err(Fault::Userinfo);
-        };
-        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(Fault::Userinfo);
-        // Two hexadecimal digits are one byte.
-        out.push((digit(*high)? << 4 | digit(*low)?) as u8);
-        rest = tail;
-    }
-    let text = String::from_utf8(out).map_err(|_| Fault::Userinfo)?;
-    if text.chars().any(char::is_control) {
-        return Err(Fault::Userinfo);
-    }
-    Ok(text)
+    let bytes: Result<_, _> = percent::decode(text.as_bytes()).collect();
+    bytes
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .filter(|text| !text.chars().any(char::is_control))
+        .ok_or(Fault::Userinfo)
 }
 
 impl fmt::Display for Host {

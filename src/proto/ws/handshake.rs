@@ -10,8 +10,10 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
+use crate::proto::http::byte::{is_target, is_token};
 use crate::proto::http::head::{BodyLength, Method, RequestHead, ResponseHead, Version};
-use crate::proto::http::response::{ResponseWriter, is_token, put_field};
+use crate::proto::http::percent;
+use crate::proto::http::response::{ResponseWriter, put_field};
 
 /// RFC 6455 §1.3
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -238,14 +240,8 @@ fn put_target(out: &mut Vec<u8>, target: &str) {
     if !target.starts_with('/') {
         out.push(b'/');
     }
-    for byte in target.bytes() {
-        if byte.is_ascii_graphic() && byte != b'#' {
-            out.push(byte);
-        } else {
-            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
-            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
+    let target = percent::encode(target.as_bytes(), is_target);
+    out.extend_from_slice(target.as_bytes());
 }
 
 fn encode_key(nonce: [u8; 16]) -> [u8; 24] {
