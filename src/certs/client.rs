@@ -5,6 +5,7 @@
 //! is what rustls-native-certs does on Linux, the only system that this is built for, with four crates more.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,18 +55,30 @@ pub struct LoadedClient {
     pub chain: Vec<Facts>,
 }
 
-/// The authorities of the system: read when they are first asked for, and shared by all clients.
-#[derive(Debug, Default)]
-pub struct SystemRoots(Option<Result<Arc<RootCertStore>, String>>);
+/// The authorities of the system: read when they are first needed, and shared by all clients.
+#[derive(Debug)]
+pub struct SystemRoots {
+    open: OpenHere,
+    read: Option<Result<Arc<RootCertStore>, String>>,
+}
+
+/// Opens a file with the rights of this process.
+type OpenHere = fn(&Path) -> std::io::Result<File>;
 
 impl SystemRoots {
+    /// Authorities whose files `open` opens.
+    #[must_use]
+    pub fn new(open: OpenHere) -> SystemRoots {
+        SystemRoots { open, read: None }
+    }
+
     fn get(&mut self) -> Result<Arc<RootCertStore>, Fault> {
         let read = || {
             let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
             let (file, folders) = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
-            read_system(file.as_deref(), folders.as_deref())
+            read_system(self.open, file.as_deref(), folders.as_deref())
         };
-        let roots = self.0.get_or_insert_with(|| read().map(Arc::new));
+        let roots = self.read.get_or_insert_with(|| read().map(Arc::new));
         roots
             .clone()
             .map_err(|what| Fault::without_path(Which::System, &what))
@@ -215,19 +228,24 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 /// What the variables name, when either is set; else the first bundle that there is.
-fn read_system(file: Option<&OsStr>, folders: Option<&OsStr>) -> Result<RootCertStore, String> {
+fn read_system(
+    open: OpenHere,
+    file: Option<&OsStr>,
+    folders: Option<&OsStr>,
+) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     if file.is_some() || folders.is_some() {
         if let Some(file) = file {
             let path = Path::new(file);
-            add_file(path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
+            add_file(open, path, &mut roots)
+                .map_err(|what| format!("{}: {what}", path.display()))?;
         }
         for folder in folders.iter().flat_map(|list| std::env::split_paths(list)) {
-            add_folder(&folder, &mut roots)
+            add_folder(open, &folder, &mut roots)
                 .map_err(|error| format!("{}: {error}", folder.display()))?;
         }
     } else if let Some(path) = BUNDLES.iter().map(Path::new).find(|path| path.exists()) {
-        add_file(path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
+        add_file(open, path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
     }
     if roots.is_empty() {
         return Err("there are no certificates of authorities on this system".to_owned());
@@ -236,19 +254,19 @@ fn read_system(file: Option<&OsStr>, folders: Option<&OsStr>) -> Result<RootCert
 }
 
 /// Not every certificate of a system need be of a kind that is understood here: those are left out.
-fn add_file(path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
-    let certificates = pem::certificates(&pem::read(path, &pem::open_file)?)?;
+fn add_file(open: OpenHere, path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
+    let certificates = pem::certificates(&pem::read(path, &open)?)?;
     roots.add_parsable_certificates(certificates);
     Ok(())
 }
 
 /// As OpenSSL does, one file after the other; what is none of certificates is passed over. Of a certificate that is there
 /// under two names, as a link by its hash, one is enough.
-fn add_folder(folder: &Path, roots: &mut RootCertStore) -> std::io::Result<()> {
+fn add_folder(open: OpenHere, folder: &Path, roots: &mut RootCertStore) -> std::io::Result<()> {
     let mut certificates = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let found = pem::read(&path, &pem::open_file).and_then(|text| pem::certificates(&text));
+        let found = pem::read(&path, &open).and_then(|text| pem::certificates(&text));
         certificates.extend(found.unwrap_or_default());
     }
     certificates.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));

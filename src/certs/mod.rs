@@ -24,7 +24,7 @@ use rustls::{RootCertStore, ServerConfig};
 pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client, server_name};
 pub use der::Facts;
 pub use files::{Fault, Which};
-pub use pem::{Open, open_file};
+pub use pem::Open;
 
 use files::{read_chain, read_key, read_roots};
 
@@ -37,7 +37,7 @@ pub struct Files<'f> {
     pub private_key: &'f Path,
     /// Of these authorities a client has to show a certificate.
     pub client_ca: Option<&'f Path>,
-    /// By what they are opened: [`open_file`], or somebody who has more rights.
+    /// Opens them; perhaps another process with more rights does.
     pub open: Open<'f>,
 }
 

@@ -6,6 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::open_file;
 
 const RSA: &str = include_str!("tests/rsa.pem");
 

@@ -2,10 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::certs::{
-    self, ClientFiles, Files, Loaded, LoadedClient, Open, SystemRoots, Which, open_file,
-};
-use crate::config::{Client, Findings, Place, Server, Tls};
+use crate::certs::{self, ClientFiles, Files, Loaded, LoadedClient, SystemRoots, Which};
+use crate::config::{Client, Findings, Open, Place, Server, Tls, open_file};
 
 /// What is wrong with the certificates of these servers, and what is to be warned of.
 pub(super) fn findings(servers: &[Server], open: Open<'_>) -> Findings {
@@ -26,7 +24,7 @@ pub(super) fn findings(servers: &[Server], open: Open<'_>) -> Findings {
 /// The same of these clients.
 pub(super) fn findings_of_clients(clients: &[Client], open: Open<'_>) -> Findings {
     let mut findings = Findings::default();
-    let mut system = SystemRoots::default();
+    let mut system = SystemRoots::new(open_file);
     for client in clients.iter().filter(|client| client.tls) {
         match load_client_by(client, &mut system, open) {
             Ok(loaded) => {

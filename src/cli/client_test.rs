@@ -18,7 +18,7 @@ use crate::certs::{Facts, SystemRoots, server_name};
 use crate::cli::certificates;
 use crate::cli::client_url;
 use crate::cli::source;
-use crate::config::{Client, Id};
+use crate::config::{Client, Id, open_file};
 use crate::conn::tls::Tls;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print_faults};
@@ -209,7 +209,7 @@ impl Test<'_> {
 
     fn make_tls(&self) -> Result<Tls, Failure> {
         const TRUST: &str = "other files in [client.trust]";
-        let loaded = certificates::load_client(self.client, &mut SystemRoots::default());
+        let loaded = certificates::load_client(self.client, &mut SystemRoots::new(open_file));
         let loaded = loaded.map_err(|faults| {
             let faults: Vec<String> = faults.into_iter().map(|(_, what)| what).collect();
             Failure::new(faults.join("; "), TRUST)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::certs::{Loaded, SystemRoots};
-use crate::config::{Address, Config, Server};
+use crate::config::{Address, Config, Server, open_file};
 use crate::engine::{Bound, Engine, Limits};
 use crate::manager::{Defined, Manager, ServerTls, bind};
 
@@ -170,7 +170,7 @@ fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
 /// The clients, each with what it speaks TLS by; none when a file of one has gone bad since the configuration was read.
 fn define_clients(config: &Config) -> Option<Vec<Defined>> {
     let mut failed = false;
-    let mut system = SystemRoots::default();
+    let mut system = SystemRoots::new(open_file);
     let mut all = Vec::new();
     for client in &config.clients {
         let load = || certificates::load_client(client, &mut system);

@@ -131,7 +131,7 @@ impl Host for ThisProcess {
         if !client.tls {
             return Ok(None);
         }
-        let mut system = SystemRoots::default();
+        let mut system = SystemRoots::new(config::open_file);
         let loaded = self.opening(engine, |open| {
             certificates::load_client_by(client, &mut system, open)
         })?;
