@@ -23,8 +23,7 @@ use crate::conn::tls::Tls;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print_faults};
 use crate::process::random::random;
-use crate::proto::http::url::{Host, host_field};
-use crate::proto::ws::handshake::Request;
+use crate::proto::http::url::Host;
 
 use link::{Link, Seen, Transport};
 use report::{Failure, Report, Step};
@@ -220,24 +219,12 @@ impl Test<'_> {
     }
 
     fn upgrade(&self, transport: Transport) -> Result<Link, Exit> {
-        let client = self.client;
-        let protocols: Vec<&str> = client.subprotocols.iter().map(String::as_str).collect();
-        let fields: Vec<(&str, &[u8])> = client
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            .collect();
-        let basic = client.basic.as_ref();
-        let request = Request {
-            host: &host_field(&client.host, client.port, client.tls),
-            target: &client.parameters,
-            protocols: &protocols,
-            basic: basic.map(|basic| (basic.username.as_str(), basic.password.reveal())),
-            fields: &fields,
-        };
         let start = Instant::now();
-        let result =
-            Link::open(transport.until(self.end()), &request, random).and_then(|mut link| {
+        let transport = transport.until(self.end());
+        let result = self
+            .client
+            .with_request(|request| Link::open(transport, &request, random))
+            .and_then(|mut link| {
                 let seen = link.wait()?;
                 Ok((link, seen))
             });
