@@ -1,6 +1,6 @@
 //! Any bytes as a form: what comes out can go into an environment, is bounded, and comes back from being written anew.
 
-use bellwire::proto::http::form::{Kind, MAX_PARAMETERS, Parameter};
+use bellwire::proto::http::form::{Kind, MAX_PARAMETERS, MAX_PART_HEAD, Parameter};
 
 /// The first line of `data` is the value of Content-Type, the rest is the body.
 pub fn check(data: &[u8]) {
@@ -19,6 +19,14 @@ pub fn check(data: &[u8]) {
     );
     let again = match &kind {
         Kind::Urlencoded => urlencoded(&form),
+        // Escapes, and U+FFFD in the place of a byte, make a name longer: perhaps too long.
+        Kind::Multipart(_)
+            if form
+                .iter()
+                .any(|(name, _)| head(name).len() > MAX_PART_HEAD) =>
+        {
+            return;
+        }
         Kind::Multipart(Some(boundary)) => multipart(&form, boundary),
         Kind::Multipart(None) => panic!("without a boundary there are no parts"),
     };
@@ -41,11 +49,15 @@ fn urlencoded(form: &[Parameter]) -> Vec<u8> {
 fn multipart(form: &[Parameter], boundary: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, value) in form {
-        let name = name.replace('\\', "\\\\").replace('"', "\\\"");
         body.extend([b"--", boundary, b"\r\n"].concat());
-        let part = format!("Content-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        let part = format!("{}\r\n\r\n{value}\r\n", head(name));
         body.extend_from_slice(part.as_bytes());
     }
     body.extend([b"--", boundary, b"--"].concat());
     body
+}
+
+fn head(name: &str) -> String {
+    let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("Content-Disposition: form-data; name=\"{name}\"")
 }

@@ -17,8 +17,8 @@ mod tests;
 /// The most parameters that a form may have, files included.
 pub const MAX_PARAMETERS: usize = 128;
 
-/// The longest head of a part.
-const MAX_PART_HEAD: usize = 4 * 1024;
+/// The longest head of a part in bytes, without the empty line at its end.
+pub const MAX_PART_HEAD: usize = 4 * 1024;
 
 /// Content-Transfer-Encodings that leave the content as it is (RFC 2045 §6.2).
 const IDENTITIES: [&[u8]; 3] = [b"7bit", b"8bit", b"binary"];
