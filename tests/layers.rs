@@ -57,7 +57,7 @@ const ORDER: &[(&str, &str)] = &[
     ("certs", "pem der < files < client < mod"),
     (
         "auth",
-        "unsupported < argon crypt < secret < users < remember < throttle < mod",
+        "unsupported < argon crypt < secret < users < recent_logins < throttle < mod",
     ),
     (
         "engine",

@@ -1,7 +1,7 @@
 //! Any certificate: no more of the input counts than its length says, what is shown has no control characters, and what
 //! was read comes back from a certificate that says the same.
 
-use bellwire::certs::Facts;
+use bellwire::certs::CertificateFacts;
 use bellwire::proto::http::date::DateTime;
 
 /// The last second of the year 9999.
@@ -9,20 +9,20 @@ const LATEST: i64 = 253_402_300_799;
 
 /// `data` is the certificate in DER.
 pub fn check(data: &[u8]) {
-    let Some(facts) = Facts::read(data) else {
+    let Some(facts) = CertificateFacts::read(data) else {
         return;
     };
     let followed = [data, b"\0"].concat();
-    assert_eq!(Facts::read(&followed).as_ref(), Some(&facts));
+    assert_eq!(CertificateFacts::read(&followed).as_ref(), Some(&facts));
     assert!(!facts.to_string().chars().any(char::is_control));
     let times = 0..=LATEST;
     if times.contains(&facts.not_before) && times.contains(&facts.not_after) {
-        assert_eq!(Facts::read(&write(&facts)), Some(facts));
+        assert_eq!(CertificateFacts::read(&write(&facts)), Some(facts));
     }
 }
 
 /// A certificate with these facts and nothing else in it.
-fn write(facts: &Facts) -> Vec<u8> {
+fn write(facts: &CertificateFacts) -> Vec<u8> {
     let names: Vec<Vec<u8>> = facts
         .names
         .iter()

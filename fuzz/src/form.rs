@@ -1,12 +1,12 @@
 //! Any bytes as a form: what comes out can go into an environment, is bounded, and comes back from being written anew.
 
-use bellwire::proto::http::form::{Kind, MAX_PARAMETERS, MAX_PART_HEAD, Parameter};
+use bellwire::proto::http::form::{FormKind, MAX_PARAMETERS, MAX_PART_HEAD, Parameter};
 
 /// The first line of `data` is the value of Content-Type, the rest is the body.
 pub fn check(data: &[u8]) {
     let end = data.iter().position(|&byte| byte == b'\n');
     let (content_type, body) = end.map_or((data, &b""[..]), |at| (&data[..at], &data[at + 1..]));
-    let Some(kind) = Kind::of(content_type) else {
+    let Some(kind) = FormKind::of(content_type) else {
         return;
     };
     let Ok(form) = kind.decode(body) else {
@@ -18,17 +18,17 @@ pub fn check(data: &[u8]) {
             .all(|(name, value)| !name.contains('\0') && !value.contains('\0'))
     );
     let again = match &kind {
-        Kind::Urlencoded => urlencoded(&form),
+        FormKind::Urlencoded => urlencoded(&form),
         // Escapes, and U+FFFD in the place of a byte, make a name longer: perhaps too long.
-        Kind::Multipart(_)
+        FormKind::Multipart(_)
             if form
                 .iter()
                 .any(|(name, _)| head(name).len() > MAX_PART_HEAD) =>
         {
             return;
         }
-        Kind::Multipart(Some(boundary)) => multipart(&form, boundary),
-        Kind::Multipart(None) => panic!("without a boundary there are no parts"),
+        FormKind::Multipart(Some(boundary)) => multipart(&form, boundary),
+        FormKind::Multipart(None) => panic!("without a boundary there are no parts"),
     };
     assert_eq!(kind.decode(&again), Ok(form));
 }

@@ -3,7 +3,7 @@
 use bellwire::proto::http::credentials;
 use bellwire::proto::http::head::{FieldTable, RequestHead, RequestTarget};
 use bellwire::proto::http::url::{Host, Url, check_parameters, host_field};
-use bellwire::proto::ws::handshake::{Request, write_request};
+use bellwire::proto::ws::handshake::{UpgradeRequest, write_request};
 
 /// `data` is the URL, in UTF-8.
 pub fn check(data: &[u8]) {
@@ -40,7 +40,7 @@ fn check_request(url: &Url) {
     }
     let host = host_field(&url.host, url.port_or_default(), url.tls);
     let mut bytes = Vec::new();
-    let request = Request {
+    let request = UpgradeRequest {
         host: &host,
         target: url.parameters_or_default(),
         protocols: &[],

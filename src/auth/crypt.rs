@@ -196,7 +196,7 @@ fn library() -> Option<&'static Library> {
 
 /// `struct crypt_data`, which is asked to be zero at first. Wiped at the end, for the password is copied into it.
 #[repr(C, align(64))]
-struct Data([u8; DATA]);
+struct CryptData([u8; DATA]);
 
 impl Library {
     fn load(name: &std::ffi::CStr) -> Option<Library> {
@@ -227,9 +227,9 @@ impl Library {
 
     /// The hash; empty when there is none. The phrase ends in NUL.
     fn crypt(&self, phrase: &[u8], setting: &CString) -> Vec<u8> {
-        let layout = std::alloc::Layout::new::<Data>();
+        let layout = std::alloc::Layout::new::<CryptData>();
         // SAFETY: the layout is not of size zero. All bytes zero are a Data.
-        let data = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<Data>();
+        let data = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<CryptData>();
         if data.is_null() {
             return Vec::new();
         }

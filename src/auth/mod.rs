@@ -4,24 +4,24 @@
 //! fail. What is asked of the system's accounts is not here, and nothing here waits but [`verify_secret`] and what says
 //! that it calls it.
 //!
-//! A login goes through these in this order: [`Throttle::check`], then [`Remember::holds`], which may spare the rest;
-//! then the list or the system; then [`Throttle::succeeded`] and [`Remember::add`], or [`Throttle::failed`].
+//! A login goes through these in this order: [`Throttle::check`], then [`RecentLogins::holds`], which may spare the rest;
+//! then the list or the system; then [`Throttle::succeeded`] and [`RecentLogins::add`], or [`Throttle::failed`].
 //!
 //! Left to right: unsupported, argon and crypt, secret, users, remember, throttle.
 
 mod argon;
 mod crypt;
-mod remember;
+mod recent_logins;
 mod secret;
 mod throttle;
 mod unsupported;
 mod users;
 
-pub use remember::{Login, Remember};
-pub use secret::{Secret, verify_secret};
-pub use throttle::{Refused, Source, Throttle};
+pub use recent_logins::{LoginKey, RecentLogins};
+pub use secret::{StoredPassword, verify_secret};
+pub use throttle::{ClientNetwork, Throttle, Throttled};
 pub use unsupported::Unsupported;
-pub use users::{Check, Outcome, UserList};
+pub use users::{Check, HashVerdict, UserList};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -34,7 +34,7 @@ pub fn hash_password(password: &[u8]) -> Result<String, Unsupported> {
     argon::hash(password, &salt)
 }
 
-/// Random bytes, as [`UserList`], [`Remember`] and [`Throttle`] need for their keys; none when the system has no randomness.
+/// Random bytes, as [`UserList`], [`RecentLogins`] and [`Throttle`] need for their keys; none when the system has no randomness.
 #[must_use]
 pub fn random<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];

@@ -10,33 +10,33 @@ use crate::auth::unsupported::Unsupported;
 
 /// A password or the hash of one. Never shown, and wiped when it is dropped.
 #[derive(Clone)]
-pub struct Secret {
+pub struct StoredPassword {
     text: Zeroizing<String>,
-    kind: Kind,
+    kind: PasswordKind,
 }
 
 /// What a secret is, and, of a hash, how long a check takes in microseconds, about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum PasswordKind {
     Plain,
     Argon2id(u64),
     Crypt(u64),
 }
 
-impl Secret {
+impl StoredPassword {
     /// Reads a secret. What begins as a hash does, with `$`, a short word and `$`, is one, and must be well-formed.
     ///
     /// # Errors
     /// What is wrong with the hash, and what is allowed; without the hash.
-    pub fn parse(text: &str) -> Result<Secret, String> {
+    pub fn parse(text: &str) -> Result<StoredPassword, String> {
         let kind = if text.starts_with(argon::PREFIX) {
-            Kind::Argon2id(Argon::parse(text)?.work())
+            PasswordKind::Argon2id(Argon::parse(text)?.work())
         } else if looks_hashed(text) {
-            Kind::Crypt(Crypt::parse(text)?.work())
+            PasswordKind::Crypt(Crypt::parse(text)?.work())
         } else {
-            Kind::Plain
+            PasswordKind::Plain
         };
-        Ok(Secret {
+        Ok(StoredPassword {
             text: Zeroizing::new(text.to_owned()),
             kind,
         })
@@ -45,7 +45,7 @@ impl Secret {
     /// Whether a check takes so long that it is not made in the loop.
     #[must_use]
     pub fn is_hash(&self) -> bool {
-        self.kind != Kind::Plain
+        self.kind != PasswordKind::Plain
     }
 
     /// What of a hash decides how long a check takes, in microseconds of an ordinary machine; 0 for what is none. Those
@@ -53,8 +53,8 @@ impl Secret {
     #[must_use]
     pub fn work(&self) -> u64 {
         match self.kind {
-            Kind::Plain => 0,
-            Kind::Argon2id(work) | Kind::Crypt(work) => work,
+            PasswordKind::Plain => 0,
+            PasswordKind::Argon2id(work) | PasswordKind::Crypt(work) => work,
         }
     }
 
@@ -64,8 +64,8 @@ impl Secret {
     /// Why it cannot.
     pub fn supported(&self) -> Result<(), Unsupported> {
         match self.kind {
-            Kind::Crypt(_) => crypt::supported(&self.text),
-            Kind::Plain | Kind::Argon2id(_) => Ok(()),
+            PasswordKind::Crypt(_) => crypt::supported(&self.text),
+            PasswordKind::Plain | PasswordKind::Argon2id(_) => Ok(()),
         }
     }
 
@@ -75,7 +75,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for StoredPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(***)")
     }
@@ -120,7 +120,10 @@ mod tests {
             "$a b$c",
             "$überlang$x",
         ] {
-            assert!(!Secret::parse(plain).expect(plain).is_hash(), "{plain}");
+            assert!(
+                !StoredPassword::parse(plain).expect(plain).is_hash(),
+                "{plain}"
+            );
         }
         for unknown in [
             "$1$salt$hash",
@@ -128,7 +131,7 @@ mod tests {
             "$apr1$a$b",
             "$argon2i$v=19$m=8,t=1,p=1$a$b",
         ] {
-            let what = Secret::parse(unknown).expect_err(unknown);
+            let what = StoredPassword::parse(unknown).expect_err(unknown);
             assert!(what.contains("kind that is not known"), "{what}");
             assert!(!what.contains(unknown));
             assert_eq!(verify_secret(unknown, b""), Err(Unsupported::Setting));
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn nothing_shows_a_secret() {
-        let secret = Secret::parse("hunter2").expect("plain");
+        let secret = StoredPassword::parse("hunter2").expect("plain");
         assert!(!format!("{secret:?}").contains("hunter2"));
     }
 }

@@ -21,7 +21,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::auth::remember::{Login, Remember};
+use crate::auth::recent_logins::{LoginKey, RecentLogins};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -31,31 +31,31 @@ const LATELY: Duration = Duration::from_secs(600);
 /// Refused attempts in a minute, for one user from one source, after which that user does not pass.
 const MAX_REFUSED: u32 = 1000;
 
-const BY_USER: Bound = Bound {
+const BY_USER: FailureLimit = FailureLimit {
     failures: 10,
     entries: 4096,
 };
 
-const BY_SOURCE: Bound = Bound {
+const BY_SOURCE: FailureLimit = FailureLimit {
     failures: 100,
     entries: 1024,
 };
 
 /// Where somebody comes from, as far as they can choose it: an IPv4 address, or an IPv6 network of /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Source(u64, bool);
+pub struct ClientNetwork(u64, bool);
 
-impl Source {
+impl ClientNetwork {
     /// The source of an address. An IPv4-mapped one is of IPv4.
     #[must_use]
-    pub fn of(address: IpAddr) -> Source {
+    pub fn of(address: IpAddr) -> ClientNetwork {
         match address.to_canonical() {
-            IpAddr::V4(address) => Source(address.to_bits().into(), false),
-            IpAddr::V6(address) => Source((address.to_bits() >> 64) as u64, true),
+            IpAddr::V4(address) => ClientNetwork(address.to_bits().into(), false),
+            IpAddr::V6(address) => ClientNetwork((address.to_bits() >> 64) as u64, true),
         }
     }
 
-    /// One number for each, which [`Login`] has room for.
+    /// One number for each, which [`LoginKey`] has room for.
     fn number(self, keys: &RandomState) -> u64 {
         keys.hash_one(self)
     }
@@ -63,7 +63,7 @@ impl Source {
 
 /// An attempt that is refused unseen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct Throttled {
     /// Seconds until the next attempt makes sense (RFC 9110 §10.2.3, Retry-After); 1 to 60.
     pub retry_after: u32,
     /// Whether it is the first one since the limit was reached: the one that is logged.
@@ -73,9 +73,9 @@ pub struct Refused {
 /// Counts the failures of one server's logins.
 pub struct Throttle {
     keys: RandomState,
-    by_user: Counts<(Source, u64)>,
-    by_source: Counts<Source>,
-    lately: Remember,
+    by_user: Counts<(ClientNetwork, u64)>,
+    by_source: Counts<ClientNetwork>,
+    lately: RecentLogins,
     refused: Refusals,
 }
 
@@ -87,7 +87,7 @@ impl Throttle {
             keys: RandomState::new(),
             by_user: Counts::new(BY_USER),
             by_source: Counts::new(BY_SOURCE),
-            lately: Remember::new(seed, LATELY),
+            lately: RecentLogins::new(seed, LATELY),
             refused: Refusals::default(),
         }
     }
@@ -98,11 +98,11 @@ impl Throttle {
     /// It may not: 429 (RFC 6585 §4).
     pub fn check(
         &mut self,
-        source: Source,
+        source: ClientNetwork,
         user: &str,
         password: &[u8],
         now: Instant,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Throttled> {
         let pair = self.pair(source, user);
         let by_source = self.by_source.blocked(&source, now);
         let by_user = self.by_user.blocked(&pair, now);
@@ -120,21 +120,21 @@ impl Throttle {
         } else {
             self.by_user.tell(&pair)
         };
-        Err(Refused {
+        Err(Throttled {
             retry_after: u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(60),
             first,
         })
     }
 
     /// A password was wrong, or whoever has it may not enter.
-    pub fn failed(&mut self, source: Source, user: &str, now: Instant) {
+    pub fn failed(&mut self, source: ClientNetwork, user: &str, now: Instant) {
         let pair = self.pair(source, user);
         self.by_user.fail(pair, now);
         self.by_source.fail(source, now);
     }
 
     /// A login succeeded. Failures before it count on: whoever has an account could else have others' forgotten.
-    pub fn succeeded(&mut self, source: Source, user: &str, password: &[u8], now: Instant) {
+    pub fn succeeded(&mut self, source: ClientNetwork, user: &str, password: &[u8], now: Instant) {
         let login = self.login(source, user, password);
         self.lately.add(&login, now);
     }
@@ -145,12 +145,12 @@ impl Throttle {
     }
 
     /// A name may be long, and is the peer's: its keyed hash is not.
-    fn pair(&self, source: Source, user: &str) -> (Source, u64) {
+    fn pair(&self, source: ClientNetwork, user: &str) -> (ClientNetwork, u64) {
         (source, self.keys.hash_one(user))
     }
 
-    fn login<'l>(&self, source: Source, user: &'l str, password: &'l [u8]) -> Login<'l> {
-        Login {
+    fn login<'l>(&self, source: ClientNetwork, user: &'l str, password: &'l [u8]) -> LoginKey<'l> {
+        LoginKey {
             owner: source.number(&self.keys),
             generation: 0,
             user,
@@ -159,7 +159,7 @@ impl Throttle {
     }
 }
 
-struct Bound {
+struct FailureLimit {
     /// In a minute.
     failures: usize,
     /// At a time.
@@ -168,7 +168,7 @@ struct Bound {
 
 /// Failures of the last minute, by key.
 struct Counts<K> {
-    bound: Bound,
+    bound: FailureLimit,
     counts: HashMap<K, Count>,
 }
 
@@ -200,7 +200,7 @@ fn lies_back_less_than_a_minute(then: Instant, now: Instant) -> bool {
 }
 
 impl<K: Copy + Eq + Hash> Counts<K> {
-    fn new(bound: Bound) -> Self {
+    fn new(bound: FailureLimit) -> Self {
         Counts {
             bound,
             counts: HashMap::new(),

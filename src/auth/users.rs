@@ -10,54 +10,54 @@ use std::fmt;
 
 use ring::hmac;
 
-use crate::auth::secret::{Secret, verify_secret};
+use crate::auth::secret::{StoredPassword, verify_secret};
 use crate::auth::unsupported::Unsupported;
 
 /// The users of one server.
 pub struct UserList {
-    entries: HashMap<String, Entry>,
+    entries: HashMap<String, ListedPassword>,
     /// The costliest hash of the list; none when every password is plain.
-    costliest: Option<Secret>,
+    costliest: Option<StoredPassword>,
     key: hmac::Key,
     /// What the password of an unknown name is compared with.
     nobody: hmac::Tag,
 }
 
-enum Entry {
+enum ListedPassword {
     /// The keyed digest of a password: of equal length for all, and of no use to who reads the memory.
     Plain(hmac::Tag),
-    Hashed(Secret),
+    Hashed(StoredPassword),
 }
 
 /// How a name and a password are to be checked.
 pub enum Check<'l> {
     /// It is done: whether they are right.
     Done(bool),
-    /// [`verify_secret`] has to be asked about this hash, not in the loop; its answer goes to [`Outcome::settle`].
+    /// [`verify_secret`] has to be asked about this hash, not in the loop; its answer goes to [`HashVerdict::settle`].
     Hash {
         /// The hash.
         hash: &'l str,
         /// What follows from the answer.
-        outcome: Outcome,
+        outcome: HashVerdict,
     },
 }
 
 /// What the answer about a hash means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum HashVerdict {
     /// It is the outcome.
     AsVerified,
     /// Nothing: this is the outcome, and the hash was for equal work.
     Is(bool),
 }
 
-impl Outcome {
+impl HashVerdict {
     /// Whether name and password are right, where `verified` is what became of the hash.
     #[must_use]
     pub fn settle(self, verified: bool) -> bool {
         match self {
-            Outcome::AsVerified => verified,
-            Outcome::Is(right) => right,
+            HashVerdict::AsVerified => verified,
+            HashVerdict::Is(right) => right,
         }
     }
 }
@@ -66,7 +66,7 @@ impl UserList {
     /// A list of these names and secrets; of a name that is there twice the last counts. `seed` is random and nobody's.
     pub fn new<'e>(
         seed: &[u8; 32],
-        entries: impl IntoIterator<Item = (&'e str, Secret)>,
+        entries: impl IntoIterator<Item = (&'e str, StoredPassword)>,
     ) -> UserList {
         let key = hmac::Key::new(hmac::HMAC_SHA256, seed);
         let mut list = UserList {
@@ -81,9 +81,9 @@ impl UserList {
         list
     }
 
-    fn add(&mut self, name: &str, secret: Secret) {
+    fn add(&mut self, name: &str, secret: StoredPassword) {
         let entry = if secret.is_hash() {
-            let work = |secret: &Secret| secret.work();
+            let work = |secret: &StoredPassword| secret.work();
             if self
                 .costliest
                 .as_ref()
@@ -91,9 +91,9 @@ impl UserList {
             {
                 self.costliest = Some(secret.clone());
             }
-            Entry::Hashed(secret)
+            ListedPassword::Hashed(secret)
         } else {
-            Entry::Plain(hmac::sign(&self.key, secret.text().as_bytes()))
+            ListedPassword::Plain(hmac::sign(&self.key, secret.text().as_bytes()))
         };
         self.entries.insert(name.to_owned(), entry);
     }
@@ -115,20 +115,20 @@ impl UserList {
     pub fn check(&self, user: &str, password: &[u8]) -> Check<'_> {
         let entry = self.entries.get(user);
         let tag = match entry {
-            Some(Entry::Plain(tag)) => tag,
+            Some(ListedPassword::Plain(tag)) => tag,
             _ => &self.nobody,
         };
         // Also of an unknown name, for its time; in constant time (ring).
         let equal = hmac::verify(&self.key, password, tag.as_ref()).is_ok();
-        let right = matches!(entry, Some(Entry::Plain(_))) && equal;
+        let right = matches!(entry, Some(ListedPassword::Plain(_))) && equal;
         match (entry, &self.costliest) {
-            (Some(Entry::Hashed(secret)), _) => Check::Hash {
+            (Some(ListedPassword::Hashed(secret)), _) => Check::Hash {
                 hash: secret.text(),
-                outcome: Outcome::AsVerified,
+                outcome: HashVerdict::AsVerified,
             },
             (_, Some(costliest)) => Check::Hash {
                 hash: costliest.text(),
-                outcome: Outcome::Is(right),
+                outcome: HashVerdict::Is(right),
             },
             (_, None) => Check::Done(right),
         }
@@ -168,11 +168,11 @@ mod tests {
             &[1; 32],
             entries
                 .iter()
-                .map(|(name, secret)| (*name, Secret::parse(secret).expect(secret))),
+                .map(|(name, secret)| (*name, StoredPassword::parse(secret).expect(secret))),
         )
     }
 
-    fn hash_of(list: &UserList, user: &str, password: &str) -> (String, Outcome) {
+    fn hash_of(list: &UserList, user: &str, password: &str) -> (String, HashVerdict) {
         match list.check(user, password.as_bytes()) {
             Check::Hash { hash, outcome } => (hash.to_owned(), outcome),
             Check::Done(right) => panic!("{user} was checked at once: {right}"),
@@ -217,24 +217,24 @@ mod tests {
         let dear = DEAR.to_owned();
         assert_eq!(
             hash_of(&users, "alice", "secret"),
-            (dear.clone(), Outcome::Is(true))
+            (dear.clone(), HashVerdict::Is(true))
         );
         assert_eq!(
             hash_of(&users, "alice", "x"),
-            (dear.clone(), Outcome::Is(false))
+            (dear.clone(), HashVerdict::Is(false))
         );
         assert_eq!(
             hash_of(&users, "nobody", "password"),
-            (dear.clone(), Outcome::Is(false))
+            (dear.clone(), HashVerdict::Is(false))
         );
         assert_eq!(
             hash_of(&users, "nobody", ""),
-            (dear.clone(), Outcome::Is(false))
+            (dear.clone(), HashVerdict::Is(false))
         );
-        assert_eq!(hash_of(&users, "bob", "x"), (dear, Outcome::AsVerified));
+        assert_eq!(hash_of(&users, "bob", "x"), (dear, HashVerdict::AsVerified));
         assert_eq!(
             hash_of(&users, "carol", "x"),
-            (CHEAP.to_owned(), Outcome::AsVerified)
+            (CHEAP.to_owned(), HashVerdict::AsVerified)
         );
     }
 

@@ -18,8 +18,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use crate::proto::http::url::Host;
 
-use super::der::Facts;
-use super::files::{self, Fault, Which, read_chain, read_key, read_roots};
+use super::der::CertificateFacts;
+use super::files::{self, CertificateFault, Which, read_chain, read_key, read_roots};
 use super::pem::{self, Open};
 
 /// Where distributions keep all authorities in one file: Debian, Arch and Alpine; Fedora; openSUSE; and the rest.
@@ -52,7 +52,7 @@ pub struct LoadedClient {
     /// For its connections.
     pub config: Arc<ClientConfig>,
     /// What its own certificates say, in the order of the file.
-    pub chain: Vec<Facts>,
+    pub chain: Vec<CertificateFacts>,
 }
 
 /// The authorities of the system: read when they are first needed, and shared by all clients.
@@ -72,7 +72,7 @@ impl SystemRoots {
         SystemRoots { open, read: None }
     }
 
-    fn get(&mut self) -> Result<Arc<RootCertStore>, Fault> {
+    fn get(&mut self) -> Result<Arc<RootCertStore>, CertificateFault> {
         let read = || {
             let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
             let (file, folders) = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
@@ -81,7 +81,7 @@ impl SystemRoots {
         let roots = self.read.get_or_insert_with(|| read().map(Arc::new));
         roots
             .clone()
-            .map_err(|what| Fault::without_path(Which::System, &what))
+            .map_err(|what| CertificateFault::without_path(Which::System, &what))
     }
 }
 
@@ -92,7 +92,7 @@ impl SystemRoots {
 pub fn load_client(
     files: &ClientFiles<'_>,
     system: &mut SystemRoots,
-) -> Result<LoadedClient, Vec<Fault>> {
+) -> Result<LoadedClient, Vec<CertificateFault>> {
     let provider = Arc::new(ring::default_provider());
     let roots = match (files.verify, files.ca) {
         (false, _) => Ok(None),
@@ -114,7 +114,7 @@ pub fn load_client(
                 } else {
                     Which::System
                 };
-                vec![Fault::without_path(which, &error)]
+                vec![CertificateFault::without_path(which, &error)]
             })?;
             Ok(LoadedClient {
                 config: Arc::new(config),
@@ -143,7 +143,7 @@ fn read_identity(
     paths: (&Path, &Path),
     open: Open<'_>,
     provider: &CryptoProvider,
-) -> Result<(CertifiedKey, Vec<Facts>), Vec<Fault>> {
+) -> Result<(CertifiedKey, Vec<CertificateFacts>), Vec<CertificateFault>> {
     match (
         read_chain(paths.0, Which::Certificate, open),
         read_key(paths.1, open),

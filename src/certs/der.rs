@@ -35,7 +35,7 @@ const DAY: i64 = 86_400;
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct CertificateFacts {
     /// `CN=example.org, O=Example`; empty when it has none.
     pub subject: String,
     /// Who says so, in the same form.
@@ -48,10 +48,10 @@ pub struct Facts {
     pub not_after: i64,
 }
 
-impl Facts {
+impl CertificateFacts {
     /// Reads a certificate; `None` when it is none.
     #[must_use]
-    pub fn read(der: &[u8]) -> Option<Facts> {
+    pub fn read(der: &[u8]) -> Option<CertificateFacts> {
         let mut certificate = Der(Der(der).next_of(SEQUENCE)?);
         let mut fields = Der(certificate.next_of(SEQUENCE)?);
         fields.skip_if(VERSION);
@@ -67,7 +67,7 @@ impl Facts {
                 names = alternative_names(Der(Der(value).next_of(SEQUENCE)?))?;
             }
         }
-        Some(Facts {
+        Some(CertificateFacts {
             subject,
             issuer,
             names,
@@ -106,7 +106,7 @@ fn spoken(days: i64) -> String {
     }
 }
 
-impl fmt::Display for Facts {
+impl fmt::Display for CertificateFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.subject.as_str(), self.names.is_empty()) {
             ("", true) => f.write_str("without a name"),

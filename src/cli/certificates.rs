@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::certs::{self, ClientFiles, Files, Loaded, LoadedClient, SystemRoots, Which};
+use crate::certs::{
+    self, ClientFiles, LoadedClient, LoadedServer, ServerFiles, SystemRoots, Which,
+};
 use crate::config::{Client, Findings, Open, Place, Server, Tls, open_file};
 
 /// What is wrong with the certificates of these servers, and what is to be warned of.
@@ -80,13 +82,13 @@ pub(super) fn load_client_by(
 }
 
 /// Reads the files of a server.
-pub(super) fn load(tls: &Tls) -> Result<Loaded, Vec<(Place, String)>> {
+pub(super) fn load(tls: &Tls) -> Result<LoadedServer, Vec<(Place, String)>> {
     load_by(tls, &open_file)
 }
 
 /// The same, opened by `open`.
-pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<Loaded, Vec<(Place, String)>> {
-    let files = Files {
+pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<LoadedServer, Vec<(Place, String)>> {
+    let files = ServerFiles {
         certificate: &tls.certificate.value,
         private_key: &tls.private_key.value,
         client_ca: tls.client_ca.as_ref().map(|file| file.value.as_path()),
@@ -109,23 +111,23 @@ pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<Loaded, Vec<(Place, S
 }
 
 /// Certificates that are out of their time.
-pub(super) fn warnings(loaded: &Loaded) -> Vec<String> {
+pub(super) fn warnings(loaded: &LoadedServer) -> Vec<String> {
     loaded.chain.iter().filter_map(warning).collect()
 }
 
-fn warning(facts: &certs::Facts) -> Option<String> {
+fn warning(facts: &certs::CertificateFacts) -> Option<String> {
     let warning = facts.warning(now())?;
     Some(format!("certificate: {warning}"))
 }
 
 /// Each certificate in a line: subject, names and days left.
-pub(super) fn describe(loaded: &Loaded) -> Vec<String> {
-    let line = |facts: &certs::Facts| format!("{facts}, {}", time_left(facts));
+pub(super) fn describe(loaded: &LoadedServer) -> Vec<String> {
+    let line = |facts: &certs::CertificateFacts| format!("{facts}, {}", time_left(facts));
     loaded.chain.iter().map(line).collect()
 }
 
 /// `60 days left`.
-pub(super) fn time_left(facts: &certs::Facts) -> String {
+pub(super) fn time_left(facts: &certs::CertificateFacts) -> String {
     match facts.days_left(now()) {
         days if days < 0 => "expired".to_owned(),
         0 => "less than a day left".to_owned(),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::certs::{Facts, SystemRoots, server_name};
+use crate::certs::{CertificateFacts, SystemRoots, server_name};
 use crate::cli::certificates;
 use crate::cli::client_url;
 use crate::cli::source;
@@ -172,7 +172,9 @@ impl Test<'_> {
             let tls = transport.secure(tls)?;
             Ok((
                 tls.agreed(),
-                tls.peer_certificates().first().map(|der| Facts::read(der)),
+                tls.peer_certificates()
+                    .first()
+                    .map(|der| CertificateFacts::read(der)),
             ))
         });
         let took = start.elapsed();
@@ -265,7 +267,7 @@ impl Test<'_> {
     }
 }
 
-fn certificate_facts(facts: &Facts) -> Value {
+fn certificate_facts(facts: &CertificateFacts) -> Value {
     serde_json::json!({
         "subject": facts.subject,
         "names": facts.names,

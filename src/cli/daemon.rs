@@ -6,7 +6,7 @@ use std::panic;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::certs::{Loaded, SystemRoots};
+use crate::certs::{LoadedServer, SystemRoots};
 use crate::config::{Address, Config, Server, open_file};
 use crate::engine::{Bound, Engine, Limits};
 use crate::manager::{Defined, Manager, ServerTls, bind};
@@ -151,7 +151,7 @@ fn active(config: &Config) -> impl Iterator<Item = &Server> {
 }
 
 /// The certificates of every active server; none when one of them has gone bad since the configuration was read.
-fn load_certificates(config: &Config) -> Option<Vec<Option<Loaded>>> {
+fn load_certificates(config: &Config) -> Option<Vec<Option<LoadedServer>>> {
     let mut failed = false;
     let mut all = Vec::new();
     for server in active(config) {
@@ -190,7 +190,7 @@ fn define_clients(config: &Config) -> Option<Vec<Defined>> {
 /// What was opened at start.
 struct Opened {
     bound: Vec<Vec<Bound>>,
-    loaded: Vec<Option<Loaded>>,
+    loaded: Vec<Option<LoadedServer>>,
     control: Option<(PathBuf, Bound)>,
     helper: Option<(Helper, OwnedFd)>,
     clients: Vec<Defined>,

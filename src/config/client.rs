@@ -16,7 +16,7 @@ use crate::config::raw::Table;
 use crate::config::server::{read_id, read_name, read_subprotocols};
 use crate::config::value::show_duration;
 use crate::proto::http::url::{Host, Url, host_field};
-use crate::proto::ws::handshake::Request;
+use crate::proto::ws::handshake::UpgradeRequest;
 
 pub use basic::Basic;
 pub use trust::{Identity, Trust};
@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// Calls `send` with the request of its opening handshake, which borrows from it.
-    pub fn with_request<T>(&self, send: impl FnOnce(Request<'_>) -> T) -> T {
+    pub fn with_request<T>(&self, send: impl FnOnce(UpgradeRequest<'_>) -> T) -> T {
         let protocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let fields: Vec<(&str, &[u8])> = self
             .headers
@@ -125,7 +125,7 @@ impl Client {
             .map(|(name, value)| (name.as_str(), value.as_bytes()))
             .collect();
         let basic = self.basic.as_ref();
-        send(Request {
+        send(UpgradeRequest {
             host: &host_field(&self.host, self.port, self.tls),
             target: &self.parameters,
             protocols: &protocols,

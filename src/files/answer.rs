@@ -6,18 +6,18 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::proto::http::conditional::{self, Outcome, Validator};
+use crate::proto::http::conditional::{self, PreconditionResult, Validator};
 use crate::proto::http::head::{Method, RequestHead};
 use crate::proto::http::range::{self, Ranges};
 use crate::proto::http::{date, response};
 
-use super::coding::Coding;
+use super::coding::ContentCoding;
 use super::mime;
 use super::open::Stamp;
 
 /// An answer, but for Date, Content-Length and what concerns the connection.
 #[derive(Debug)]
-pub struct Answer {
+pub struct FileAnswer {
     /// The status code.
     pub status: u16,
     /// Fields in the order they are to be written.
@@ -67,7 +67,7 @@ impl Segment {
     }
 }
 
-impl Answer {
+impl FileAnswer {
     /// An answer that is an error and says so to people.
     pub(super) fn page(status: u16) -> Self {
         let mut answer = Self::of_bytes(status, response::error_page(status).into_bytes());
@@ -92,7 +92,7 @@ impl Answer {
 
 /// Where the bytes of a file are.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
+pub(super) enum FileBytes {
     /// In memory, all of them.
     Content(Arc<[u8]>),
     /// In the file.
@@ -103,10 +103,10 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Representation<'a> {
     pub(super) stamp: Stamp,
-    pub(super) source: Source,
+    pub(super) source: FileBytes,
     /// Of what is inside the coding.
     pub(super) content_type: &'static str,
-    pub(super) coding: Option<Coding>,
+    pub(super) coding: Option<ContentCoding>,
     /// Whether another client might be sent another representation.
     pub(super) varies: bool,
     /// Not sent when empty.
@@ -115,7 +115,7 @@ pub(super) struct Representation<'a> {
 
 impl Representation<'_> {
     /// The answer to a GET or a HEAD.
-    pub(super) fn answer(self, head: &RequestHead<'_>, boundaries: &RandomState) -> Answer {
+    pub(super) fn answer(self, head: &RequestHead<'_>, boundaries: &RandomState) -> FileAnswer {
         let etag = self.etag();
         let validator = Validator {
             etag: &etag,
@@ -123,16 +123,16 @@ impl Representation<'_> {
         };
         let outcome = conditional::evaluate(head, validator);
         match outcome {
-            Outcome::PreconditionFailed => Answer::page(412),
-            Outcome::NotModified => {
-                let mut answer = Answer::of_bytes(304, Vec::new());
+            PreconditionResult::PreconditionFailed => FileAnswer::page(412),
+            PreconditionResult::NotModified => {
+                let mut answer = FileAnswer::of_bytes(304, Vec::new());
                 self.describe(&mut answer, &etag);
                 answer
             }
-            Outcome::Proceed => match ranges(head, validator, self.size()) {
+            PreconditionResult::Proceed => match ranges(head, validator, self.size()) {
                 Ranges::Ignore => self.whole(&etag),
                 Ranges::Unsatisfiable => {
-                    let mut answer = Answer::page(416);
+                    let mut answer = FileAnswer::page(416);
                     answer.field("Content-Range", format!("bytes */{}", self.size()));
                     answer
                 }
@@ -141,8 +141,8 @@ impl Representation<'_> {
         }
     }
 
-    fn whole(self, etag: &str) -> Answer {
-        let mut answer = Answer::of_bytes(200, Vec::new());
+    fn whole(self, etag: &str) -> FileAnswer {
+        let mut answer = FileAnswer::of_bytes(200, Vec::new());
         answer.field("Content-Type", self.content_type);
         answer.field("Accept-Ranges", "bytes");
         self.describe(&mut answer, etag);
@@ -156,8 +156,8 @@ impl Representation<'_> {
     }
 
     /// 206, with one range as it is, or with several in parts (RFC 9110 §15.3.7).
-    fn partial(self, etag: &str, ranges: &[Range<u64>], boundaries: &RandomState) -> Answer {
-        let mut answer = Answer::of_bytes(206, Vec::new());
+    fn partial(self, etag: &str, ranges: &[Range<u64>], boundaries: &RandomState) -> FileAnswer {
+        let mut answer = FileAnswer::of_bytes(206, Vec::new());
         let segments = if let [range] = ranges {
             answer.field("Content-Type", self.content_type);
             answer.field("Content-Range", content_range(range, self.size()));
@@ -193,11 +193,11 @@ impl Representation<'_> {
         segments
     }
 
-    fn with_body(self, mut answer: Answer, segments: Vec<Segment>) -> Answer {
+    fn with_body(self, mut answer: FileAnswer, segments: Vec<Segment>) -> FileAnswer {
         answer.body = match self.source {
-            Source::Content(content) if answer.status == 200 => Body::Content(content),
-            Source::Content(content) => Body::Bytes(join(&content, &segments)),
-            Source::File(file) => Body::File {
+            FileBytes::Content(content) if answer.status == 200 => Body::Content(content),
+            FileBytes::Content(content) => Body::Bytes(join(&content, &segments)),
+            FileBytes::File(file) => Body::File {
                 file,
                 length: segments.iter().map(Segment::len).sum(),
                 segments,
@@ -207,7 +207,7 @@ impl Representation<'_> {
     }
 
     /// The fields that a 304 has as well (RFC 9110 §15.4.5).
-    fn describe(&self, answer: &mut Answer, etag: &str) {
+    fn describe(&self, answer: &mut FileAnswer, etag: &str) {
         answer.field("ETag", etag);
         // RFC 9110 §8.8.2.1: never later than Date.
         if (1..=now()).contains(&self.modified()) {
@@ -238,7 +238,7 @@ impl Representation<'_> {
         let dash = if self.coding.is_some() { "-" } else { "" };
         format!(
             "\"{size:x}-{seconds:x}.{nanoseconds:x}-{inode:x}{dash}{}\"",
-            self.coding.map_or("", Coding::token),
+            self.coding.map_or("", ContentCoding::token),
         )
     }
 

@@ -13,9 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::conn::deadline::Tick;
 
-use super::answer::Source;
-use super::coding::Coding;
-use super::open::{Found, Opened, Root, Stamp, Way, is_cold};
+use super::answer::FileBytes;
+use super::coding::ContentCoding;
+use super::open::{DiskAccess, OpenFile, Resolved, Root, Stamp, is_cold};
 
 /// Files up to this length are sent from memory.
 const SMALL: u64 = 8 * 1024;
@@ -35,26 +35,26 @@ const FRESH: u32 = 1000;
 /// A file that was written in the last seconds may be written again within one tick of its clock.
 const SETTLED: u64 = 2;
 
-/// Which codings of a file lie beside it, in the order of [`Coding::ALL`].
-type Neighbours = [bool; Coding::ALL.len()];
+/// Which codings of a file lie beside it, in the order of [`ContentCoding::ALL`].
+type Neighbours = [bool; ContentCoding::ALL.len()];
 
 #[derive(Debug, Clone, Default)]
-struct Entry {
+struct CachedFile {
     neighbours: Option<(Neighbours, Tick)>,
     content: Option<(Stamp, Arc<[u8]>)>,
 }
 
 /// What was seen of the files of a folder.
 #[derive(Debug, Default)]
-pub struct Known {
-    entries: HashMap<Box<[u8]>, Entry>,
+pub struct Cache {
+    entries: HashMap<Box<[u8]>, CachedFile>,
     /// Bytes of content.
     bytes: usize,
 }
 
-impl Known {
+impl Cache {
     /// Adds what was seen elsewhere.
-    pub fn learn(&mut self, seen: Known) {
+    pub fn learn(&mut self, seen: Cache) {
         for (path, entry) in seen.entries {
             if let Some(neighbours) = entry.neighbours {
                 self.entry(&path).neighbours = Some(neighbours);
@@ -71,7 +71,7 @@ impl Known {
         self.bytes + self.entries.len() * ENTRY
     }
 
-    fn entry(&mut self, path: &[u8]) -> &mut Entry {
+    fn entry(&mut self, path: &[u8]) -> &mut CachedFile {
         if self.entries.len() >= MAX_ENTRIES && !self.entries.contains_key(path) {
             self.forget_all();
         }
@@ -98,58 +98,58 @@ impl Known {
 }
 
 /// How a request looks at files: whether it may wait, and with what it remembers.
-pub(super) struct Look<'l> {
-    way: Way,
-    known: &'l mut Known,
+pub(super) struct Lookup<'l> {
+    access: DiskAccess,
+    cache: &'l mut Cache,
     now: Tick,
 }
 
-impl<'l> Look<'l> {
-    pub(super) fn waiting(known: &'l mut Known) -> Self {
-        Look {
-            way: Way::Waiting,
-            known,
+impl<'l> Lookup<'l> {
+    pub(super) fn waiting(cache: &'l mut Cache) -> Self {
+        Lookup {
+            access: DiskAccess::MayWait,
+            cache,
             now: Tick::default(),
         }
     }
 
-    pub(super) fn waiting_at(known: &'l mut Known, now: Tick) -> Self {
-        Look {
-            way: Way::Waiting,
-            known,
+    pub(super) fn waiting_at(cache: &'l mut Cache, now: Tick) -> Self {
+        Lookup {
+            access: DiskAccess::MayWait,
+            cache,
             now,
         }
     }
 
-    pub(super) fn cached(known: &'l mut Known, now: Tick) -> Self {
-        Look {
-            way: Way::Cached,
-            known,
+    pub(super) fn cached(cache: &'l mut Cache, now: Tick) -> Self {
+        Lookup {
+            access: DiskAccess::InMemory,
+            cache,
             now,
         }
     }
 
-    pub(super) fn way(&self) -> Way {
-        self.way
+    pub(super) fn access(&self) -> DiskAccess {
+        self.access
     }
 
     /// Which neighbours a file has.
     pub(super) fn neighbours(&mut self, root: &Root, path: &[u8]) -> io::Result<Neighbours> {
-        if let Some((neighbours, seen)) = self.known.entries.get(path).and_then(|it| it.neighbours)
+        if let Some((neighbours, seen)) = self.cache.entries.get(path).and_then(|it| it.neighbours)
             && self.now.since(seen) < FRESH
         {
             return Ok(neighbours);
         }
-        let mut neighbours = [false; Coding::ALL.len()];
-        for (exists, coding) in neighbours.iter_mut().zip(Coding::ALL) {
+        let mut neighbours = [false; ContentCoding::ALL.len()];
+        for (exists, coding) in neighbours.iter_mut().zip(ContentCoding::ALL) {
             let path = [path, coding.suffix().as_bytes()].concat();
-            match root.find(&path, self.way) {
-                Ok(found) => *exists = matches!(found, Found::File(_)),
-                Err(error) if is_cold(&error, self.way) => return Err(error),
+            match root.find(&path, self.access) {
+                Ok(found) => *exists = matches!(found, Resolved::File(_)),
+                Err(error) if is_cold(&error, self.access) => return Err(error),
                 Err(_) => {}
             }
         }
-        self.known.entry(path).neighbours = Some((neighbours, self.now));
+        self.cache.entry(path).neighbours = Some((neighbours, self.now));
         Ok(neighbours)
     }
 
@@ -159,29 +159,29 @@ impl<'l> Look<'l> {
         root: &Root,
         path: &[u8],
         stamp: Option<Stamp>,
-    ) -> io::Result<(Stamp, Source)> {
+    ) -> io::Result<(Stamp, FileBytes)> {
         let stamp = match stamp {
             Some(stamp) => stamp,
-            None => match root.find(path, self.way)? {
-                Found::File(stamp) => stamp,
-                Found::Folder(_) => return Err(io::ErrorKind::NotFound.into()),
+            None => match root.find(path, self.access)? {
+                Resolved::File(stamp) => stamp,
+                Resolved::Folder(_) => return Err(io::ErrorKind::NotFound.into()),
             },
         };
-        if let Some(entry) = self.known.entries.get(path)
+        if let Some(entry) = self.cache.entries.get(path)
             && let Some((then, content)) = &entry.content
             && *then == stamp
         {
-            return Ok((stamp, Source::Content(Arc::clone(content))));
+            return Ok((stamp, FileBytes::Content(Arc::clone(content))));
         }
-        let Opened { file, stamp } = root.read(path, self.way)?;
+        let OpenFile { file, stamp } = root.read(path, self.access)?;
         if stamp.size > SMALL {
-            return Ok((stamp, Source::File(Arc::new(file))));
+            return Ok((stamp, FileBytes::File(Arc::new(file))));
         }
-        let content = read(&file, stamp.size as usize, self.way)?;
+        let content = read(&file, stamp.size as usize, self.access)?;
         if is_settled(stamp) {
-            self.known.keep(path, stamp, &content);
+            self.cache.keep(path, stamp, &content);
         }
-        Ok((stamp, Source::Content(content)))
+        Ok((stamp, FileBytes::Content(content)))
     }
 }
 
@@ -194,11 +194,11 @@ fn is_settled(stamp: Stamp) -> bool {
 }
 
 /// Reads a file whole.
-fn read(file: &File, size: usize, way: Way) -> io::Result<Arc<[u8]>> {
+fn read(file: &File, size: usize, access: DiskAccess) -> io::Result<Arc<[u8]>> {
     let mut content = vec![0; size];
     let mut filled = 0;
     while filled < size {
-        let flags = if way == Way::Cached {
+        let flags = if access == DiskAccess::InMemory {
             libc::RWF_NOWAIT
         } else {
             0
@@ -248,10 +248,10 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn bytes(loaded: io::Result<(Stamp, Source)>) -> Vec<u8> {
+    fn bytes(loaded: io::Result<(Stamp, FileBytes)>) -> Vec<u8> {
         match loaded.unwrap().1 {
-            Source::Content(content) => content.to_vec(),
-            Source::File(_) => panic!("it is small"),
+            FileBytes::Content(content) => content.to_vec(),
+            FileBytes::File(_) => panic!("it is small"),
         }
     }
 
@@ -260,16 +260,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a"), "file").unwrap();
         let root = Root::open(folder.path()).unwrap();
-        let Ok(Found::File(stamp)) = root.find(b"a", Way::Waiting) else {
+        let Ok(Resolved::File(stamp)) = root.find(b"a", DiskAccess::MayWait) else {
             panic!("it is a file");
         };
-        let mut known = Known::default();
-        known.keep(b"a", stamp, &Arc::from(&b"kept"[..]));
-        let load = |known: &mut Known| bytes(Look::waiting(known).load(&root, b"a", None));
-        assert_eq!(load(&mut known), b"kept");
+        let mut cache = Cache::default();
+        cache.keep(b"a", stamp, &Arc::from(&b"kept"[..]));
+        let load = |cache: &mut Cache| bytes(Lookup::waiting(cache).load(&root, b"a", None));
+        assert_eq!(load(&mut cache), b"kept");
         fs::write(folder.path().join("a"), "other").unwrap();
-        assert_eq!(load(&mut known), b"other");
-        assert!(known.held() < 1000);
+        assert_eq!(load(&mut cache), b"other");
+        assert!(cache.held() < 1000);
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut known = Known::default();
+        let mut cache = Cache::default();
         let stamp = Stamp {
             size: 0,
             modified: (0, 0),
@@ -301,10 +301,10 @@ mod tests {
         };
         for round in 0..5000_u32 {
             let content: Arc<[u8]> = vec![0; (round % 8192) as usize].into();
-            known.keep(&round.to_le_bytes(), stamp, &content);
-            assert!(known.held() <= MAX_CONTENT + MAX_ENTRIES * ENTRY);
+            cache.keep(&round.to_le_bytes(), stamp, &content);
+            assert!(cache.held() <= MAX_CONTENT + MAX_ENTRIES * ENTRY);
         }
-        assert!(known.held() > 0);
+        assert!(cache.held() > 0);
     }
 
     #[test]
@@ -312,10 +312,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a"), "").unwrap();
         let root = Root::open(folder.path()).unwrap();
-        let mut known = Known::default();
+        let mut cache = Cache::default();
         let mut at = |tick| {
-            let mut look = Look::waiting_at(&mut known, Tick(tick));
-            look.neighbours(&root, b"a").unwrap()
+            let mut lookup = Lookup::waiting_at(&mut cache, Tick(tick));
+            lookup.neighbours(&root, b"a").unwrap()
         };
         assert_eq!(at(5000), [false, false]);
         fs::write(folder.path().join("a.gz"), "").unwrap();

@@ -4,14 +4,14 @@ use crate::proto::http::head::RequestHead;
 
 /// A coding in which a file may lie beside itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum ContentCoding {
     /// RFC 7932
     Brotli,
     /// RFC 9110 §8.4.1.3
     Gzip,
 }
 
-impl Coding {
+impl ContentCoding {
     /// All of them, the one that saves most first.
     pub(super) const ALL: [Self; 2] = [Self::Brotli, Self::Gzip];
 
@@ -95,10 +95,10 @@ mod tests {
         let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
             .unwrap()
             .unwrap();
-        Coding::ALL
+        ContentCoding::ALL
             .into_iter()
             .filter(|coding| coding.is_accepted(&head))
-            .map(Coding::token)
+            .map(ContentCoding::token)
             .collect()
     }
 

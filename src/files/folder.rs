@@ -8,10 +8,10 @@ use crate::conn::deadline::Tick;
 use crate::proto::http::head::{RequestHead, RequestTarget};
 use crate::proto::http::path;
 
-use super::answer::{Answer, Representation};
-use super::cache::{Known, Look};
-use super::coding::Coding;
-use super::open::{Found, Root, Stamp, Way, is_cold, status};
+use super::answer::{FileAnswer, Representation};
+use super::cache::{Cache, Lookup};
+use super::coding::ContentCoding;
+use super::open::{DiskAccess, Resolved, Root, Stamp, is_cold, status};
 use super::{listing, mime};
 
 /// How a folder is served.
@@ -29,20 +29,20 @@ pub struct Settings {
 
 /// A folder that is served.
 #[derive(Debug)]
-pub struct Folder {
+pub struct ServedFolder {
     pub(super) root: Root,
     settings: Settings,
     /// Chooses the boundaries between ranges, so that whoever writes a file cannot know them.
     boundaries: RandomState,
 }
 
-impl Folder {
+impl ServedFolder {
     /// Opens a folder.
     ///
     /// # Errors
     /// The folder's: it is missing, none, or not to be entered.
-    pub fn open(path: &Path, settings: Settings) -> io::Result<Folder> {
-        Ok(Folder {
+    pub fn open(path: &Path, settings: Settings) -> io::Result<ServedFolder> {
+        Ok(ServedFolder {
             root: Root::open(path)?,
             settings,
             boundaries: RandomState::new(),
@@ -53,38 +53,38 @@ impl Folder {
     ///
     /// A `prefix` of the path, as the request has it, is not part of the folder and stays in front of redirects; it is
     /// empty, or begins with a slash and does not end with one.
-    pub fn answer(&self, head: &RequestHead<'_>, prefix: &str) -> Answer {
-        let mut known = Known::default();
-        let visit = self.visit(head, prefix, &mut Look::waiting(&mut known));
-        visit.unwrap_or_else(|error| Answer::page(status(&error)))
+    pub fn answer(&self, head: &RequestHead<'_>, prefix: &str) -> FileAnswer {
+        let mut cache = Cache::default();
+        let lookup = self.lookup(head, prefix, &mut Lookup::waiting(&mut cache));
+        lookup.unwrap_or_else(|error| FileAnswer::page(status(&error)))
     }
 
-    /// The same, but the disk is not waited for: `None` when it would have to be. `known` remembers what was seen
+    /// The same, but the disk is not waited for: `None` when it would have to be. `cache` remembers what was seen
     /// shortly before.
     pub fn answer_now(
         &self,
         head: &RequestHead<'_>,
         prefix: &str,
-        known: &mut Known,
+        cache: &mut Cache,
         now: Tick,
-    ) -> Option<Answer> {
-        let visit = self.visit(head, prefix, &mut Look::cached(known, now));
-        match visit {
-            Err(error) if is_cold(&error, Way::Cached) => None,
-            visit => Some(visit.unwrap_or_else(|error| Answer::page(status(&error)))),
+    ) -> Option<FileAnswer> {
+        let lookup = self.lookup(head, prefix, &mut Lookup::cached(cache, now));
+        match lookup {
+            Err(error) if is_cold(&error, DiskAccess::InMemory) => None,
+            lookup => Some(lookup.unwrap_or_else(|error| FileAnswer::page(status(&error)))),
         }
     }
 
-    pub(super) fn visit(
+    pub(super) fn lookup(
         &self,
         head: &RequestHead<'_>,
         prefix: &str,
-        look: &mut Look<'_>,
-    ) -> io::Result<Answer> {
+        lookup: &mut Lookup<'_>,
+    ) -> io::Result<FileAnswer> {
         let (RequestTarget::Origin { path, query } | RequestTarget::Absolute { path, query, .. }) =
             head.target()
         else {
-            return Ok(Answer::page(400));
+            return Ok(FileAnswer::page(400));
         };
         let (prefix, path) = match path.strip_prefix(prefix) {
             Some("") if !prefix.is_empty() => return Ok(self.redirect(format!("{prefix}/"), query)),
@@ -93,17 +93,17 @@ impl Folder {
         };
         let path = match path::decode(path) {
             Ok(path) => path,
-            Err(error) => return Ok(Answer::page(error.status())),
+            Err(error) => return Ok(FileAnswer::page(error.status())),
         };
         if !self.shows(&path) {
-            return Ok(Answer::page(404));
+            return Ok(FileAnswer::page(404));
         }
         if path.is_empty() || path.ends_with(b"/") {
-            return self.folder(head, &path, look);
+            return self.folder(head, &path, lookup);
         }
-        match self.root.find(&path, look.way())? {
-            Found::File(stamp) => self.file(head, &path, stamp, look),
-            Found::Folder(_) => {
+        match self.root.find(&path, lookup.access())? {
+            Resolved::File(stamp) => self.file(head, &path, stamp, lookup),
+            Resolved::Folder(_) => {
                 let location = format!("{prefix}/{}/", path::encode_path(&path));
                 Ok(self.redirect(location, query))
             }
@@ -111,15 +111,15 @@ impl Folder {
     }
 
     /// The file at a path that somebody trusted names, not the request.
-    pub(super) fn visit_file(
+    pub(super) fn lookup_file(
         &self,
         head: &RequestHead<'_>,
         path: &[u8],
-        look: &mut Look<'_>,
-    ) -> io::Result<Answer> {
-        match self.root.find(path, look.way())? {
-            Found::File(stamp) => self.file(head, path, stamp, look),
-            Found::Folder(_) => Err(io::ErrorKind::NotFound.into()),
+        lookup: &mut Lookup<'_>,
+    ) -> io::Result<FileAnswer> {
+        match self.root.find(path, lookup.access())? {
+            Resolved::File(stamp) => self.file(head, path, stamp, lookup),
+            Resolved::Folder(_) => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
@@ -139,23 +139,23 @@ impl Folder {
         &self,
         head: &RequestHead<'_>,
         path: &[u8],
-        look: &mut Look<'_>,
-    ) -> io::Result<Answer> {
+        lookup: &mut Lookup<'_>,
+    ) -> io::Result<FileAnswer> {
         let document = [path, self.settings.default_document.as_bytes()].concat();
-        match self.root.find(&document, look.way()) {
-            Ok(Found::File(stamp)) => return self.file(head, &document, stamp, look),
+        match self.root.find(&document, lookup.access()) {
+            Ok(Resolved::File(stamp)) => return self.file(head, &document, stamp, lookup),
             Err(error) if status(&error) != 404 => return Err(error),
-            Ok(Found::Folder(_)) | Err(_) => {}
+            Ok(Resolved::Folder(_)) | Err(_) => {}
         }
         if !self.settings.listing {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if look.way() == Way::Cached {
+        if lookup.access() == DiskAccess::InMemory {
             // A folder cannot be read without waiting.
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         }
         let listing = listing::page(&self.root, path, &|path| self.shows(path))?;
-        let mut answer = Answer::of_bytes(200, listing.into_bytes());
+        let mut answer = FileAnswer::of_bytes(200, listing.into_bytes());
         answer.field("Content-Type", mime::HTML);
         Ok(self.with_cache_control(answer))
     }
@@ -166,16 +166,16 @@ impl Folder {
         head: &RequestHead<'_>,
         path: &[u8],
         stamp: Stamp,
-        look: &mut Look<'_>,
-    ) -> io::Result<Answer> {
-        let neighbours = look.neighbours(&self.root, path)?;
+        lookup: &mut Lookup<'_>,
+    ) -> io::Result<FileAnswer> {
+        let neighbours = lookup.neighbours(&self.root, path)?;
         let mut coded = None;
-        for (coding, exists) in Coding::ALL.into_iter().zip(neighbours) {
+        for (coding, exists) in ContentCoding::ALL.into_iter().zip(neighbours) {
             if exists && coded.is_none() && coding.is_accepted(head) {
                 let path = [path, coding.suffix().as_bytes()].concat();
-                match look.load(&self.root, &path, None) {
+                match lookup.load(&self.root, &path, None) {
                     Ok(loaded) => coded = Some((coding, loaded)),
-                    Err(error) if is_cold(&error, look.way()) => return Err(error),
+                    Err(error) if is_cold(&error, lookup.access()) => return Err(error),
                     // It is gone, or was never to be read: the file itself is there.
                     Err(_) => {}
                 }
@@ -183,7 +183,7 @@ impl Folder {
         }
         let (coding, (stamp, source)) = match coded {
             Some((coding, loaded)) => (Some(coding), loaded),
-            None => (None, look.load(&self.root, path, Some(stamp))?),
+            None => (None, lookup.load(&self.root, path, Some(stamp))?),
         };
         let representation = Representation {
             stamp,
@@ -196,17 +196,17 @@ impl Folder {
         Ok(representation.answer(head, &self.boundaries))
     }
 
-    fn redirect(&self, mut location: String, query: Option<&str>) -> Answer {
+    fn redirect(&self, mut location: String, query: Option<&str>) -> FileAnswer {
         if let Some(query) = query {
             location.push('?');
             location.push_str(query);
         }
-        let mut answer = Answer::of_bytes(301, Vec::new());
+        let mut answer = FileAnswer::of_bytes(301, Vec::new());
         answer.field("Location", location);
         self.with_cache_control(answer)
     }
 
-    fn with_cache_control(&self, mut answer: Answer) -> Answer {
+    fn with_cache_control(&self, mut answer: FileAnswer) -> FileAnswer {
         if !self.settings.cache_control.is_empty() {
             answer.field("Cache-Control", self.settings.cache_control.as_str());
         }

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use crate::proto::http::date;
 use crate::proto::http::path::encode_path;
 
-use super::open::{Found, Root, Way, way_to};
+use super::open::{DiskAccess, Resolved, Root, way_to};
 
 /// The most entries that are listed.
 const MAX_ENTRIES: usize = 10_000;
@@ -29,7 +29,7 @@ tr { display: flex; flex-wrap: wrap; justify-content: space-between }
 ";
 
 /// One line of the list.
-struct Entry {
+struct ListedFile {
     name: Vec<u8>,
     is_folder: bool,
     size: u64,
@@ -42,7 +42,7 @@ struct Entry {
 /// # Errors
 /// The folder's: it is missing, none, or not to be read.
 pub(super) fn page(root: &Root, path: &[u8], shows: &dyn Fn(&[u8]) -> bool) -> io::Result<String> {
-    let Found::Folder(folder) = root.find(path, Way::Waiting)? else {
+    let Resolved::Folder(folder) = root.find(path, DiskAccess::MayWait)? else {
         return Err(io::ErrorKind::NotFound.into());
     };
     let (mut entries, mut complete) = (Vec::new(), true);
@@ -59,8 +59,8 @@ pub(super) fn page(root: &Root, path: &[u8], shows: &dyn Fn(&[u8]) -> bool) -> i
             complete = false;
             break;
         }
-        if let Some(metadata) = look(root, &full, &entry) {
-            entries.push(Entry {
+        if let Some(metadata) = lookup(root, &full, &entry) {
+            entries.push(ListedFile {
                 name: name.to_vec(),
                 is_folder: metadata.is_dir(),
                 size: metadata.len(),
@@ -76,16 +76,16 @@ pub(super) fn page(root: &Root, path: &[u8], shows: &dyn Fn(&[u8]) -> bool) -> i
 }
 
 /// What an entry is, if it can be served.
-fn look(root: &Root, path: &[u8], entry: &DirEntry) -> Option<Metadata> {
+fn lookup(root: &Root, path: &[u8], entry: &DirEntry) -> Option<Metadata> {
     let metadata = if entry.file_type().ok()?.is_symlink() {
-        root.look(path)
+        root.lookup(path)
     } else {
         entry.metadata()
     };
     metadata.ok().filter(|it| it.is_dir() || it.is_file())
 }
 
-fn render(path: &[u8], entries: &[Entry], complete: bool) -> String {
+fn render(path: &[u8], entries: &[ListedFile], complete: bool) -> String {
     let title = escape(&format!("/{}", String::from_utf8_lossy(path)));
     let mut page = format!(
         "<!DOCTYPE html>\n\

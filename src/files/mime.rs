@@ -132,7 +132,7 @@ pub fn of(path: &[u8]) -> &'static str {
     };
     let folded = || extension.iter().map(u8::to_ascii_lowercase);
     TYPES
-        .binary_search_by(|(known, _)| known.bytes().cmp(folded()))
+        .binary_search_by(|(cache, _)| cache.bytes().cmp(folded()))
         .map_or(UNKNOWN, |at| TYPES[at].1)
 }
 

@@ -6,7 +6,7 @@
 //!
 //! There is no socket here. An answer is a status, its fields and either bytes or an open file with the ranges of it
 //! that are to be sent; to send them is the engine's part, and so are Date, Content-Length and whether a body goes out
-//! at all. Who must not wait for the disk asks [`Folder::answer_now`], and where that has no answer has a [`Visit`] made
+//! at all. Who must not wait for the disk asks [`ServedFolder::answer_now`], and where that has no answer has a [`BlockingLookup`] made
 //! elsewhere.
 
 mod answer;
@@ -18,10 +18,10 @@ mod listing;
 mod mime;
 mod open;
 
-pub use self::answer::{Answer, Body, Segment};
-pub use self::blocking_lookup::{Visit, Visited};
-pub use self::cache::{Known, is_in_memory};
-pub use self::folder::{Folder, Settings};
+pub use self::answer::{Body, FileAnswer, Segment};
+pub use self::blocking_lookup::{BlockingLookup, LookupResult};
+pub use self::cache::{Cache, is_in_memory};
+pub use self::folder::{ServedFolder, Settings};
 pub use self::mime::of as content_type;
 
 #[cfg(test)]

@@ -33,21 +33,21 @@ pub(super) struct Root {
 
 /// Whether the disk may be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum DiskAccess {
     /// It may.
-    Waiting,
+    MayWait,
     /// What is not in memory is [`is_cold`].
-    Cached,
+    InMemory,
 }
 
 /// Whether something failed only because it would have waited for the disk.
-pub(super) fn is_cold(error: &io::Error, way: Way) -> bool {
-    way == Way::Cached && error.raw_os_error() == Some(libc::EAGAIN)
+pub(super) fn is_cold(error: &io::Error, access: DiskAccess) -> bool {
+    access == DiskAccess::InMemory && error.raw_os_error() == Some(libc::EAGAIN)
 }
 
 /// What a path leads to.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum Resolved {
     /// A regular file, which is not open yet.
     File(Stamp),
     /// A folder, held by a descriptor that cannot read it.
@@ -80,7 +80,7 @@ impl Stamp {
 
 /// A regular file that can be read, and what was known of it when it was opened.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) stamp: Stamp,
 }
@@ -92,13 +92,13 @@ impl Root {
             .read(true)
             .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
             .open(path)?;
-        let by_kernel = match openat2(folder.as_raw_fd(), b".", libc::O_PATH, Way::Waiting) {
+        let by_kernel = match openat2(folder.as_raw_fd(), b".", libc::O_PATH, DiskAccess::MayWait) {
             Ok(_) => true,
             // Sandboxes have answered with EPERM what they do not know.
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => false,
             Err(error) => return Err(error),
         };
-        let cached = openat2(folder.as_raw_fd(), b".", libc::O_PATH, Way::Cached);
+        let cached = openat2(folder.as_raw_fd(), b".", libc::O_PATH, DiskAccess::InMemory);
         let by_cache = cached.is_ok_and(|_| by_kernel);
         Ok(Self {
             folder: folder.into(),
@@ -116,48 +116,52 @@ impl Root {
 
     /// The regular file or folder that a path leads to. The path is relative; it may end with a slash when it leads to
     /// a folder, and is empty for the root.
-    pub(super) fn find(&self, path: &[u8], way: Way) -> io::Result<Found> {
-        let place = File::from(self.resolve(path, libc::O_PATH, way)?);
+    pub(super) fn find(&self, path: &[u8], access: DiskAccess) -> io::Result<Resolved> {
+        let place = File::from(self.resolve(path, libc::O_PATH, access)?);
         let metadata = place.metadata()?;
         if metadata.is_dir() {
-            Ok(Found::Folder(place))
+            Ok(Resolved::Folder(place))
         } else if metadata.is_file() {
-            Ok(Found::File(Stamp::of(&metadata)))
+            Ok(Resolved::File(Stamp::of(&metadata)))
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
     }
 
     /// Opens for reading what was found to be a regular file.
-    pub(super) fn read(&self, path: &[u8], way: Way) -> io::Result<Opened> {
-        let file = File::from(self.resolve(path, READ, way)?);
+    pub(super) fn read(&self, path: &[u8], access: DiskAccess) -> io::Result<OpenFile> {
+        let file = File::from(self.resolve(path, READ, access)?);
         let metadata = file.metadata()?;
         if metadata.is_file() {
             let stamp = Stamp::of(&metadata);
-            Ok(Opened { file, stamp })
+            Ok(OpenFile { file, stamp })
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
     }
 
     /// What lies at a path, without opening it.
-    pub(super) fn look(&self, path: &[u8]) -> io::Result<Metadata> {
-        File::from(self.resolve(path, libc::O_PATH, Way::Waiting)?).metadata()
+    pub(super) fn lookup(&self, path: &[u8]) -> io::Result<Metadata> {
+        File::from(self.resolve(path, libc::O_PATH, DiskAccess::MayWait)?).metadata()
     }
 
-    fn resolve(&self, path: &[u8], flags: c_int, way: Way) -> io::Result<OwnedFd> {
+    fn resolve(&self, path: &[u8], flags: c_int, access: DiskAccess) -> io::Result<OwnedFd> {
         if !self.by_kernel {
             return self.walk(path, flags);
         }
         // A kernel that cannot be told not to wait waits.
-        let way = if self.by_cache { way } else { Way::Waiting };
+        let access = if self.by_cache {
+            access
+        } else {
+            DiskAccess::MayWait
+        };
         let path = if path.is_empty() { b"." } else { path };
         let mut attempts = 0;
         loop {
-            let result = openat2(self.folder.as_raw_fd(), path, flags, way);
+            let result = openat2(self.folder.as_raw_fd(), path, flags, access);
             match result.as_ref().map_err(io::Error::raw_os_error) {
                 Err(Some(libc::EINTR)) if attempts < ATTEMPTS => attempts += 1,
-                Err(Some(libc::EAGAIN)) if attempts < ATTEMPTS && way == Way::Waiting => {
+                Err(Some(libc::EAGAIN)) if attempts < ATTEMPTS && access == DiskAccess::MayWait => {
                     attempts += 1;
                 }
                 _ => return result,
@@ -212,13 +216,13 @@ pub(super) fn status(error: &io::Error) -> u16 {
     }
 }
 
-fn openat2(folder: RawFd, path: &[u8], flags: c_int, way: Way) -> io::Result<OwnedFd> {
+fn openat2(folder: RawFd, path: &[u8], flags: c_int, access: DiskAccess) -> io::Result<OwnedFd> {
     let path = CString::new(path)?;
     // SAFETY: the structure is made of integers, and all of them may be 0.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = (flags | libc::O_CLOEXEC) as u64;
     how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
-    if way == Way::Cached {
+    if access == DiskAccess::InMemory {
         how.resolve |= libc::RESOLVE_CACHED;
     }
     // SAFETY: the path ends with a NUL, and the structure is as long as it is said to be; the call reads both.

@@ -22,8 +22,8 @@ const TEXT: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 /// A folder, and the temporary one that it and the secret are in.
 struct Site {
     outside: TempDir,
-    folder: Folder,
-    known: RefCell<Known>,
+    folder: ServedFolder,
+    cache: RefCell<Cache>,
 }
 
 fn settings() -> Settings {
@@ -89,11 +89,11 @@ fn site_with(settings: Settings) -> Site {
     // SAFETY: the path ends with a NUL, and the call reads it.
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
     drop(UnixListener::bind(at("site/socket")).unwrap());
-    let folder = Folder::open(&at("site"), settings).unwrap();
+    let folder = ServedFolder::open(&at("site"), settings).unwrap();
     Site {
         outside,
         folder,
-        known: RefCell::default(),
+        cache: RefCell::default(),
     }
 }
 
@@ -111,7 +111,7 @@ struct Seen {
 
 impl Seen {
     fn field(&self, name: &str) -> Option<&str> {
-        let mut values = self.fields.iter().filter(|(known, _)| *known == name);
+        let mut values = self.fields.iter().filter(|(cache, _)| *cache == name);
         let value = values.next().map(|(_, value)| value.as_str());
         assert!(values.next().is_none(), "{name} is there twice");
         value
@@ -122,8 +122,8 @@ impl Seen {
     }
 }
 
-impl From<Answer> for Seen {
-    fn from(answer: Answer) -> Self {
+impl From<FileAnswer> for Seen {
+    fn from(answer: FileAnswer) -> Self {
         let body = match answer.body {
             Body::Bytes(bytes) => bytes,
             Body::Content(content) => content.to_vec(),
@@ -175,11 +175,11 @@ impl Site {
             .unwrap();
         let seen: Seen = self.folder.answer(&head, prefix).into();
         // Without waiting, and with what is remembered from before, the same.
-        let mut known = self.known.borrow_mut();
+        let mut cache = self.cache.borrow_mut();
         for _ in 0..2 {
             let now = self
                 .folder
-                .answer_now(&head, prefix, &mut known, Tick(5000));
+                .answer_now(&head, prefix, &mut cache, Tick(5000));
             if let Some(now) = now {
                 assert_eq!(Seen::from(now), seen, "{text}");
             }
@@ -408,7 +408,7 @@ fn without_openat2_no_link_is_followed() {
 fn a_folder_that_is_none_cannot_be_opened() {
     let site = site();
     for name in ["missing", "site/a.txt"] {
-        assert!(Folder::open(&site.outside.path().join(name), settings()).is_err());
+        assert!(ServedFolder::open(&site.outside.path().join(name), settings()).is_err());
     }
 }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 use crate::config::open_file;
 use crate::engine::seqpacket;
 use crate::process::privileges::Identity;
-use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, Secret};
+use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, WipedBytes};
 
 use super::attempt::{self, Attempt, VerifySecret};
 use super::grant;
@@ -97,7 +97,7 @@ impl From<io::Error> for End {
 impl Helper {
     fn turn_until_end(&mut self) -> Result<(), End> {
         // Passwords come through here.
-        let mut buffer = Secret::new(vec![0; MAX]);
+        let mut buffer = WipedBytes::new(vec![0; MAX]);
         loop {
             let now = Instant::now();
             self.expire(now)?;

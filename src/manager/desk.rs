@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::config::Id;
 use crate::conn::event::{ConnId, ExchangeId};
 use crate::engine::Warnings;
-use crate::files::Visit;
+use crate::files::BlockingLookup;
 use crate::proto::ws::frame::Kind;
 
 use super::bus::Bus;
@@ -17,7 +17,7 @@ use super::login::{Login, Pending};
 #[derive(Debug)]
 pub(super) enum Todo {
     /// The disk has to be waited for.
-    Visit(ExchangeId, Visit),
+    Visit(ExchangeId, BlockingLookup),
     /// The helper has to be asked.
     Ask(Box<Pending>),
     /// A line has come by the control socket.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use crate::auth::{Check, Login as Known, Secret, Source, Throttle, UserList};
+use crate::auth::{Check, ClientNetwork, LoginKey, StoredPassword, Throttle, UserList};
 use crate::config::{self, Auth, Network, Users, Ways};
 use crate::engine::Ops;
 use crate::proto::helper::{Answer, Ask};
@@ -52,7 +52,7 @@ impl Gate {
         let who = match server.users.as_ref()? {
             Users::List(entries) => {
                 let entries = entries.iter().filter_map(|entry| {
-                    let secret = Secret::parse(entry.secret.reveal()).ok()?;
+                    let secret = StoredPassword::parse(entry.secret.reveal()).ok()?;
                     Some((entry.name.as_str(), secret))
                 });
                 Who::List(Box::new(UserList::new(&seed(), entries)))
@@ -110,13 +110,15 @@ impl Gate {
         };
         let now = Instant::now();
         let source = ops.peer().address().map(|address| address.ip());
-        let source = source.filter(|ip| !self.is_exempt(*ip)).map(Source::of);
+        let source = source
+            .filter(|ip| !self.is_exempt(*ip))
+            .map(ClientNetwork::of);
         if let Some(source) = source
             && let Some(refused) = self.throttled(ops, source, &credentials, now)
         {
             return refused;
         }
-        let known = Known {
+        let known = LoginKey {
             owner: u64::from(ops.owner()),
             generation: login.generation,
             user: &credentials.username,
@@ -221,7 +223,7 @@ impl Gate {
         // What is remembered is what was typed; a name that the system spells otherwise is asked for again.
         if entry.user.as_deref() == Some(&credentials.username) {
             login.remember.add(
-                &Known {
+                &LoginKey {
                     owner: u64::from(ops.owner()),
                     generation: login.generation,
                     user: &credentials.username,
@@ -272,7 +274,7 @@ impl Gate {
     fn throttled(
         &mut self,
         ops: &mut Ops<'_>,
-        source: Source,
+        source: ClientNetwork,
         credentials: &Credentials,
         now: Instant,
     ) -> Option<Decision> {
@@ -292,7 +294,12 @@ impl Gate {
         self.exempt.iter().any(|network| network.contains(ip))
     }
 
-    fn succeeded(&mut self, source: Option<Source>, credentials: &Credentials, now: Instant) {
+    fn succeeded(
+        &mut self,
+        source: Option<ClientNetwork>,
+        credentials: &Credentials,
+        now: Instant,
+    ) {
         if let Some(source) = source {
             let (user, password) = (&credentials.username, credentials.password.as_bytes());
             self.throttle.succeeded(source, user, password, now);
@@ -302,7 +309,7 @@ impl Gate {
     fn failed(
         &mut self,
         ops: &Ops<'_>,
-        source: Option<Source>,
+        source: Option<ClientNetwork>,
         credentials: &Credentials,
         now: Instant,
     ) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::auth::{self, Outcome, Remember, Source};
+use crate::auth::{self, ClientNetwork, HashVerdict, RecentLogins};
 use crate::conn::event::ExchangeId;
 use crate::engine::{Engine, Warnings};
 use crate::proto::helper::Ask;
@@ -53,10 +53,10 @@ pub(super) struct Pending {
     pub owner: u32,
     /// The head, to be read again. It holds the credentials.
     pub head: Zeroizing<Vec<u8>>,
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<ClientNetwork>,
     pub(super) credentials: Credentials,
     pub(super) entry: Entry,
-    pub(super) outcome: Option<Outcome>,
+    pub(super) outcome: Option<HashVerdict>,
     /// What is asked; taken when it is.
     pub(super) ask: Option<Ask>,
     /// Of the users that it was asked of.
@@ -65,7 +65,7 @@ pub(super) struct Pending {
 
 /// What all gates share.
 pub(super) struct Login {
-    pub(super) remember: Remember,
+    pub(super) remember: RecentLogins,
     /// Raised when users are read again.
     pub(super) generation: u64,
     /// What is logged of checks that cannot be made.
@@ -79,14 +79,14 @@ pub(super) struct Login {
 /// Whose login a check is of.
 pub(super) struct Mark {
     pub(super) owner: u32,
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<ClientNetwork>,
     pub(super) user: Option<Rc<String>>,
 }
 
 impl Default for Login {
     fn default() -> Login {
         Login {
-            remember: Remember::new(&seed(), REMEMBERED),
+            remember: RecentLogins::new(&seed(), REMEMBERED),
             generation: 0,
             unchecked: Warnings::default(),
             pending: HashMap::new(),
@@ -137,7 +137,7 @@ impl Login {
     }
 
     /// Whether as many checks are under way as may be.
-    pub(super) fn is_busy(&self, owner: u32, source: Source, user: &str) -> bool {
+    pub(super) fn is_busy(&self, owner: u32, source: ClientNetwork, user: &str) -> bool {
         let asked = self.pending.values().map(|it| {
             let user = it.credentials.username.as_str();
             (it.owner, it.source, user)

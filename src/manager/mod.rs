@@ -47,7 +47,7 @@ use crate::config::{self, Id, Trigger};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
 use crate::engine::{Engine, Handler, HelperReply, Ops, Outcome};
-use crate::files::Visited;
+use crate::files::LookupResult;
 use crate::proto::helper::Answer;
 use crate::proto::http::head::{FieldTable, RequestHead};
 use crate::proto::ws::frame::Kind;
@@ -260,7 +260,7 @@ impl Manager {
     fn on_outcome(&mut self, engine: &mut Engine, outcome: Outcome) {
         match outcome {
             Outcome::Visited(exchange, visited) => {
-                let Visited { answer, seen } = *visited;
+                let LookupResult { answer, seen } = *visited;
                 let for_script = self.scripts.take_file(exchange);
                 engine.with_exchange(exchange, |ops| {
                     if let Some(head) = for_script {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{self, Http, Serve};
 use crate::conn::{Answer, AnswerHead};
 use crate::engine::Ops;
-use crate::files::{self, Body, Folder, Known, Visit};
+use crate::files::{self, BlockingLookup, Body, Cache, ServedFolder};
 use crate::proto::cgi;
 use crate::proto::http::head::{Method, RequestHead};
 use crate::proto::http::response;
@@ -23,7 +23,7 @@ const HTML: (&str, &[u8]) = ("Content-Type", b"text/html; charset=utf-8");
 pub(super) enum Pages {
     Empty,
     Page(config::Page, String),
-    Folder(Arc<Folder>, Box<Known>, SendRoot),
+    Folder(Arc<ServedFolder>, Box<Cache>, SendRoot),
 }
 
 impl Pages {
@@ -43,7 +43,7 @@ impl Pages {
                     cache_control: http.cache_control.clone(),
                 };
                 let path = &folder.path;
-                let folder = Arc::new(Folder::open(path, settings)?);
+                let folder = Arc::new(ServedFolder::open(path, settings)?);
                 let root = SendRoot::new(Arc::clone(&folder), path);
                 Pages::Folder(folder, Box::default(), root)
             }
@@ -59,7 +59,7 @@ impl Pages {
     }
 
     /// Learns what a visit has seen of the folder.
-    pub(super) fn learn(&mut self, seen: Known) {
+    pub(super) fn learn(&mut self, seen: Cache) {
         if let Pages::Folder(_, known, _) = self {
             known.learn(seen);
         }
@@ -71,7 +71,7 @@ impl Pages {
         ops: &mut Ops<'_>,
         head: &RequestHead<'_>,
         prefix: &str,
-    ) -> Option<Visit> {
+    ) -> Option<BlockingLookup> {
         match head.method() {
             Method::Get | Method::Head => return self.serve(ops, head, prefix),
             Method::Options => {
@@ -88,7 +88,12 @@ impl Pages {
         None
     }
 
-    fn serve(&mut self, ops: &mut Ops<'_>, head: &RequestHead<'_>, prefix: &str) -> Option<Visit> {
+    fn serve(
+        &mut self,
+        ops: &mut Ops<'_>,
+        head: &RequestHead<'_>,
+        prefix: &str,
+    ) -> Option<BlockingLookup> {
         match self {
             Pages::Empty => {
                 ops.respond(&Answer {
@@ -112,7 +117,7 @@ impl Pages {
             Pages::Folder(folder, known, _) => {
                 match folder.answer_now(head, prefix, known, ops.now()) {
                     Some(answer) => send(ops, answer),
-                    None => return Some(Visit::new(folder, head, prefix, ops.now())),
+                    None => return Some(BlockingLookup::new(folder, head, prefix, ops.now())),
                 }
             }
         }
@@ -121,11 +126,11 @@ impl Pages {
 }
 
 /// Sends what a folder answers.
-pub(super) fn send(ops: &mut Ops<'_>, answer: files::Answer) {
+pub(super) fn send(ops: &mut Ops<'_>, answer: files::FileAnswer) {
     send_with(ops, answer, &[]);
 }
 
-fn send_with(ops: &mut Ops<'_>, answer: files::Answer, more: &[(&str, &[u8])]) {
+fn send_with(ops: &mut Ops<'_>, answer: files::FileAnswer, more: &[(&str, &[u8])]) {
     let mut fields: Vec<(&str, &[u8])> = Vec::with_capacity(answer.fields.len() + more.len());
     fields.extend(
         answer
@@ -166,7 +171,7 @@ fn send_with(ops: &mut Ops<'_>, answer: files::Answer, more: &[(&str, &[u8])]) {
 }
 
 /// Sends a file that a script has named, with what the script says beside it.
-pub(super) fn send_for_script(ops: &mut Ops<'_>, mut answer: files::Answer, head: &cgi::Head) {
+pub(super) fn send_for_script(ops: &mut Ops<'_>, mut answer: files::FileAnswer, head: &cgi::Head) {
     if answer.status >= 400 {
         return send(ops, answer);
     }

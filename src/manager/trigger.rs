@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::{Action, Id, Mode, On, Trigger};
-use crate::files::{Folder, Settings};
+use crate::files::{ServedFolder, Settings};
 
 use super::matching::Matcher;
 
@@ -33,12 +33,12 @@ pub(super) struct Rule {
 /// A folder whose files a script may have sent.
 #[derive(Clone, Debug)]
 pub(super) struct SendRoot {
-    folder: Arc<Folder>,
+    folder: Arc<ServedFolder>,
     path: PathBuf,
 }
 
 impl SendRoot {
-    pub(super) fn new(folder: Arc<Folder>, path: &Path) -> SendRoot {
+    pub(super) fn new(folder: Arc<ServedFolder>, path: &Path) -> SendRoot {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         SendRoot { folder, path }
     }
@@ -50,10 +50,13 @@ impl SendRoot {
             dotfiles: true,
             cache_control: String::new(),
         };
-        Ok(SendRoot::new(Arc::new(Folder::open(path, settings)?), path))
+        Ok(SendRoot::new(
+            Arc::new(ServedFolder::open(path, settings)?),
+            path,
+        ))
     }
 
-    pub(super) fn folder(&self) -> &Arc<Folder> {
+    pub(super) fn folder(&self) -> &Arc<ServedFolder> {
         &self.folder
     }
 

@@ -8,21 +8,21 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn v4(last: u32) -> Source {
-    Source::of(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + last)))
+fn v4(last: u32) -> ClientNetwork {
+    ClientNetwork::of(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + last)))
 }
 
 fn throttle() -> (Throttle, Instant) {
     (Throttle::new(&[1; 32]), Instant::now())
 }
 
-fn is_let(throttle: &mut Throttle, source: Source, user: &str, now: Instant) -> bool {
+fn is_let(throttle: &mut Throttle, source: ClientNetwork, user: &str, now: Instant) -> bool {
     throttle.check(source, user, b"guess", now).is_ok()
 }
 
 #[test]
 fn a_source_is_what_somebody_cannot_choose_freely() {
-    let of = |text: &str| Source::of(text.parse().expect(text));
+    let of = |text: &str| ClientNetwork::of(text.parse().expect(text));
     assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::"));
     assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
     assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
@@ -39,7 +39,7 @@ fn the_eleventh_attempt_of_a_minute_is_refused_for_a_minute() {
         throttle.failed(v4(1), "alice", now);
     }
     let now = start + SECOND * 9;
-    let refused = |retry_after, first| Err(Refused { retry_after, first });
+    let refused = |retry_after, first| Err(Throttled { retry_after, first });
     assert_eq!(throttle.check(v4(1), "alice", b"x", now), refused(60, true));
     let later = now + SECOND / 2;
     assert_eq!(
@@ -84,7 +84,7 @@ fn after_the_minute_the_count_begins_anew() {
     let refused = throttle.check(v4(1), "alice", b"x", now);
     assert_eq!(
         refused,
-        Err(Refused {
+        Err(Throttled {
             retry_after: 60,
             first: true
         })

@@ -27,7 +27,7 @@ impl Folder {
         let Err(faults) = load_client(files, &mut SystemRoots::new(open_file)) else {
             return Vec::new();
         };
-        let short = |fault: Fault| {
+        let short = |fault: CertificateFault| {
             let what = fault.what.replace(&folder, "");
             let end = what.find("; allowed: ").unwrap();
             what[..end].to_owned()

@@ -13,10 +13,10 @@ use crate::conn::event::ExchangeId;
 use crate::conn::{Answer as HttpAnswer, AnswerHead};
 use crate::engine::Engine;
 use crate::engine::child::ChildId;
-use crate::files::Visit;
+use crate::files::BlockingLookup;
 use crate::manager::pages::respond_error;
 use crate::manager::trigger::SendRoot;
-use crate::proto::cgi::{self, Found, Head};
+use crate::proto::cgi::{self, Head, OutputHead};
 
 /// Output of a process waits in its pipe while so much waits for who reads it.
 pub(super) const HIGH: usize = 256 * 1024;
@@ -199,9 +199,9 @@ impl Answer {
     /// Reads the head, if it is there.
     fn read_head(&mut self, engine: &mut Engine, name: &str, ended: bool) {
         match cgi::decode(&self.kept, ended) {
-            Ok(Found::More) => {}
-            Ok(Found::Text) => self.stage = Stage::Text,
-            Ok(Found::Head(head, length)) => {
+            Ok(OutputHead::More) => {}
+            Ok(OutputHead::Text) => self.stage = Stage::Text,
+            Ok(OutputHead::Head(head, length)) => {
                 self.kept.drain(..length);
                 self.stage = match head.send_file {
                     Some(_) => Stage::File(Box::new(head)),
@@ -287,7 +287,7 @@ impl Answer {
         engine: &mut Engine,
         name: &str,
         succeeded: bool,
-    ) -> Option<(Visit, Box<Head>)> {
+    ) -> Option<(BlockingLookup, Box<Head>)> {
         if matches!(self.stage, Stage::Begins) && succeeded {
             self.read_head(engine, name, true);
         }
@@ -345,10 +345,10 @@ impl Answer {
     }
 
     /// The way to the file that the script names; `None` when it may not send that.
-    fn visit(&self, engine: &Engine, head: &Head) -> Option<Visit> {
+    fn visit(&self, engine: &Engine, head: &Head) -> Option<BlockingLookup> {
         let root = self.files.as_ref()?;
         let path = root.relative(head.send_file.as_deref()?)?;
-        Some(Visit::send_file(
+        Some(BlockingLookup::send_file(
             root.folder(),
             &self.request,
             path,

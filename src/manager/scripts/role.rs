@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::engine::child::{ChildId, Exit, Stop};
 use crate::manager::fired::Whose;
 use crate::manager::trigger::Rule;
-use crate::proto::lines::Lines;
+use crate::proto::lines::LineSplitter;
 
 use super::answer::Answer;
 use super::inlet::Inlet;
@@ -102,7 +102,7 @@ pub(super) enum Once {
     /// All of it, when it has ended.
     Whole(Vec<u8>),
     /// Each line.
-    Lines(Lines),
+    Lines(LineSplitter),
 }
 
 impl Once {
@@ -114,7 +114,7 @@ impl Once {
     ) -> Once {
         match reply {
             Some(Reply::Whole) => Once::Whole(Vec::new()),
-            Some(Reply::Lines) => Once::Lines(Lines::new(max)),
+            Some(Reply::Lines) => Once::Lines(LineSplitter::new(max)),
             Some(Reply::None) | None => {
                 let now = engine.now();
                 engine.children().discard_output(id, now);
@@ -136,7 +136,7 @@ impl Once {
 /// What a process that follows a connection is in the middle of.
 #[derive(Debug)]
 pub(super) struct Follow {
-    pub lines: Lines,
+    pub lines: LineSplitter,
     /// Its connection lives.
     pub attached: bool,
     /// What waits for it.
@@ -148,7 +148,7 @@ pub(super) struct Follow {
 impl Follow {
     pub(super) fn new(max_message: usize) -> Follow {
         Follow {
-            lines: Lines::new(max_message),
+            lines: LineSplitter::new(max_message),
             attached: true,
             inlet: Inlet::default(),
             broken: false,
@@ -164,7 +164,7 @@ impl Follow {
 /// What a running worker is in the middle of.
 #[derive(Debug)]
 pub(super) struct Talk {
-    pub lines: Lines,
+    pub lines: LineSplitter,
     /// What it said while it did not read: handed on when it does.
     pub waits: bool,
     pub kept: VecDeque<Vec<u8>>,

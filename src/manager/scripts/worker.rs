@@ -10,7 +10,7 @@ use crate::engine::child::{ChildEvent, ChildId, Command, Refused, Stdin, Stop};
 use crate::manager::backoff::Cause;
 use crate::manager::fired::{Fired, What};
 use crate::proto::http::head::FieldTable;
-use crate::proto::lines::Lines;
+use crate::proto::lines::LineSplitter;
 use crate::rpc::event::Event;
 use crate::rpc::{RequestName, Time};
 
@@ -120,7 +120,7 @@ impl Scripts {
                         whose: None,
                         stop: Stop::never(),
                         role: Role::Worker(Talk {
-                            lines: Lines::new(max_line),
+                            lines: LineSplitter::new(max_line),
                             waits: false,
                             kept: VecDeque::new(),
                             broken: false,

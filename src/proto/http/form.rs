@@ -67,23 +67,23 @@ impl std::error::Error for Error {}
 
 /// What a body is read as, by the value of its Content-Type field (RFC 9110 §8.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum FormKind {
     /// application/x-www-form-urlencoded
     Urlencoded,
     /// multipart/form-data, and its boundary when it has a valid one.
     Multipart(Option<Vec<u8>>),
 }
 
-impl Kind {
+impl FormKind {
     /// `None` when it is no form.
-    pub fn of(content_type: &[u8]) -> Option<Kind> {
+    pub fn of(content_type: &[u8]) -> Option<FormKind> {
         let (media_type, parameters) = split_at(content_type, b';');
         let media_type = trim(media_type);
         if media_type.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-            Some(Kind::Urlencoded)
+            Some(FormKind::Urlencoded)
         } else if media_type.eq_ignore_ascii_case(b"multipart/form-data") {
             let boundary = parameter(parameters, b"boundary").ok().flatten();
-            Some(Kind::Multipart(boundary.filter(|it| is_boundary(it))))
+            Some(FormKind::Multipart(boundary.filter(|it| is_boundary(it))))
         } else {
             None
         }
@@ -95,9 +95,9 @@ impl Kind {
     /// Why it cannot be read.
     pub fn decode(&self, body: &[u8]) -> Result<Vec<Parameter>, Error> {
         match self {
-            Kind::Urlencoded => decode_urlencoded(body),
-            Kind::Multipart(Some(boundary)) => decode_multipart(body, boundary),
-            Kind::Multipart(None) => Err(Error::Boundary),
+            FormKind::Urlencoded => decode_urlencoded(body),
+            FormKind::Multipart(Some(boundary)) => decode_multipart(body, boundary),
+            FormKind::Multipart(None) => Err(Error::Boundary),
         }
     }
 }

@@ -18,7 +18,7 @@ const WAYS: usize = 8;
 
 /// What makes a login the same as an earlier one.
 #[derive(Clone, Copy)]
-pub struct Login<'l> {
+pub struct LoginKey<'l> {
     /// Whose users they are, such as the number of the server.
     pub owner: u64,
     /// What the users were read from last.
@@ -30,24 +30,24 @@ pub struct Login<'l> {
 }
 
 /// The memory.
-pub struct Remember {
+pub struct RecentLogins {
     key: hmac::Key,
     life: Duration,
     /// Empty until there is something to remember.
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Option<RememberedLogin>>,
 }
 
 #[derive(Clone, Copy)]
-struct Entry {
+struct RememberedLogin {
     digest: [u8; 32],
     at: Instant,
 }
 
-impl Remember {
+impl RecentLogins {
     /// An empty memory. `seed` is random and nobody's; `life` is how long a success counts, a minute for example.
     #[must_use]
-    pub fn new(seed: &[u8; 32], life: Duration) -> Remember {
-        Remember {
+    pub fn new(seed: &[u8; 32], life: Duration) -> RecentLogins {
+        RecentLogins {
             key: hmac::Key::new(hmac::HMAC_SHA256, seed),
             life,
             entries: Vec::new(),
@@ -56,14 +56,14 @@ impl Remember {
 
     /// Whether exactly this login succeeded lately.
     #[must_use]
-    pub fn holds(&self, login: &Login<'_>, now: Instant) -> bool {
+    pub fn holds(&self, login: &LoginKey<'_>, now: Instant) -> bool {
         let digest = self.digest(login);
-        let known = |entry: &&Entry| entry.digest == digest && self.is_fresh(entry, now);
+        let known = |entry: &&RememberedLogin| entry.digest == digest && self.is_fresh(entry, now);
         self.ways(&digest).flatten().any(|entry| known(&entry))
     }
 
     /// Remembers a login that succeeded just now.
-    pub fn add(&mut self, login: &Login<'_>, now: Instant) {
+    pub fn add(&mut self, login: &LoginKey<'_>, now: Instant) {
         let digest = self.digest(login);
         if self.entries.is_empty() {
             self.entries = vec![None; CAPACITY];
@@ -71,13 +71,13 @@ impl Remember {
         let first = first_way(&digest);
         let ways = &mut self.entries[first..first + WAYS];
         // The same login again; else room; else the oldest.
-        let rank = |entry: &Option<Entry>| match entry {
+        let rank = |entry: &Option<RememberedLogin>| match entry {
             Some(entry) if entry.digest == digest => (0, None),
             None => (1, None),
             Some(entry) => (2, Some(entry.at)),
         };
         if let Some(entry) = ways.iter_mut().min_by_key(|entry| rank(entry)) {
-            *entry = Some(Entry { digest, at: now });
+            *entry = Some(RememberedLogin { digest, at: now });
         }
     }
 
@@ -86,17 +86,17 @@ impl Remember {
         self.entries.clear();
     }
 
-    fn is_fresh(&self, entry: &Entry, now: Instant) -> bool {
+    fn is_fresh(&self, entry: &RememberedLogin, now: Instant) -> bool {
         now.saturating_duration_since(entry.at) < self.life
     }
 
-    fn ways(&self, digest: &[u8; 32]) -> impl Iterator<Item = &Option<Entry>> {
+    fn ways(&self, digest: &[u8; 32]) -> impl Iterator<Item = &Option<RememberedLogin>> {
         self.entries.iter().skip(first_way(digest)).take(WAYS)
     }
 
     /// HMAC-SHA256 (RFC 2104) over parts that each have their length before them. It is compared in the ordinary way:
     /// who does not know the key cannot make use of the time that takes.
-    fn digest(&self, login: &Login<'_>) -> [u8; 32] {
+    fn digest(&self, login: &LoginKey<'_>) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&login.owner.to_be_bytes());
         context.update(&login.generation.to_be_bytes());
@@ -121,8 +121,8 @@ mod tests {
 
     const LIFE: Duration = Duration::from_secs(60);
 
-    fn login<'l>(user: &'l str, password: &'l str) -> Login<'l> {
-        Login {
+    fn login<'l>(user: &'l str, password: &'l str) -> LoginKey<'l> {
+        LoginKey {
             owner: 1,
             generation: 1,
             user,
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn exactly_this_login_for_a_while() {
-        let mut memory = Remember::new(&[1; 32], LIFE);
+        let mut memory = RecentLogins::new(&[1; 32], LIFE);
         let now = Instant::now();
         let alice = login("alice", "secret");
         assert!(!memory.holds(&alice, now));
@@ -145,8 +145,8 @@ mod tests {
             login("alice", "secret2"),
             login("alic", "esecret"),
             login("bob", "secret"),
-            Login { owner: 2, ..alice },
-            Login {
+            LoginKey { owner: 2, ..alice },
+            LoginKey {
                 generation: 2,
                 ..alice
             },
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_success_again_counts_from_then() {
-        let mut memory = Remember::new(&[1; 32], LIFE);
+        let mut memory = RecentLogins::new(&[1; 32], LIFE);
         let now = Instant::now();
         let alice = login("alice", "secret");
         memory.add(&alice, now);
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_oldest_gives_way_and_the_size_stays() {
-        let mut memory = Remember::new(&[1; 32], LIFE);
+        let mut memory = RecentLogins::new(&[1; 32], LIFE);
         let now = Instant::now();
         for count in 0..10_000u32 {
             let at = now + Duration::from_micros(count.into());
