@@ -139,11 +139,6 @@ impl Throttle {
         self.lately.add(&login, now);
     }
 
-    /// Forgets who logged in lately, after the users were read again.
-    pub fn forget_logins(&mut self) {
-        self.lately.clear();
-    }
-
     /// A name may be long, and is the peer's: its keyed hash is not.
     fn pair(&self, source: ClientNetwork, user: &str) -> (ClientNetwork, u64) {
         (source, self.keys.hash_one(user))

@@ -10,8 +10,7 @@ use std::fmt;
 
 use ring::hmac;
 
-use crate::auth::secret::{StoredPassword, verify_secret};
-use crate::auth::unsupported::Unsupported;
+use crate::auth::secret::StoredPassword;
 
 /// The users of one server.
 pub struct UserList {
@@ -104,12 +103,6 @@ impl UserList {
         self.entries.contains_key(user)
     }
 
-    /// Whether any check is that of a hash.
-    #[must_use]
-    pub fn is_slow(&self) -> bool {
-        self.costliest.is_some()
-    }
-
     /// How these credentials are to be checked. Takes microseconds.
     #[must_use]
     pub fn check(&self, user: &str, password: &[u8]) -> Check<'_> {
@@ -133,17 +126,6 @@ impl UserList {
             (_, None) => Check::Done(right),
         }
     }
-
-    /// Whether these credentials are right. With a hash in the list this takes as long as the hash asks for.
-    ///
-    /// # Errors
-    /// A hash cannot be checked.
-    pub fn verify(&self, user: &str, password: &[u8]) -> Result<bool, Unsupported> {
-        match self.check(user, password) {
-            Check::Done(right) => Ok(right),
-            Check::Hash { hash, outcome } => Ok(outcome.settle(verify_secret(hash, password)?)),
-        }
-    }
 }
 
 impl fmt::Debug for UserList {
@@ -156,6 +138,8 @@ impl fmt::Debug for UserList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::secret::verify_secret;
+    use crate::auth::unsupported::Unsupported;
 
     /// crypt("secret", "$6$rounds=1000$saltsalt$")
     const CHEAP: &str = "$6$rounds=1000$saltsalt$LAV5VE5Y7w1d73x1mFNspYWUpazfmwv2SoepNXNKJ/otop/Zok96Hr8Q13LEv0DRY/x8v0/crpIjl8NJSAqXV/";
@@ -172,6 +156,16 @@ mod tests {
         )
     }
 
+    fn verify(list: &UserList, user: &str, password: &str) -> Result<bool, Unsupported> {
+        match list.check(user, password.as_bytes()) {
+            Check::Done(right) => Ok(right),
+            Check::Hash { hash, outcome } => {
+                let verified = verify_secret(hash, password.as_bytes())?;
+                Ok(outcome.settle(verified))
+            }
+        }
+    }
+
     fn hash_of(list: &UserList, user: &str, password: &str) -> (String, HashVerdict) {
         match list.check(user, password.as_bytes()) {
             Check::Hash { hash, outcome } => (hash.to_owned(), outcome),
@@ -182,7 +176,6 @@ mod tests {
     #[test]
     fn plain_passwords_are_checked_at_once() {
         let users = list(&[("alice", "secret"), ("bob", ""), ("ü", "ß")]);
-        assert!(!users.is_slow());
         for (user, password, right) in [
             ("alice", "secret", true),
             ("alice", "Secret", false),
@@ -199,21 +192,20 @@ mod tests {
             let done =
                 matches!(users.check(user, password.as_bytes()), Check::Done(it) if it == right);
             assert!(done, "{user}:{password}");
-            assert_eq!(users.verify(user, password.as_bytes()), Ok(right));
+            assert_eq!(verify(&users, user, password), Ok(right));
         }
     }
 
     #[test]
     fn an_empty_list_lets_nobody_in() {
         let users = list(&[]);
-        assert_eq!(users.verify("", b""), Ok(false));
+        assert_eq!(verify(&users, "", ""), Ok(false));
         assert!(!users.contains(""));
     }
 
     #[test]
     fn every_check_of_a_list_with_a_hash_is_one_of_a_hash() {
         let users = list(&[("alice", "secret"), ("bob", DEAR), ("carol", CHEAP)]);
-        assert!(users.is_slow());
         let dear = DEAR.to_owned();
         assert_eq!(
             hash_of(&users, "alice", "secret"),
@@ -251,7 +243,7 @@ mod tests {
             ("nobody", "password", false),
         ] {
             assert_eq!(
-                users.verify(user, password.as_bytes()),
+                verify(&users, user, password),
                 Ok(right),
                 "{user}:{password}"
             );

@@ -136,7 +136,7 @@ fn failed(job: &Job) -> Done {
 
 fn work(job: Job) -> Done {
     match job {
-        Job::Visit(exchange, visit) => Done::Visited(exchange, Box::new(visit.make())),
+        Job::Visit(exchange, visit) => Done::Visited(exchange, Box::new(visit.run())),
         Job::Warm {
             conn,
             file,

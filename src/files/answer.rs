@@ -15,31 +15,31 @@ use super::coding::ContentCoding;
 use super::mime;
 use super::open::Stamp;
 
-/// An answer, but for Date, Content-Length and what concerns the connection.
+/// An answer without Date, Content-Length and the fields of the connection.
 #[derive(Debug)]
 pub struct FileAnswer {
     /// The status code.
     pub status: u16,
     /// Fields in the order they are to be written.
     pub fields: Vec<(&'static str, String)>,
-    /// What a GET is sent.
+    /// The body that a GET gets.
     pub body: Body,
 }
 
 /// The body of an answer.
 #[derive(Debug)]
 pub enum Body {
-    /// Bytes. None in a redirect; none in a 304 either, which must not say so in Content-Length (RFC 9110 §8.6).
+    /// Bytes. Empty in a redirect, and in a 304, which has no Content-Length (RFC 9110 §8.6).
     Bytes(Vec<u8>),
-    /// A whole small file, which is kept in memory.
+    /// A whole small file from the cache.
     Content(Arc<[u8]>),
     /// Parts of a file.
     File {
         /// The file, open for reading. It may shrink while it is sent.
         file: Arc<File>,
-        /// What is to be sent, in this order.
+        /// What to send, in this order.
         segments: Vec<Segment>,
-        /// How many bytes that is: the Content-Length.
+        /// The sum of their lengths: the Content-Length.
         length: u64,
     },
 }
@@ -47,7 +47,7 @@ pub enum Body {
 /// A piece of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
-    /// Bytes that stand between ranges.
+    /// Bytes between two ranges.
     Bytes(Vec<u8>),
     /// A range of the file, not empty.
     Range {
@@ -68,7 +68,7 @@ impl Segment {
 }
 
 impl FileAnswer {
-    /// An answer that is an error and says so to people.
+    /// An error page.
     pub(super) fn page(status: u16) -> Self {
         let mut answer = Self::of_bytes(status, response::error_page(status).into_bytes());
         answer.field("Content-Type", mime::HTML);
@@ -99,15 +99,15 @@ pub(super) enum FileBytes {
     File(Arc<File>),
 }
 
-/// A file as it is sent, and what is said about it.
+/// A file in the coding in which it is sent, and its metadata.
 #[derive(Debug)]
 pub(super) struct Representation<'a> {
     pub(super) stamp: Stamp,
     pub(super) source: FileBytes,
-    /// Of what is inside the coding.
+    /// The type of the content before the coding is applied.
     pub(super) content_type: &'static str,
     pub(super) coding: Option<ContentCoding>,
-    /// Whether another client might be sent another representation.
+    /// Whether another client may get another representation.
     pub(super) varies: bool,
     /// Not sent when empty.
     pub(super) cache_control: &'a str,
@@ -155,7 +155,7 @@ impl Representation<'_> {
         self.with_body(answer, segments)
     }
 
-    /// 206, with one range as it is, or with several in parts (RFC 9110 §15.3.7).
+    /// 206: one range by itself, several as multipart/byteranges (RFC 9110 §15.3.7).
     fn partial(self, etag: &str, ranges: &[Range<u64>], boundaries: &RandomState) -> FileAnswer {
         let mut answer = FileAnswer::of_bytes(206, Vec::new());
         let segments = if let [range] = ranges {
@@ -172,7 +172,7 @@ impl Representation<'_> {
         self.with_body(answer, segments)
     }
 
-    /// Ranges with their heads before them and the boundary after the last (RFC 9110 §14.6, RFC 2046 §5.1.1).
+    /// A head before each range, and the boundary after the last (RFC 9110 §14.6, RFC 2046 §5.1.1).
     fn parts(&self, ranges: &[Range<u64>], boundary: &str) -> Vec<Segment> {
         let (content_type, size) = (self.content_type, self.size());
         let mut segments = Vec::with_capacity(2 * ranges.len() + 1);
@@ -206,7 +206,7 @@ impl Representation<'_> {
         answer
     }
 
-    /// The fields that a 304 has as well (RFC 9110 §15.4.5).
+    /// The fields that a 304 has too (RFC 9110 §15.4.5).
     fn describe(&self, answer: &mut FileAnswer, etag: &str) {
         answer.field("ETag", etag);
         // RFC 9110 §8.8.2.1: never later than Date.
@@ -227,7 +227,7 @@ impl Representation<'_> {
         }
     }
 
-    /// A strong entity tag. The coding is part of it, should the neighbour be the file itself by another name.
+    /// A strong entity tag. It names the coding, since the compressed neighbour may be a hard link to the file itself.
     fn etag(&self) -> String {
         let Stamp {
             size,
@@ -252,7 +252,7 @@ impl Representation<'_> {
     }
 }
 
-/// What the segments are of a content that is in memory.
+/// The segments, cut out of content that is in memory.
 fn join(content: &[u8], segments: &[Segment]) -> Vec<u8> {
     let mut joined = Vec::new();
     for segment in segments {
@@ -267,7 +267,7 @@ fn join(content: &[u8], segments: &[Segment]) -> Vec<u8> {
     joined
 }
 
-/// What the request asks for of a representation of `size` bytes.
+/// Which ranges of a representation of `size` bytes the request asks for.
 fn ranges(head: &RequestHead<'_>, validator: Validator<'_>, size: u64) -> Ranges {
     let mut lines = head.field_lines("Range");
     match (lines.next(), lines.next()) {

@@ -1,4 +1,4 @@
-//! A request that is taken to the files by somebody who may wait.
+//! A request for a file as a job for another thread, which may wait for the disk.
 
 use std::sync::Arc;
 
@@ -10,37 +10,38 @@ use crate::proto::http::head::{FieldTable, RequestHead};
 use super::answer::FileAnswer;
 use super::cache::{Cache, Lookup};
 use super::folder::ServedFolder;
-use super::open::status;
+use super::open::{DiskAccess, status};
 
-/// Everything that the answer to a request depends on, to be taken to another thread.
+/// Everything that the answer to a request depends on.
 #[derive(Debug)]
 pub struct BlockingLookup {
     folder: Arc<ServedFolder>,
     /// It may hold credentials.
     head: Zeroizing<Vec<u8>>,
-    wants: LookupTarget,
+    target: LookupTarget,
     now: Tick,
 }
 
+/// Which file to look up.
 #[derive(Debug)]
 enum LookupTarget {
-    /// What the request asks for; this is no part of its path.
-    Asked { prefix: String },
-    /// This file, whatever is asked for.
+    /// The one that the request asks for; see [`ServedFolder::answer_now`] for the prefix.
+    Requested { prefix: String },
+    /// This one, whatever the request asks for.
     File(Vec<u8>),
 }
 
-/// The answer, and what was seen on the way.
+/// The answer, and what was learnt about files on the way.
 #[derive(Debug)]
 pub struct LookupResult {
     /// The answer.
     pub answer: FileAnswer,
-    /// To be learnt by whoever answers the next request.
+    /// To be added to the cache of the folder.
     pub seen: Cache,
 }
 
 impl LookupResult {
-    /// The answer where there is none for a fault of ours.
+    /// The answer 500, for when the lookup itself fails.
     #[must_use]
     pub fn failed() -> LookupResult {
         LookupResult {
@@ -51,7 +52,7 @@ impl LookupResult {
 }
 
 impl BlockingLookup {
-    /// The visit that a request wants; see [`ServedFolder::answer`].
+    /// A lookup of what a request asks for; see [`ServedFolder::answer_now`].
     #[must_use]
     pub fn new(
         folder: &Arc<ServedFolder>,
@@ -62,15 +63,15 @@ impl BlockingLookup {
         BlockingLookup {
             folder: Arc::clone(folder),
             head: Zeroizing::new(head.bytes().to_vec()),
-            wants: LookupTarget::Asked {
+            target: LookupTarget::Requested {
                 prefix: prefix.to_owned(),
             },
             now,
         }
     }
 
-    /// The visit that sends a file to who asked for something else, by the conditions and ranges of that request. `path`
-    /// is relative to the folder, of which names that begin with a dot are no exception here.
+    /// A lookup of another file than the one that the request asks for, under its conditions and ranges. `path` is
+    /// relative to the folder; names that begin with a dot are allowed.
     #[must_use]
     pub fn send_file(
         folder: &Arc<ServedFolder>,
@@ -81,26 +82,26 @@ impl BlockingLookup {
         BlockingLookup {
             folder: Arc::clone(folder),
             head: head.to_vec().into(),
-            wants: LookupTarget::File(path.to_vec()),
+            target: LookupTarget::File(path.to_vec()),
             now,
         }
     }
 
-    /// Makes it. The disk is waited for.
+    /// Looks the file up. May wait for the disk.
     #[must_use]
-    pub fn make(self) -> LookupResult {
+    pub fn run(self) -> LookupResult {
         let mut seen = Cache::default();
         let mut table = FieldTable::default();
         let answer = match RequestHead::decode(&self.head, &mut 0, &mut table) {
             Ok(Some((head, _))) => {
-                let mut lookup = Lookup::waiting_at(&mut seen, self.now);
-                let lookup = match &self.wants {
-                    LookupTarget::Asked { prefix } => {
+                let mut lookup = Lookup::new(DiskAccess::MayWait, &mut seen, self.now);
+                let answer = match &self.target {
+                    LookupTarget::Requested { prefix } => {
                         self.folder.lookup(&head, prefix, &mut lookup)
                     }
                     LookupTarget::File(path) => self.folder.lookup_file(&head, path, &mut lookup),
                 };
-                lookup.unwrap_or_else(|error| FileAnswer::page(status(&error)))
+                answer.unwrap_or_else(|error| FileAnswer::page(status(&error)))
             }
             // It was decoded before.
             _ => FileAnswer::page(500),

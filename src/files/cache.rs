@@ -1,8 +1,8 @@
-//! What was seen of files shortly before: the content of small ones, and which neighbours there are.
+//! A cache of files that were served lately: the content of small ones, and which of them have compressed neighbours
+//! (`a.js.gz` beside `a.js`).
 //!
-//! Nothing is served from memory that the file system has not confirmed for this request: the path is resolved anew, and
-//! content counts only while size, times, device and inode are what they were. What may be out of date, by a second at
-//! most, is whether a neighbour in another coding has appeared.
+//! Cached content is served only after the file system has confirmed it: each request resolves the path again, and
+//! compares size, times, device and inode. Only the list of neighbours may be out of date, by a second at most.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -17,25 +17,23 @@ use super::answer::FileBytes;
 use super::coding::ContentCoding;
 use super::open::{DiskAccess, OpenFile, Resolved, Root, Stamp, is_cold};
 
-/// Files up to this length are sent from memory.
+/// Files up to this length, in bytes, are sent from memory.
 const SMALL: u64 = 8 * 1024;
 
-/// The most files that are remembered of a folder.
+/// The most files that are cached for a folder.
 const MAX_ENTRIES: usize = 256;
 
-/// The most bytes of content that are remembered of a folder.
+/// The most bytes of content that are cached for a folder.
 const MAX_CONTENT: usize = 512 * 1024;
 
-/// Bytes that an entry takes beside its content, roughly.
-const ENTRY: usize = 128;
-
-/// Neighbours are looked for again after so many milliseconds.
+/// After so many milliseconds the neighbours of a file are looked for again.
 const FRESH: u32 = 1000;
 
-/// A file that was written in the last seconds may be written again within one tick of its clock.
+/// In seconds. A file that changed less than that ago is not cached: it could change again within the same tick of the
+/// file system's clock, and its times would not tell.
 const SETTLED: u64 = 2;
 
-/// Which codings of a file lie beside it, in the order of [`ContentCoding::ALL`].
+/// Which compressed neighbours a file has, in the order of [`ContentCoding::ALL`].
 type Neighbours = [bool; ContentCoding::ALL.len()];
 
 #[derive(Debug, Clone, Default)]
@@ -44,16 +42,16 @@ struct CachedFile {
     content: Option<(Stamp, Arc<[u8]>)>,
 }
 
-/// What was seen of the files of a folder.
+/// The cache of one folder.
 #[derive(Debug, Default)]
 pub struct Cache {
     entries: HashMap<Box<[u8]>, CachedFile>,
-    /// Bytes of content.
+    /// Bytes of content in all entries.
     bytes: usize,
 }
 
 impl Cache {
-    /// Adds what was seen elsewhere.
+    /// Adds what another thread has read.
     pub fn learn(&mut self, seen: Cache) {
         for (path, entry) in seen.entries {
             if let Some(neighbours) = entry.neighbours {
@@ -63,12 +61,6 @@ impl Cache {
                 self.keep(&path, stamp, &content);
             }
         }
-    }
-
-    /// Bytes of memory that it holds, roughly.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.bytes + self.entries.len() * ENTRY
     }
 
     fn entry(&mut self, path: &[u8]) -> &mut CachedFile {
@@ -90,14 +82,14 @@ impl Cache {
         self.bytes -= before.map_or(0, |(_, content)| content.len());
     }
 
-    /// Starting anew now and then is cheaper than to know what was used last.
+    /// Emptying the cache now and then costs less than keeping the order of use.
     fn forget_all(&mut self) {
         self.entries.clear();
         self.bytes = 0;
     }
 }
 
-/// How a request looks at files: whether it may wait, and with what it remembers.
+/// How a request looks at files: whether it may wait for the disk, and with which cache.
 pub(super) struct Lookup<'l> {
     access: DiskAccess,
     cache: &'l mut Cache,
@@ -105,28 +97,8 @@ pub(super) struct Lookup<'l> {
 }
 
 impl<'l> Lookup<'l> {
-    pub(super) fn waiting(cache: &'l mut Cache) -> Self {
-        Lookup {
-            access: DiskAccess::MayWait,
-            cache,
-            now: Tick::default(),
-        }
-    }
-
-    pub(super) fn waiting_at(cache: &'l mut Cache, now: Tick) -> Self {
-        Lookup {
-            access: DiskAccess::MayWait,
-            cache,
-            now,
-        }
-    }
-
-    pub(super) fn cached(cache: &'l mut Cache, now: Tick) -> Self {
-        Lookup {
-            access: DiskAccess::InMemory,
-            cache,
-            now,
-        }
+    pub(super) fn new(access: DiskAccess, cache: &'l mut Cache, now: Tick) -> Self {
+        Lookup { access, cache, now }
     }
 
     pub(super) fn access(&self) -> DiskAccess {
@@ -153,7 +125,7 @@ impl<'l> Lookup<'l> {
         Ok(neighbours)
     }
 
-    /// A file's bytes. `stamp` is what was found of it just now.
+    /// The bytes of a file. `stamp` is its identity, if it was just found.
     pub(super) fn load(
         &mut self,
         root: &Root,
@@ -185,7 +157,7 @@ impl<'l> Lookup<'l> {
     }
 }
 
-/// Whether what was read is what the stamp will go on standing for.
+/// Whether the file changed long enough ago that a later change would change its stamp.
 fn is_settled(stamp: Stamp) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_secs());
@@ -209,7 +181,7 @@ fn read(file: &File, size: usize, access: DiskAccess) -> io::Result<Arc<[u8]>> {
             Ok(count) => filled += count,
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => {}
-                // A file system that cannot tell is in memory, or as good as.
+                // File systems without RWF_NOWAIT, such as tmpfs, do not wait for a disk.
                 Some(libc::EOPNOTSUPP) => {
                     let rest = &mut content[filled..];
                     filled += read_at(file, rest, filled as u64, 0)?;
@@ -228,7 +200,7 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64, flags: libc::c_int) -> i
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    // SAFETY: the part is memory of ours of the length that it says, and the call only writes to it.
+    // SAFETY: the part describes `buffer`, which the call only writes to.
     let count = unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, flags) };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
@@ -265,11 +237,13 @@ mod tests {
         };
         let mut cache = Cache::default();
         cache.keep(b"a", stamp, &Arc::from(&b"kept"[..]));
-        let load = |cache: &mut Cache| bytes(Lookup::waiting(cache).load(&root, b"a", None));
+        let load = |cache: &mut Cache| {
+            let mut lookup = Lookup::new(DiskAccess::MayWait, cache, Tick::default());
+            bytes(lookup.load(&root, b"a", None))
+        };
         assert_eq!(load(&mut cache), b"kept");
         fs::write(folder.path().join("a"), "other").unwrap();
         assert_eq!(load(&mut cache), b"other");
-        assert!(cache.held() < 1000);
     }
 
     #[test]
@@ -302,9 +276,9 @@ mod tests {
         for round in 0..5000_u32 {
             let content: Arc<[u8]> = vec![0; (round % 8192) as usize].into();
             cache.keep(&round.to_le_bytes(), stamp, &content);
-            assert!(cache.held() <= MAX_CONTENT + MAX_ENTRIES * ENTRY);
+            assert!(cache.bytes <= MAX_CONTENT && cache.entries.len() <= MAX_ENTRIES);
         }
-        assert!(cache.held() > 0);
+        assert!(!cache.entries.is_empty());
     }
 
     #[test]
@@ -314,7 +288,7 @@ mod tests {
         let root = Root::open(folder.path()).unwrap();
         let mut cache = Cache::default();
         let mut at = |tick| {
-            let mut lookup = Lookup::waiting_at(&mut cache, Tick(tick));
+            let mut lookup = Lookup::new(DiskAccess::MayWait, &mut cache, Tick(tick));
             lookup.neighbours(&root, b"a").unwrap()
         };
         assert_eq!(at(5000), [false, false]);

@@ -1,4 +1,4 @@
-//! What a request means in a folder.
+//! A folder that is served: which file, listing or redirect a request gets.
 
 use std::hash::RandomState;
 use std::io;
@@ -17,13 +17,13 @@ use super::{listing, mime};
 /// How a folder is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The file in a folder that stands for it, `index.html` mostly.
+    /// The file that is served for a folder, such as `index.html`.
     pub default_document: String,
-    /// Whether a folder without a default document is answered with a list of what it holds.
+    /// Whether a folder without a default document is answered with a list of its content.
     pub listing: bool,
     /// Whether names that begin with a dot are served. `/.well-known` (RFC 8615) always is.
     pub dotfiles: bool,
-    /// The value of Cache-Control; none is sent when it is empty.
+    /// The value of Cache-Control; empty: the field is not sent.
     pub cache_control: String,
 }
 
@@ -32,7 +32,7 @@ pub struct Settings {
 pub struct ServedFolder {
     pub(super) root: Root,
     settings: Settings,
-    /// Chooses the boundaries between ranges, so that whoever writes a file cannot know them.
+    /// The key of the boundaries between ranges, so that the author of a file cannot predict them.
     boundaries: RandomState,
 }
 
@@ -40,7 +40,7 @@ impl ServedFolder {
     /// Opens a folder.
     ///
     /// # Errors
-    /// The folder's: it is missing, none, or not to be entered.
+    /// The folder is missing, is no folder, or may not be entered.
     pub fn open(path: &Path, settings: Settings) -> io::Result<ServedFolder> {
         Ok(ServedFolder {
             root: Root::open(path)?,
@@ -49,18 +49,11 @@ impl ServedFolder {
         })
     }
 
-    /// The answer to a GET or a HEAD; that to a HEAD has the body that a GET would get. The disk is waited for.
+    /// The answer to a GET or a HEAD, if it can be given without waiting for the disk. A HEAD gets the body of a GET too;
+    /// the caller does not send it.
     ///
-    /// A `prefix` of the path, as the request has it, is not part of the folder and stays in front of redirects; it is
-    /// empty, or begins with a slash and does not end with one.
-    pub fn answer(&self, head: &RequestHead<'_>, prefix: &str) -> FileAnswer {
-        let mut cache = Cache::default();
-        let lookup = self.lookup(head, prefix, &mut Lookup::waiting(&mut cache));
-        lookup.unwrap_or_else(|error| FileAnswer::page(status(&error)))
-    }
-
-    /// The same, but the disk is not waited for: `None` when it would have to be. `cache` remembers what was seen
-    /// shortly before.
+    /// `prefix` is the part of the request's path that does not belong to the folder; redirects keep it. It is empty, or
+    /// begins with a slash and does not end with one.
     pub fn answer_now(
         &self,
         head: &RequestHead<'_>,
@@ -68,13 +61,14 @@ impl ServedFolder {
         cache: &mut Cache,
         now: Tick,
     ) -> Option<FileAnswer> {
-        let lookup = self.lookup(head, prefix, &mut Lookup::cached(cache, now));
-        match lookup {
+        let mut lookup = Lookup::new(DiskAccess::InMemory, cache, now);
+        match self.lookup(head, prefix, &mut lookup) {
             Err(error) if is_cold(&error, DiskAccess::InMemory) => None,
-            lookup => Some(lookup.unwrap_or_else(|error| FileAnswer::page(status(&error)))),
+            answer => Some(answer.unwrap_or_else(|error| FileAnswer::page(status(&error)))),
         }
     }
 
+    /// What a request asks for.
     pub(super) fn lookup(
         &self,
         head: &RequestHead<'_>,
@@ -110,7 +104,7 @@ impl ServedFolder {
         }
     }
 
-    /// The file at a path that somebody trusted names, not the request.
+    /// The file at a path that comes from the configuration or a script, not from the request.
     pub(super) fn lookup_file(
         &self,
         head: &RequestHead<'_>,
@@ -123,9 +117,9 @@ impl ServedFolder {
         }
     }
 
-    /// Whether a path may be asked for, dots at the beginning of names considered.
+    /// Whether requests may ask for this path: hidden names, which begin with a dot, may be excluded.
     fn shows(&self, path: &[u8]) -> bool {
-        // RFC 8615 §3: at the root and nowhere else.
+        // RFC 8615 §3: only at the root.
         let well_known = path == b".well-known" || path.starts_with(b".well-known/");
         self.settings.dotfiles
             || !path
@@ -160,7 +154,7 @@ impl ServedFolder {
         Ok(self.with_cache_control(answer))
     }
 
-    /// A file, or the neighbour of it that holds the same in a coding that the client accepts.
+    /// A file, or its compressed neighbour when the client accepts that coding.
     fn file(
         &self,
         head: &RequestHead<'_>,
@@ -176,7 +170,7 @@ impl ServedFolder {
                 match lookup.load(&self.root, &path, None) {
                     Ok(loaded) => coded = Some((coding, loaded)),
                     Err(error) if is_cold(&error, lookup.access()) => return Err(error),
-                    // It is gone, or was never to be read: the file itself is there.
+                    // The neighbour is gone or not readable: send the file itself.
                     Err(_) => {}
                 }
             }

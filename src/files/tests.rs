@@ -10,6 +10,8 @@ use std::os::unix::net::UnixListener;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::cache::Lookup;
+use super::open::DiskAccess;
 use super::*;
 use crate::conn::deadline::Tick;
 use crate::proto::http::date;
@@ -156,6 +158,14 @@ impl From<FileAnswer> for Seen {
     }
 }
 
+/// The answer of a lookup that may wait for the disk.
+fn answer(folder: &ServedFolder, head: &RequestHead<'_>, prefix: &str) -> FileAnswer {
+    let mut cache = Cache::default();
+    let mut lookup = Lookup::new(DiskAccess::MayWait, &mut cache, Tick::default());
+    let answer = folder.lookup(head, prefix, &mut lookup);
+    answer.unwrap_or_else(|error| FileAnswer::page(open::status(&error)))
+}
+
 impl Site {
     /// Asks with fields that are separated by `|`.
     fn ask(&self, method: &str, target: &str, fields: &str) -> Seen {
@@ -173,7 +183,7 @@ impl Site {
         let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
             .unwrap()
             .unwrap();
-        let seen: Seen = self.folder.answer(&head, prefix).into();
+        let seen: Seen = answer(&self.folder, &head, prefix).into();
         // Without waiting, and with what is remembered from before, the same.
         let mut cache = self.cache.borrow_mut();
         for _ in 0..2 {

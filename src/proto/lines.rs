@@ -7,9 +7,6 @@ use std::fmt;
 
 use memchr::memchr;
 
-/// The longest line of a process that is taken for a message or a command.
-pub const MAX_LINE: usize = 1024 * 1024;
-
 /// A line is longer than it may be. What follows is of no use, since it is not known where the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineTooLong;

@@ -144,14 +144,6 @@ pub struct UrlCredentials<'p> {
     pub rest: &'p str,
 }
 
-impl<'p> UrlCredentials<'p> {
-    /// The path that is asked for: the rest, or `/` when there is none.
-    #[must_use]
-    pub fn path(&self) -> &'p str {
-        if self.rest.is_empty() { "/" } else { self.rest }
-    }
-}
-
 impl fmt::Debug for UrlCredentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UrlCredentials")

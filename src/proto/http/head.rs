@@ -186,7 +186,6 @@ pub struct ResponseHead<'a> {
     fields: Fields<'a>,
     version: Version,
     status: u16,
-    reason: &'a [u8],
 }
 
 impl<'a> ResponseHead<'a> {
@@ -208,13 +207,12 @@ impl<'a> ResponseHead<'a> {
             head: bytes,
             positions: table.fill(bytes, found.fields, found.lines)?,
         };
-        let (version, status, reason) = found.first;
+        let (version, status) = found.first;
         Ok(Some((
             Self {
                 fields,
                 version,
                 status,
-                reason,
             },
             found.end,
         )))
@@ -228,16 +226,6 @@ impl<'a> ResponseHead<'a> {
     /// The status code, of three digits.
     pub fn status(&self) -> u16 {
         self.status
-    }
-
-    /// The reason phrase; empty when there is none, or it is not UTF-8.
-    pub fn reason(&self) -> &'a str {
-        str::from_utf8(self.reason).unwrap_or_default()
-    }
-
-    /// All fields in their order, values without the whitespace around them.
-    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        self.fields.iter()
     }
 
     /// The value of the first field of that name, in any case.

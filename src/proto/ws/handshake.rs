@@ -40,11 +40,6 @@ pub struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    /// The value of Sec-WebSocket-Key, as it was sent.
-    pub fn key(&self) -> &'a [u8] {
-        self.key
-    }
-
     /// The subprotocols that the client can speak, the most preferred first. What is no token is
     /// left out, for it could not be answered.
     pub fn protocols(&self) -> impl Iterator<Item = &'a str> + use<'a> {

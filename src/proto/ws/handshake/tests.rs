@@ -83,7 +83,7 @@ fn the_request_of_the_rfc() {
     with_request(&request(&[]), |head| {
         assert!(wants_upgrade(head));
         let offer = read_request(head).unwrap();
-        assert_eq!(offer.key(), KEY_VALUE.as_bytes());
+        assert_eq!(offer.key, KEY_VALUE.as_bytes());
         assert_eq!(offer.protocols().collect::<Vec<_>>(), ["chat", "superchat"]);
 
         let mut out = Vec::new();
