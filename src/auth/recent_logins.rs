@@ -1,10 +1,10 @@
-//! A short memory of logins that succeeded, so that a page with fifty files costs one slow hash.
+//! A short memory of successful logins, so that a page with fifty files costs one slow hash.
 //!
-//! What is kept is a keyed digest of the login, in a table of constant size: names and passwords cannot be read from it,
-//! and nobody can choose the place of an entry, to push out another's. Whatever makes an old success worthless, such as
-//! a list that was read again, goes into the login as its `generation`.
+//! It keeps keyed digests of logins in a table of constant size. Names and passwords cannot be read from a digest, and
+//! nobody can choose its place in the table, to push out the entry of somebody else. A login has a `generation`: a new one
+//! makes older logins invalid, for example when the list of users is read again.
 //!
-//! Times are [`Instant`]s and no ticks: those wrap after 49 days, and an entry may lie for longer.
+//! Times are [`Instant`]s, not ticks: ticks wrap after 49 days, and an entry may be older.
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use ring::hmac;
 /// Entries in all.
 const CAPACITY: usize = 1024;
 
-/// Entries among which the oldest gives way to a new one.
+/// Entries of one set. A new entry replaces the oldest of its set.
 const WAYS: usize = 8;
 
-/// What makes a login the same as an earlier one.
+/// A login. It is the same as an earlier one if all of this is equal.
 #[derive(Clone, Copy)]
 pub struct LoginKey<'l> {
-    /// Whose users they are, such as the number of the server.
+    /// The owner of the list of users, such as the number of a server.
     pub owner: u64,
-    /// What the users were read from last.
+    /// Changes whenever the list of users is read again.
     pub generation: u64,
     /// The name.
     pub user: &'l str,
@@ -29,11 +29,11 @@ pub struct LoginKey<'l> {
     pub password: &'l [u8],
 }
 
-/// The memory.
+/// The memory of successful logins.
 pub struct RecentLogins {
     key: hmac::Key,
     life: Duration,
-    /// Empty until there is something to remember.
+    /// Empty until the first login.
     entries: Vec<Option<RememberedLogin>>,
 }
 
@@ -44,7 +44,7 @@ struct RememberedLogin {
 }
 
 impl RecentLogins {
-    /// An empty memory. `seed` is random and nobody's; `life` is how long a success counts, a minute for example.
+    /// An empty memory. `seed` is random and secret; `life` is how long a login is remembered, for example a minute.
     #[must_use]
     pub fn new(seed: &[u8; 32], life: Duration) -> RecentLogins {
         RecentLogins {
@@ -54,7 +54,7 @@ impl RecentLogins {
         }
     }
 
-    /// Whether exactly this login succeeded lately.
+    /// Whether exactly this login succeeded within the last `life`.
     #[must_use]
     pub fn holds(&self, login: &LoginKey<'_>, now: Instant) -> bool {
         let digest = self.digest(login);
@@ -70,7 +70,7 @@ impl RecentLogins {
         }
         let first = first_way(&digest);
         let ways = &mut self.entries[first..first + WAYS];
-        // The same login again; else room; else the oldest.
+        // Replace the same login, else take a free entry, else replace the oldest.
         let rank = |entry: &Option<RememberedLogin>| match entry {
             Some(entry) if entry.digest == digest => (0, None),
             None => (1, None),
@@ -94,8 +94,8 @@ impl RecentLogins {
         self.entries.iter().skip(first_way(digest)).take(WAYS)
     }
 
-    /// HMAC-SHA256 (RFC 2104) over parts that each have their length before them. It is compared in the ordinary way:
-    /// who does not know the key cannot make use of the time that takes.
+    /// HMAC-SHA256 (RFC 2104) over the parts, each with its length before it. Digests need no comparison in constant time:
+    /// the time tells nothing to those who do not know the key.
     fn digest(&self, login: &LoginKey<'_>) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&login.owner.to_be_bytes());

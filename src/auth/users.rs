@@ -1,9 +1,9 @@
-//! The list of users: who may enter by which secret.
+//! The list of users and their passwords.
 //!
-//! A check costs the same for every name, be it in the list or not. With plain passwords alone it is a digest and a
-//! comparison in constant time, done at once. With any hash in the list every check is that of a hash: a plain entry and
-//! an unknown name cost the list's costliest one, whose outcome is thrown away. That is no work for the loop, so it
-//! comes apart: what to compute, and what follows from it.
+//! A check takes the same time for every name, known or unknown, so that the time does not tell which names exist. In a
+//! list of plain passwords it is a digest and a comparison in constant time, done at once. In a list with any hash, every
+//! check computes a hash: for a plain entry or an unknown name that is the costliest hash of the list, and its result is
+//! ignored. A hash takes too long for the event loop, so [`Check`] says what to compute elsewhere, and what it means.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,43 +15,45 @@ use crate::auth::secret::StoredPassword;
 /// The users of one server.
 pub struct UserList {
     entries: HashMap<String, ListedPassword>,
-    /// The costliest hash of the list; none when every password is plain.
+    /// The costliest hash of the list; `None` when all passwords are plain.
     costliest: Option<StoredPassword>,
     key: hmac::Key,
-    /// What the password of an unknown name is compared with.
+    /// The tag that the password of an unknown name is compared with.
     nobody: hmac::Tag,
 }
 
+/// The password of one user.
 enum ListedPassword {
-    /// The keyed digest of a password: of equal length for all, and of no use to who reads the memory.
+    /// The keyed digest of a password. All have the same length, and none tells the password to a reader of the memory.
     Plain(hmac::Tag),
     Hashed(StoredPassword),
 }
 
 /// How a name and a password are to be checked.
 pub enum Check<'l> {
-    /// It is done: whether they are right.
+    /// The check is done: whether they are right.
     Done(bool),
-    /// [`verify_secret`] has to be asked about this hash, not in the loop; its answer goes to [`HashVerdict::settle`].
+    /// Call [`verify_secret`](super::verify_secret) with this hash, outside the event loop, and
+    /// [`HashVerdict::settle`] with its result.
     Hash {
         /// The hash.
         hash: &'l str,
-        /// What follows from the answer.
+        /// What the result means.
         outcome: HashVerdict,
     },
 }
 
-/// What the answer about a hash means.
+/// What the result of a hash check means for the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashVerdict {
-    /// It is the outcome.
+    /// Name and password are right if the hash matches.
     AsVerified,
-    /// Nothing: this is the outcome, and the hash was for equal work.
+    /// Nothing: they are right if this is true. The hash was only computed to take the same time.
     Is(bool),
 }
 
 impl HashVerdict {
-    /// Whether name and password are right, where `verified` is what became of the hash.
+    /// Whether name and password are right. `verified`: whether the hash matches.
     #[must_use]
     pub fn settle(self, verified: bool) -> bool {
         match self {
@@ -62,7 +64,7 @@ impl HashVerdict {
 }
 
 impl UserList {
-    /// A list of these names and secrets; of a name that is there twice the last counts. `seed` is random and nobody's.
+    /// A list of these names and passwords; of a repeated name the last entry counts. `seed` is random and secret.
     pub fn new<'e>(
         seed: &[u8; 32],
         entries: impl IntoIterator<Item = (&'e str, StoredPassword)>,
@@ -97,7 +99,7 @@ impl UserList {
         self.entries.insert(name.to_owned(), entry);
     }
 
-    /// Whether there is such a user. For whom is in already; a login is decided by a check.
+    /// Whether there is such a user. Not for logins, whose time it would tell: those use [`UserList::check`].
     #[must_use]
     pub fn contains(&self, user: &str) -> bool {
         self.entries.contains_key(user)
@@ -111,7 +113,7 @@ impl UserList {
             Some(ListedPassword::Plain(tag)) => tag,
             _ => &self.nobody,
         };
-        // Also of an unknown name, for its time; in constant time (ring).
+        // Also for unknown names, to take the same time. The comparison takes constant time.
         let equal = hmac::verify(&self.key, password, tag.as_ref()).is_ok();
         let right = matches!(entry, Some(ListedPassword::Plain(_))) && equal;
         match (entry, &self.costliest) {

@@ -16,12 +16,12 @@ fn throttle() -> (Throttle, Instant) {
     (Throttle::new(&[1; 32]), Instant::now())
 }
 
-fn is_let(throttle: &mut Throttle, source: ClientNetwork, user: &str, now: Instant) -> bool {
-    throttle.check(source, user, b"guess", now).is_ok()
+fn is_let(throttle: &mut Throttle, network: ClientNetwork, user: &str, now: Instant) -> bool {
+    throttle.check(network, user, b"guess", now).is_ok()
 }
 
 #[test]
-fn a_source_is_what_somebody_cannot_choose_freely() {
+fn a_network_is_what_a_client_cannot_choose() {
     let of = |text: &str| ClientNetwork::of(text.parse().expect(text));
     assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::"));
     assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
@@ -102,7 +102,7 @@ fn what_was_under_way_does_not_prolong_the_minute() {
 }
 
 #[test]
-fn a_hundred_failures_refuse_a_source() {
+fn a_hundred_failures_refuse_a_network() {
     let (mut throttle, now) = throttle();
     for count in 0..100 {
         let user = format!("user{count}");
@@ -115,7 +115,7 @@ fn a_hundred_failures_refuse_a_source() {
 }
 
 #[test]
-fn who_logged_in_lately_passes_with_the_same_password() {
+fn a_recent_login_passes_with_the_same_password() {
     let (mut throttle, now) = throttle();
     throttle.succeeded(v4(1), "alice", b"right", now);
     for count in 0..200 {
@@ -132,10 +132,10 @@ fn who_logged_in_lately_passes_with_the_same_password() {
 }
 
 #[test]
-fn lately_is_ten_minutes() {
+fn a_login_is_recent_for_ten_minutes() {
     let (mut throttle, start) = throttle();
     throttle.succeeded(v4(1), "alice", b"right", start);
-    for (after, passes) in [(LATELY - SECOND, true), (LATELY, false)] {
+    for (after, passes) in [(RECENT - SECOND, true), (RECENT, false)] {
         let now = start + after;
         for _ in 0..10 {
             throttle.failed(v4(1), "alice", now);
@@ -180,11 +180,11 @@ fn memory_is_bounded_and_forgets_the_oldest() {
         throttle.failed(v4(0), "alice", start);
     }
     let mut now = start;
-    for source in 1..20_000 {
-        now = start + Duration::from_micros(source.into());
-        throttle.failed(v4(source), "alice", now);
+    for network in 1..20_000 {
+        now = start + Duration::from_micros(network.into());
+        throttle.failed(v4(network), "alice", now);
         assert!(throttle.by_user.counts.len() <= BY_USER.entries);
-        assert!(throttle.by_source.counts.len() <= BY_SOURCE.entries);
+        assert!(throttle.by_network.counts.len() <= BY_NETWORK.entries);
     }
     assert!(throttle.by_user.counts.len() > BY_USER.entries / 2);
     assert!(is_let(&mut throttle, v4(0), "alice", now));
@@ -195,8 +195,8 @@ fn memory_is_bounded_and_forgets_the_oldest() {
 #[test]
 fn room_is_made_of_what_is_over_first() {
     let (mut throttle, start) = throttle();
-    for source in 0..BY_USER.entries as u32 {
-        throttle.failed(v4(source), "alice", start);
+    for network in 0..BY_USER.entries as u32 {
+        throttle.failed(v4(network), "alice", start);
     }
     let later = start + MINUTE;
     throttle.failed(v4(1 << 20), "alice", later);
