@@ -4,7 +4,7 @@
 use bellwire::proto::ws::frame::{OpCode, Role, put_masked};
 use bellwire::proto::ws::mask::MaskingKeys;
 use bellwire::proto::ws::message::Pool;
-use bellwire::proto::ws::session::{Got, Session};
+use bellwire::proto::ws::session::{Session, SessionEvent};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 
@@ -39,7 +39,7 @@ fn echo_all(
         let step = session.step(&mut input[at..], &mut control, pool, keys, out, 1 << 20);
         at += step.used;
         match step.got {
-            Got::Message { kind, data } => session.put_message(kind, data, keys, out),
+            SessionEvent::Message { kind, data } => session.put_message(kind, data, keys, out),
             _ => break,
         };
     }

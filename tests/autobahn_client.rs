@@ -15,7 +15,7 @@ use bellwire::conn::event::{ConnId, Event};
 use bellwire::conn::{Conf, SlowPeer};
 use bellwire::engine::{Engine, Handler, Limits, Ops, Outcome, Outgoing, OwnerId, Speaks};
 use bellwire::proto::http::url::{Host, Url, host_field};
-use bellwire::proto::ws::handshake::Request;
+use bellwire::proto::ws::handshake::UpgradeRequest;
 
 const SERVER: &str = "BELLWIRE_FUZZINGSERVER";
 
@@ -101,7 +101,7 @@ impl Suite {
         let outgoing = Outgoing {
             owner: self.owner,
             conf: &Rc::new(conf()),
-            request: Request {
+            request: UpgradeRequest {
                 host: &host,
                 target,
                 protocols: &[],

@@ -25,67 +25,42 @@ fn replay(target: &str, check: fn(&[u8])) {
     assert!(count > 0, "{} is empty", folder.display());
 }
 
-#[test]
-fn ws_frame() {
-    replay("ws_frame", checks::ws_frame::check);
+macro_rules! replay {
+    ($($target:ident)*) => {
+        $(
+            #[test]
+            fn $target() {
+                replay(stringify!($target), checks::$target::check);
+            }
+        )*
+
+        #[test]
+        fn every_corpus_is_replayed() {
+            let folders = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus"));
+            let names = folders.expect("the corpora").map(|entry| entry.expect("an entry").file_name());
+            let mut names: Vec<_> = names.collect();
+            names.sort();
+            assert_eq!(names, [$(stringify!($target)),*]);
+        }
+    };
 }
 
-#[test]
-fn ws_session() {
-    replay("ws_session", checks::ws_session::check);
-}
-
-#[test]
-fn http_head() {
-    replay("http_head", checks::http_head::check);
-}
-
-#[test]
-fn http_body() {
-    replay("http_body", checks::http_body::check);
-}
-
-#[test]
-fn client_answer() {
-    replay("client_answer", checks::client_answer::check);
-}
-
-#[test]
-fn conn_pair() {
-    replay("conn_pair", checks::conn_pair::check);
-}
-
-#[test]
-fn target() {
-    replay("target", checks::target::check);
-}
-
-#[test]
-fn range() {
-    replay("range", checks::range::check);
-}
-
-#[test]
-fn credentials() {
-    replay("credentials", checks::credentials::check);
-}
-
-#[test]
-fn helper_wire() {
-    replay("helper_wire", checks::helper_wire::check);
-}
-
-#[test]
-fn form() {
-    replay("form", checks::form::check);
-}
-
-#[test]
-fn cgi() {
-    replay("cgi", checks::cgi::check);
-}
-
-#[test]
-fn rpc() {
-    replay("rpc", checks::rpc::check);
+replay! {
+    cgi
+    client_answer
+    config
+    conn_pair
+    credentials
+    date
+    der
+    form
+    helper_wire
+    http_body
+    http_head
+    path
+    range
+    rpc
+    url
+    ws_frame
+    ws_session
 }

@@ -33,7 +33,7 @@ const ORDER: &[(&str, &str)] = &[
     ("proto", "lines http < cgi ws helper < mod"),
     (
         "proto/http",
-        "byte < error < date < authority < url < line < field < head < body < response < origin < path < conditional < range < credentials < form < mod",
+        "byte < percent < error < date < authority < url < line < field < head < body < response < origin < path < conditional < range < credentials < form < mod",
     ),
     (
         "proto/ws",
@@ -57,7 +57,7 @@ const ORDER: &[(&str, &str)] = &[
     ("certs", "pem der < files < client < mod"),
     (
         "auth",
-        "unsupported < argon crypt < secret < users < remember < throttle < mod",
+        "unsupported < argon crypt < secret < users < recent_logins < throttle < mod",
     ),
     (
         "engine",
@@ -109,8 +109,8 @@ const ORDER: &[(&str, &str)] = &[
 
 /// What the first folder may import of the second: these of its files and no others.
 const NARROWS: &[(&str, &str, &str)] = &[
-    ("proto/ws", "proto/http", "head response date"),
-    ("proto/cgi", "proto/http", "response"),
+    ("proto/ws", "proto/http", "byte percent head response date"),
+    ("proto/cgi", "proto/http", "byte"),
 ];
 
 /// Crates and parts of std that a folder does without. `core::net` is addresses as values, and is not meant.

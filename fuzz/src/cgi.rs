@@ -1,12 +1,12 @@
 //! Any bytes as the output of a script: what is found does not depend on how they come, and a head has nothing in it that
 //! could end a line, nor anything that is the server's to say.
 
-use bellwire::proto::cgi::{Error, Found, Head, MAX_FIELDS, MAX_HEAD, decode};
+use bellwire::proto::cgi::{Error, Head, MAX_FIELDS, MAX_HEAD, OutputHead, decode};
 
 /// `data` is the output.
 pub fn check(data: &[u8]) {
     let whole = decode(data, true);
-    assert_ne!(whole, Ok(Found::More));
+    assert_ne!(whole, Ok(OutputHead::More));
     // The first byte chooses the length of the parts, of which there are not too many.
     let step = data.first().map_or(1, |byte| usize::from(byte % 7) + 1);
     let step = step.max(data.len() / 64);
@@ -14,14 +14,14 @@ pub fn check(data: &[u8]) {
         .step_by(step)
         .chain([data.len()])
         .map(|end| decode(&data[..end], false))
-        .find(|found| *found != Ok(Found::More));
+        .find(|found| *found != Ok(OutputHead::More));
     assert_eq!(in_parts.unwrap_or_else(|| whole.clone()), whole);
-    if let Ok(Found::Head(head, used)) = &whole {
+    if let Ok(OutputHead::Head(head, used)) = &whole {
         assert!(*used <= MAX_HEAD && data[..*used].ends_with(b"\n"));
         check_head(head);
         assert_eq!(
             again(head),
-            Ok(Found::Head(head.clone(), written(head).len()))
+            Ok(OutputHead::Head(head.clone(), written(head).len()))
         );
     }
 }
@@ -71,10 +71,12 @@ fn written(head: &Head) -> Vec<u8> {
 }
 
 /// The head of a head that was written: a line for its status may be more than it had, which a full one has no room for.
-fn again(head: &Head) -> Result<Found, Error> {
+fn again(head: &Head) -> Result<OutputHead, Error> {
     let written = written(head);
     match decode(&written, true) {
-        Err(Error::TooLong | Error::TooManyFields) => Ok(Found::Head(head.clone(), written.len())),
+        Err(Error::TooLong | Error::TooManyFields) => {
+            Ok(OutputHead::Head(head.clone(), written.len()))
+        }
         found => found,
     }
 }

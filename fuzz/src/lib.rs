@@ -5,14 +5,18 @@
 
 pub mod cgi;
 pub mod client_answer;
+pub mod config;
 pub mod conn_pair;
 pub mod credentials;
+pub mod date;
+pub mod der;
 pub mod form;
 pub mod helper_wire;
 pub mod http_body;
 pub mod http_head;
+pub mod path;
 pub mod range;
 pub mod rpc;
-pub mod target;
+pub mod url;
 pub mod ws_frame;
 pub mod ws_session;

@@ -4,7 +4,7 @@ use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::{Error, Kind, Role};
 use bellwire::proto::ws::mask::MaskingKeys;
 use bellwire::proto::ws::message::Pool;
-use bellwire::proto::ws::session::{Got, Session};
+use bellwire::proto::ws::session::{Session, SessionEvent};
 
 /// The first byte of `data` chooses role, limit and whether we are closing; the next two how the rest, the input,
 /// is cut: into pieces of these two lengths in turn.
@@ -70,7 +70,7 @@ fn run(setup: u8, lengths: [usize; 2], mut input: &[u8]) -> Run {
             );
             at += step.used;
             match step.got {
-                Got::More => break,
+                SessionEvent::More => break,
                 got => seen.push(own(got)),
             }
         }
@@ -91,14 +91,14 @@ fn run(setup: u8, lengths: [usize; 2], mut input: &[u8]) -> Run {
     }
 }
 
-fn own(got: Got<'_>) -> Seen {
+fn own(got: SessionEvent<'_>) -> Seen {
     match got {
-        Got::Message { kind, data } => Seen::Message(kind, data.to_vec()),
-        Got::Whole { kind, data } => Seen::Message(kind, *data),
-        Got::Ping(payload) => Seen::Ping(payload.to_vec()),
-        Got::Pong(payload) => Seen::Pong(payload.to_vec()),
-        Got::Closed { code, reason } => Seen::Closed(code, reason.to_owned()),
-        Got::Failed(error) => Seen::Failed(error),
-        Got::More => unreachable!("not an event"),
+        SessionEvent::Message { kind, data } => Seen::Message(kind, data.to_vec()),
+        SessionEvent::Whole { kind, data } => Seen::Message(kind, *data),
+        SessionEvent::Ping(payload) => Seen::Ping(payload.to_vec()),
+        SessionEvent::Pong(payload) => Seen::Pong(payload.to_vec()),
+        SessionEvent::Closed { code, reason } => Seen::Closed(code, reason.to_owned()),
+        SessionEvent::Failed(error) => Seen::Failed(error),
+        SessionEvent::More => unreachable!("not an event"),
     }
 }

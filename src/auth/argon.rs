@@ -1,4 +1,4 @@
-//! argon2id (RFC 9106) as a PHC string, the form that `bellwire hash-password` prints:
+//! Hashes of argon2id (RFC 9106) as PHC strings, as `bellwire hash-password` prints them:
 //! `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<tag>`, both in base64 without padding.
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -12,17 +12,17 @@ use crate::auth::unsupported::Unsupported;
 /// What a hash of this kind begins with.
 pub(super) const PREFIX: &str = "$argon2id$";
 
-/// Bytes of a salt that is made here (RFC 9106 §4).
+/// Bytes of a new salt (RFC 9106 §4).
 pub(super) const SALT: usize = 16;
 
-/// OWASP's choice of 2024: 19 MiB, two passes, one lane.
+/// The costs of new hashes, as OWASP recommended in 2024: 19 MiB, two passes, one lane.
 const OWN: Costs = Costs {
     memory: 19 * 1024,
     passes: 2,
     lanes: 1,
 };
 
-/// Bytes of a tag that is made here.
+/// Bytes of a new tag.
 const TAG: usize = 32;
 
 const MAX_MEMORY: u32 = 256 * 1024;
@@ -62,7 +62,7 @@ impl Argon {
         costs.check()?;
         let decode = |text: &str| STANDARD_NO_PAD.decode(text).map_err(|_| malformed());
         let (salt, tag) = (decode(salt)?, decode(tag)?);
-        // RFC 9106 §3.1 has 4 bytes for the least tag; so short a one is met by chance.
+        // RFC 9106 §3.1 allows tags of 4 bytes, but a wrong password would match one of those by chance.
         if !(8..=64).contains(&salt.len()) || !(16..=64).contains(&tag.len()) {
             return Err(malformed());
         }
@@ -76,7 +76,7 @@ impl Argon {
         Ok(tag.ct_eq(&self.tag).into())
     }
 
-    /// About how long a check takes, in microseconds of an ordinary machine.
+    /// About how long a check takes on an ordinary machine, in microseconds.
     pub(super) fn work(&self) -> u64 {
         u64::from(self.costs.memory) * u64::from(self.costs.passes)
     }
@@ -102,7 +102,7 @@ impl Costs {
         let mut numbers = text.split(',');
         let mut number = |name: &str| {
             let digits = numbers.next()?.strip_prefix(name)?;
-            // Digits alone, for parse() would take a plus sign.
+            // `parse` would accept a plus sign.
             let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
             plain.then(|| digits.parse().ok())?
         };
@@ -114,7 +114,7 @@ impl Costs {
         numbers.next().is_none().then_some(costs)
     }
 
-    /// A hash that a person can write must not cost the machine.
+    /// Whether the costs are so low that a check cannot exhaust the machine.
     fn check(self) -> Result<(), String> {
         // RFC 9106 §3.1: at least 8 KiB a lane.
         let memory = self.lanes.saturating_mul(8)..=MAX_MEMORY;

@@ -1,7 +1,7 @@
-//! Hashes of crypt(5): what `/etc/shadow` and `htpasswd` hold, checked by the system's own libcrypt.
+//! Hashes of crypt(5), as in `/etc/shadow` and `htpasswd` files, checked by the system's libcrypt.
 //!
-//! The library is looked for when the first hash is to be checked, so that the program builds and runs without. What
-//! a hash costs stands in its setting, and is bounded here: a check must end.
+//! The library is loaded when the first hash is checked, so that the program builds and runs without it. A hash says
+//! itself what its check costs; that is limited here, so that no check takes forever.
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::OnceLock;
@@ -11,14 +11,14 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::auth::unsupported::Unsupported;
 
-/// The most that a `$5$` or `$6$` may ask for, some three seconds; 5000 when it says nothing.
+/// The most rounds of a `$5$` or `$6$` hash, about three seconds; 5000 when it names none.
 const MAX_ROUNDS: u64 = 5_000_000;
 const DEFAULT_ROUNDS: u64 = 5_000;
 
-/// The most that a `$2b$` may ask for, as the power of two: some four seconds.
+/// The highest cost of a `$2b$` hash, a power of two: about four seconds.
 const MAX_BCRYPT_COST: u32 = 16;
 
-/// The most memory that a `$y$` may ask for, in bytes.
+/// The most memory of a `$y$` hash, in bytes.
 const MAX_YESCRYPT_MEMORY: u64 = 256 << 20;
 
 /// Room for `struct crypt_data`: 32768 bytes in libxcrypt, 131232 in glibc's old libcrypt.
@@ -26,14 +26,14 @@ const DATA: usize = 132 * 1024;
 
 const ALLOWED: &str = "allowed: a hash of argon2id (from hash-password), $6$, $5$, $y$ or $2b$";
 
-/// A hash whose shape is right and whose cost is bounded.
+/// A well-formed hash with a limited cost.
 #[derive(Debug)]
 pub(super) struct Crypt {
     work: u64,
 }
 
 impl Crypt {
-    /// Looks at a hash. The error says what is wrong, and what is allowed.
+    /// Reads a hash. The error says what is wrong, and what is allowed.
     pub(super) fn parse(text: &str) -> Result<Crypt, String> {
         let [_, method, fields @ ..] = &*text.split('$').collect::<Vec<_>>() else {
             return Err(format!("this is no hash; {ALLOWED}"));
@@ -52,7 +52,7 @@ impl Crypt {
         Ok(Crypt { work })
     }
 
-    /// About how long a check takes, in microseconds of an ordinary machine.
+    /// About how long a check takes on an ordinary machine, in microseconds.
     pub(super) fn work(&self) -> u64 {
         self.work
     }
@@ -62,7 +62,7 @@ fn malformed(method: &str) -> String {
     format!("the ${method}$ hash is malformed; {ALLOWED}")
 }
 
-/// crypt(5): `$6$[rounds=N$]<salt>$<hash>`, the hash of a length that goes with the method.
+/// crypt(5): `$6$[rounds=N$]<salt>$<hash>`. The method determines the length of the hash.
 fn sha_work(fields: &[&str], hash_len: usize) -> Result<u64, String> {
     let method = if hash_len == 43 { "5" } else { "6" };
     let (rounds, fields) = match fields {
@@ -115,7 +115,7 @@ fn yescrypt_work(fields: &[&str]) -> Result<u64, String> {
     let (Some(n), Some(r), true) = (digit64(*n), digit64(*r), well) else {
         return Err(malformed("y"));
     };
-    // Both are written less one.
+    // Each is written as one less than its value.
     let (log_n, r) = (n + 1, u64::from(r) + 1);
     let memory = (128 * r).checked_shl(log_n).unwrap_or(u64::MAX);
     if log_n > 40 || memory > MAX_YESCRYPT_MEMORY {
@@ -127,7 +127,7 @@ fn yescrypt_work(fields: &[&str]) -> Result<u64, String> {
     Ok(memory / 800)
 }
 
-/// crypt(5): `[./0-9A-Za-z]`, in this order. From the 48th on a number takes a second character, and is refused.
+/// crypt(5): a digit of base 64, `[./0-9A-Za-z]` in this order. Numbers from 48 on have a second character; they are refused.
 fn digit64(byte: u8) -> Option<u32> {
     let digits = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij";
     let at = digits.iter().position(|digit| *digit == byte)?;
@@ -139,17 +139,17 @@ fn is_hash(text: &str, len: usize) -> bool {
     text.len() == len && text.bytes().all(of_alphabet)
 }
 
-/// Whether the password is the one that was hashed. `hash` has been looked at by [`Crypt::parse`].
+/// Whether the password is the one that was hashed. [`Crypt::parse`] has accepted `hash` before.
 pub(super) fn verify(hash: &str, password: &[u8]) -> Result<bool, Unsupported> {
     let library = library().ok_or(Unsupported::Library)?;
     let setting = CString::new(hash).map_err(|_| Unsupported::Setting)?;
-    // A NUL would end the password early: it is hashed like any other, and is never right.
+    // A NUL would end the password early for libcrypt. So what is before it is hashed, to take the same time, and refused.
     let end = password.iter().position(|&byte| byte == 0);
     let mut phrase = Zeroizing::new(Vec::with_capacity(password.len() + 1));
     phrase.extend_from_slice(&password[..end.unwrap_or(password.len())]);
     phrase.push(0);
     let found = library.crypt(&phrase, &setting);
-    // crypt(3): what begins with an asterisk is no hash but the sign of a failure.
+    // crypt(3): a result that begins with an asterisk reports a failure.
     if found.is_empty() || found.first() == Some(&b'*') {
         return if phrase.len() > MAX_PHRASE {
             Ok(false)
@@ -164,7 +164,7 @@ pub(super) fn verify(hash: &str, password: &[u8]) -> Result<bool, Unsupported> {
 /// crypt(3): CRYPT_MAX_PASSPHRASE_SIZE, the NUL included. A longer password is refused, and so can never be right.
 const MAX_PHRASE: usize = 512;
 
-/// Whether the system can check such a hash at all. Does no work.
+/// Whether the system can check this kind of hash. Does not compute a hash.
 pub(super) fn supported(hash: &str) -> Result<(), Unsupported> {
     let library = library().ok_or(Unsupported::Library)?;
     let setting = CString::new(hash).map_err(|_| Unsupported::Setting)?;
@@ -174,10 +174,10 @@ pub(super) fn supported(hash: &str) -> Result<(), Unsupported> {
 type CryptR = unsafe extern "C" fn(*const c_char, *const c_char, *mut c_void) -> *mut c_char;
 type CheckSalt = unsafe extern "C" fn(*const c_char) -> c_int;
 
-/// What is used of libcrypt.
+/// The functions of libcrypt that are used.
 struct Library {
     crypt_r: CryptR,
-    /// libxcrypt alone has it.
+    /// Only libxcrypt has it.
     check_salt: Option<CheckSalt>,
 }
 
@@ -186,7 +186,7 @@ fn library() -> Option<&'static Library> {
     static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
     LIBRARY
         .get_or_init(|| {
-            // libxcrypt without the old interface calls itself libcrypt.so.2.
+            // libxcrypt built without the old interface is named libcrypt.so.2.
             [c"libcrypt.so.1", c"libcrypt.so.2"]
                 .into_iter()
                 .find_map(Library::load)
@@ -194,9 +194,9 @@ fn library() -> Option<&'static Library> {
         .as_ref()
 }
 
-/// `struct crypt_data`, which is asked to be zero at first. Wiped at the end, for the password is copied into it.
+/// `struct crypt_data`, which must be zero at first. It is wiped at the end, since libcrypt copies the password into it.
 #[repr(C, align(64))]
-struct Data([u8; DATA]);
+struct CryptData([u8; DATA]);
 
 impl Library {
     fn load(name: &std::ffi::CStr) -> Option<Library> {
@@ -227,9 +227,9 @@ impl Library {
 
     /// The hash; empty when there is none. The phrase ends in NUL.
     fn crypt(&self, phrase: &[u8], setting: &CString) -> Vec<u8> {
-        let layout = std::alloc::Layout::new::<Data>();
+        let layout = std::alloc::Layout::new::<CryptData>();
         // SAFETY: the layout is not of size zero. All bytes zero are a Data.
-        let data = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<Data>();
+        let data = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<CryptData>();
         if data.is_null() {
             return Vec::new();
         }

@@ -1,40 +1,37 @@
-//! Floor 2: who may enter.
+//! Floor 2: checks of user names and passwords.
 //!
-//! A list of users with plain or hashed passwords, what is remembered of logins that succeeded, and how often one may
-//! fail. What is asked of the system's accounts is not here, and nothing here waits but [`verify_secret`] and what says
-//! that it calls it.
+//! A list of users with plain or hashed passwords, a memory of recent logins, and a limit on failed ones. Accounts of the
+//! system are checked elsewhere, by the helper. Only [`verify_secret`] and [`hash_password`] take long.
 //!
-//! A login goes through these in this order: [`Throttle::check`], then [`Remember::holds`], which may spare the rest;
-//! then the list or the system; then [`Throttle::succeeded`] and [`Remember::add`], or [`Throttle::failed`].
-//!
-//! Left to right: unsupported, argon and crypt, secret, users, remember, throttle.
+//! A login calls these in this order: [`Throttle::check`]; [`RecentLogins::holds`], which may make the rest needless; then
+//! the list or the system; then [`Throttle::succeeded`] and [`RecentLogins::add`], or [`Throttle::failed`].
 
 mod argon;
 mod crypt;
-mod remember;
+mod recent_logins;
 mod secret;
 mod throttle;
 mod unsupported;
 mod users;
 
-pub use remember::{Login, Remember};
-pub use secret::{Secret, verify_secret};
-pub use throttle::{Refused, Source, Throttle};
+pub use recent_logins::{LoginKey, RecentLogins};
+pub use secret::{StoredPassword, verify_secret};
+pub use throttle::{ClientNetwork, Throttle, Throttled};
 pub use unsupported::Unsupported;
-pub use users::{Check, Outcome, UserList};
+pub use users::{Check, HashVerdict, UserList};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Hashes a password with argon2id and a salt of its own, for a user list. Takes some 50 ms and 19 MiB.
+/// Hashes a password with argon2id and a new salt, for a user list. Takes about 50 ms and 19 MiB.
 ///
 /// # Errors
-/// The system has no randomness, or not the memory.
+/// The system has no random bytes, or not enough memory.
 pub fn hash_password(password: &[u8]) -> Result<String, Unsupported> {
     let salt = random().ok_or(Unsupported::Randomness)?;
     argon::hash(password, &salt)
 }
 
-/// Random bytes, as [`UserList`], [`Remember`] and [`Throttle`] need for their keys; none when the system has no randomness.
+/// Random bytes, such as the keys of [`UserList`], [`RecentLogins`] and [`Throttle`]; `None` when the system has none.
 #[must_use]
 pub fn random<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];

@@ -1,4 +1,4 @@
-//! What a user list holds beside a name: a password as it is, or a hash of one.
+//! The passwords of a user list: plain or hashed.
 
 use std::fmt;
 
@@ -8,64 +8,64 @@ use crate::auth::argon::{self, Argon};
 use crate::auth::crypt::{self, Crypt};
 use crate::auth::unsupported::Unsupported;
 
-/// A password or the hash of one. Never shown, and wiped when it is dropped.
+/// A password or its hash. Never shown, and wiped when it is dropped.
 #[derive(Clone)]
-pub struct Secret {
+pub struct StoredPassword {
     text: Zeroizing<String>,
-    kind: Kind,
+    kind: PasswordKind,
 }
 
-/// What a secret is, and, of a hash, how long a check takes in microseconds, about.
+/// The kind of a stored password; of a hash, also about how long a check takes, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum PasswordKind {
     Plain,
     Argon2id(u64),
     Crypt(u64),
 }
 
-impl Secret {
-    /// Reads a secret. What begins as a hash does, with `$`, a short word and `$`, is one, and must be well-formed.
+impl StoredPassword {
+    /// Reads a stored password. Text that begins with `$`, a short word and `$` is a hash, and must be well-formed.
     ///
     /// # Errors
-    /// What is wrong with the hash, and what is allowed; without the hash.
-    pub fn parse(text: &str) -> Result<Secret, String> {
+    /// What is wrong with the hash, and what is allowed. The text does not contain the hash.
+    pub fn parse(text: &str) -> Result<StoredPassword, String> {
         let kind = if text.starts_with(argon::PREFIX) {
-            Kind::Argon2id(Argon::parse(text)?.work())
+            PasswordKind::Argon2id(Argon::parse(text)?.work())
         } else if looks_hashed(text) {
-            Kind::Crypt(Crypt::parse(text)?.work())
+            PasswordKind::Crypt(Crypt::parse(text)?.work())
         } else {
-            Kind::Plain
+            PasswordKind::Plain
         };
-        Ok(Secret {
+        Ok(StoredPassword {
             text: Zeroizing::new(text.to_owned()),
             kind,
         })
     }
 
-    /// Whether a check takes so long that it is not made in the loop.
+    /// Whether it is a hash. A check of one takes too long for the event loop.
     #[must_use]
     pub fn is_hash(&self) -> bool {
-        self.kind != Kind::Plain
+        self.kind != PasswordKind::Plain
     }
 
-    /// What of a hash decides how long a check takes, in microseconds of an ordinary machine; 0 for what is none. Those
-    /// of equal cost and kind have the same.
+    /// About how long a check of the hash takes on an ordinary machine, in microseconds; 0 for a plain password. Hashes of
+    /// the same kind and cost have the same.
     #[must_use]
     pub fn work(&self) -> u64 {
         match self.kind {
-            Kind::Plain => 0,
-            Kind::Argon2id(work) | Kind::Crypt(work) => work,
+            PasswordKind::Plain => 0,
+            PasswordKind::Argon2id(work) | PasswordKind::Crypt(work) => work,
         }
     }
 
-    /// Whether this system can check it. Does no work.
+    /// Whether this system can check it. Does not compute a hash.
     ///
     /// # Errors
     /// Why it cannot.
     pub fn supported(&self) -> Result<(), Unsupported> {
         match self.kind {
-            Kind::Crypt(_) => crypt::supported(&self.text),
-            Kind::Plain | Kind::Argon2id(_) => Ok(()),
+            PasswordKind::Crypt(_) => crypt::supported(&self.text),
+            PasswordKind::Plain | PasswordKind::Argon2id(_) => Ok(()),
         }
     }
 
@@ -75,13 +75,13 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for StoredPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(***)")
     }
 }
 
-/// `$` method `$`: a password that happens to begin like that has to be hashed.
+/// Whether it begins with `$` method `$`. A plain password that begins so cannot be stored; its hash can.
 fn looks_hashed(text: &str) -> bool {
     let method = text.strip_prefix('$').and_then(|rest| rest.split_once('$'));
     method.is_some_and(|(method, _)| {
@@ -90,11 +90,11 @@ fn looks_hashed(text: &str) -> bool {
     })
 }
 
-/// Whether `password` is the one that `hash` was made of. Takes as long as the hash asks for, which is bounded: up to
-/// some seconds and 256 MiB. So it is no work for a loop.
+/// Whether `password` is the one that was hashed. Takes as long as the hash demands, up to a few seconds and 256 MiB: too
+/// long for the event loop.
 ///
 /// # Errors
-/// The hash cannot be checked; it is no hash at all, for example.
+/// The hash cannot be checked; for example, it is not a hash.
 pub fn verify_secret(hash: &str, password: &[u8]) -> Result<bool, Unsupported> {
     if hash.starts_with(argon::PREFIX) {
         let argon = Argon::parse(hash).map_err(|_| Unsupported::Setting)?;
@@ -120,7 +120,10 @@ mod tests {
             "$a b$c",
             "$überlang$x",
         ] {
-            assert!(!Secret::parse(plain).expect(plain).is_hash(), "{plain}");
+            assert!(
+                !StoredPassword::parse(plain).expect(plain).is_hash(),
+                "{plain}"
+            );
         }
         for unknown in [
             "$1$salt$hash",
@@ -128,7 +131,7 @@ mod tests {
             "$apr1$a$b",
             "$argon2i$v=19$m=8,t=1,p=1$a$b",
         ] {
-            let what = Secret::parse(unknown).expect_err(unknown);
+            let what = StoredPassword::parse(unknown).expect_err(unknown);
             assert!(what.contains("kind that is not known"), "{what}");
             assert!(!what.contains(unknown));
             assert_eq!(verify_secret(unknown, b""), Err(Unsupported::Setting));
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn nothing_shows_a_secret() {
-        let secret = Secret::parse("hunter2").expect("plain");
+        let secret = StoredPassword::parse("hunter2").expect("plain");
         assert!(!format!("{secret:?}").contains("hunter2"));
     }
 }

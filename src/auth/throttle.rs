@@ -1,157 +1,152 @@
-//! How often one may fail: after 10 failures in a minute for one user from one source, or 100 from one source whoever it
-//! claims to be, all attempts are refused for a minute.
+//! The limit on failed logins: after 10 failures in a minute for one user from one network, or 100 from one network for
+//! any users, all attempts are refused for a minute.
 //!
-//! **Who logged in lately passes.** Behind one address there may be many people. So a login that succeeded from this
-//! source within the last ten minutes, with exactly this name and password, is let through to its check whatever others
-//! did; any other is refused as before. A neighbour could use that to try passwords while refused, for the right one
-//! would pass: so refused attempts are counted as well, and after 1000 in a minute for one user from one source that
-//! user does not pass either.
+//! **Recent logins pass.** Many people may share one address. So a login that succeeded from this network within the
+//! last ten minutes, with exactly this name and password, still gets its check, whatever others did. Others on that network
+//! could use this to guess passwords while refused, since the right one would pass. So refused attempts are counted too:
+//! after 1000 in a minute for one user from one network, that user is refused like all others.
 //!
-//! **Memory is bounded**, at 4096 pairs of user and source and 1024 sources. When there are more, those whose last
-//! failure is oldest are forgotten. To have itself forgotten an attacker must fail as often as there is room, from other
-//! sources that are counted too, and gains ten attempts by it. It cannot push out who logged in lately: that memory is
-//! a table of its own, which only right passwords enter.
+//! **Memory is limited** to 4096 pairs of user and network, and 1024 networks. When there are more, those whose last
+//! failure is oldest are forgotten. For that, an attacker must fail thousands of times from other networks, which are
+//! counted too, and gains ten attempts. It cannot push out recent logins: they are in a table of their own, which only
+//! right passwords enter.
 //!
-//! Attempts that are refused are no failures, so the minute ends a minute after it began. Networks that are exempt are
-//! for the caller to know, who then asks nothing here. Checks that are under way are not counted before they fail:
-//! who lets them wait in a queue asks once more when they leave it.
+//! Refused attempts are not failures, so a network is refused for one minute and no longer. Networks that are exempt are
+//! known to the caller, who does not call this for them. A check that is under way counts only once it has failed: a
+//! caller with a queue of checks calls [`Throttle::check`] again when one leaves the queue.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::auth::remember::{Login, Remember};
+use crate::auth::recent_logins::{LoginKey, RecentLogins};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// For how long after it a login passes.
-const LATELY: Duration = Duration::from_secs(600);
+/// How long a login is a recent one.
+const RECENT: Duration = Duration::from_secs(600);
 
-/// Refused attempts in a minute, for one user from one source, after which that user does not pass.
+/// Refused attempts in a minute, for one user from one network, after which recent logins do not pass either.
 const MAX_REFUSED: u32 = 1000;
 
-const BY_USER: Bound = Bound {
+const BY_USER: FailureLimit = FailureLimit {
     failures: 10,
     entries: 4096,
 };
 
-const BY_SOURCE: Bound = Bound {
+const BY_NETWORK: FailureLimit = FailureLimit {
     failures: 100,
     entries: 1024,
 };
 
-/// Where somebody comes from, as far as they can choose it: an IPv4 address, or an IPv6 network of /64.
+/// Where a client comes from: an IPv4 address, or an IPv6 network of /64, within which clients choose their addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Source(u64, bool);
+pub struct ClientNetwork(u64, bool);
 
-impl Source {
-    /// The source of an address. An IPv4-mapped one is of IPv4.
+impl ClientNetwork {
+    /// The network of an address. An IPv4-mapped address counts as IPv4.
     #[must_use]
-    pub fn of(address: IpAddr) -> Source {
+    pub fn of(address: IpAddr) -> ClientNetwork {
         match address.to_canonical() {
-            IpAddr::V4(address) => Source(address.to_bits().into(), false),
-            IpAddr::V6(address) => Source((address.to_bits() >> 64) as u64, true),
+            IpAddr::V4(address) => ClientNetwork(address.to_bits().into(), false),
+            IpAddr::V6(address) => ClientNetwork((address.to_bits() >> 64) as u64, true),
         }
     }
 
-    /// One number for each, which [`Login`] has room for.
+    /// A number for [`LoginKey::owner`].
     fn number(self, keys: &RandomState) -> u64 {
         keys.hash_one(self)
     }
 }
 
-/// An attempt that is refused unseen.
+/// An attempt that is refused without a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct Throttled {
     /// Seconds until the next attempt makes sense (RFC 9110 §10.2.3, Retry-After); 1 to 60.
     pub retry_after: u32,
-    /// Whether it is the first one since the limit was reached: the one that is logged.
+    /// Whether it is the first since the limit was reached. Only the first is logged.
     pub first: bool,
 }
 
-/// Counts the failures of one server's logins.
+/// Counts the failed logins of one server.
 pub struct Throttle {
     keys: RandomState,
-    by_user: Counts<(Source, u64)>,
-    by_source: Counts<Source>,
-    lately: Remember,
+    by_user: Counts<(ClientNetwork, u64)>,
+    by_network: Counts<ClientNetwork>,
+    recent: RecentLogins,
     refused: Refusals,
 }
 
 impl Throttle {
-    /// Nobody has failed yet. `seed` is random and nobody's.
+    /// Without any failure yet. `seed` is random and secret.
     #[must_use]
     pub fn new(seed: &[u8; 32]) -> Throttle {
         Throttle {
             keys: RandomState::new(),
             by_user: Counts::new(BY_USER),
-            by_source: Counts::new(BY_SOURCE),
-            lately: Remember::new(seed, LATELY),
+            by_network: Counts::new(BY_NETWORK),
+            recent: RecentLogins::new(seed, RECENT),
             refused: Refusals::default(),
         }
     }
 
-    /// Before a password is looked at: whether it may be.
+    /// Whether an attempt may be checked. Called before the check.
     ///
     /// # Errors
-    /// It may not: 429 (RFC 6585 §4).
+    /// It is refused: 429 (RFC 6585 §4).
     pub fn check(
         &mut self,
-        source: Source,
+        network: ClientNetwork,
         user: &str,
         password: &[u8],
         now: Instant,
-    ) -> Result<(), Refused> {
-        let pair = self.pair(source, user);
-        let by_source = self.by_source.blocked(&source, now);
+    ) -> Result<(), Throttled> {
+        let pair = self.pair(network, user);
+        let by_network = self.by_network.blocked(&network, now);
         let by_user = self.by_user.blocked(&pair, now);
-        let Some(left) = by_source.max(by_user) else {
+        let Some(left) = by_network.max(by_user) else {
             return Ok(());
         };
-        let login = self.login(source, user, password);
+        let login = self.login(network, user, password);
         let place = self.keys.hash_one(pair);
-        if self.refused.count(place, now) < MAX_REFUSED && self.lately.holds(&login, now) {
+        if self.refused.count(place, now) < MAX_REFUSED && self.recent.holds(&login, now) {
             return Ok(());
         }
         self.refused.add(place, now);
-        let first = if by_source.is_some() {
-            self.by_source.tell(&source)
+        let first = if by_network.is_some() {
+            self.by_network.is_first_refusal(&network)
         } else {
-            self.by_user.tell(&pair)
+            self.by_user.is_first_refusal(&pair)
         };
-        Err(Refused {
+        Err(Throttled {
             retry_after: u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(60),
             first,
         })
     }
 
-    /// A password was wrong, or whoever has it may not enter.
-    pub fn failed(&mut self, source: Source, user: &str, now: Instant) {
-        let pair = self.pair(source, user);
+    /// Records a failed attempt: the password was wrong, or the user is not admitted.
+    pub fn failed(&mut self, network: ClientNetwork, user: &str, now: Instant) {
+        let pair = self.pair(network, user);
         self.by_user.fail(pair, now);
-        self.by_source.fail(source, now);
+        self.by_network.fail(network, now);
     }
 
-    /// A login succeeded. Failures before it count on: whoever has an account could else have others' forgotten.
-    pub fn succeeded(&mut self, source: Source, user: &str, password: &[u8], now: Instant) {
-        let login = self.login(source, user, password);
-        self.lately.add(&login, now);
+    /// Records a login. Earlier failures still count: otherwise anybody with an account could reset the count while they
+    /// guess the passwords of others.
+    pub fn succeeded(&mut self, network: ClientNetwork, user: &str, password: &[u8], now: Instant) {
+        let login = self.login(network, user, password);
+        self.recent.add(&login, now);
     }
 
-    /// Forgets who logged in lately, after the users were read again.
-    pub fn forget_logins(&mut self) {
-        self.lately.clear();
+    /// A keyed hash stands for the name, which the peer may choose to be long.
+    fn pair(&self, network: ClientNetwork, user: &str) -> (ClientNetwork, u64) {
+        (network, self.keys.hash_one(user))
     }
 
-    /// A name may be long, and is the peer's: its keyed hash is not.
-    fn pair(&self, source: Source, user: &str) -> (Source, u64) {
-        (source, self.keys.hash_one(user))
-    }
-
-    fn login<'l>(&self, source: Source, user: &'l str, password: &'l [u8]) -> Login<'l> {
-        Login {
-            owner: source.number(&self.keys),
+    fn login<'l>(&self, network: ClientNetwork, user: &'l str, password: &'l [u8]) -> LoginKey<'l> {
+        LoginKey {
+            owner: network.number(&self.keys),
             generation: 0,
             user,
             password,
@@ -159,16 +154,16 @@ impl Throttle {
     }
 }
 
-struct Bound {
-    /// In a minute.
+struct FailureLimit {
+    /// The failures in a minute that are allowed, for one key.
     failures: usize,
-    /// At a time.
+    /// The most keys that are remembered.
     entries: usize,
 }
 
 /// Failures of the last minute, by key.
 struct Counts<K> {
-    bound: Bound,
+    bound: FailureLimit,
     counts: HashMap<K, Count>,
 }
 
@@ -194,20 +189,20 @@ impl Count {
     }
 }
 
-/// Whether `then` is within the minute before `now`.
-fn lies_back_less_than_a_minute(then: Instant, now: Instant) -> bool {
+/// Whether `then` is less than a minute before `now`.
+fn is_within_a_minute(then: Instant, now: Instant) -> bool {
     now.saturating_duration_since(then) < MINUTE
 }
 
 impl<K: Copy + Eq + Hash> Counts<K> {
-    fn new(bound: Bound) -> Self {
+    fn new(bound: FailureLimit) -> Self {
         Counts {
             bound,
             counts: HashMap::new(),
         }
     }
 
-    /// How long the key is still blocked.
+    /// How long the key is still blocked; `None` when it is not.
     fn blocked(&self, key: &K, now: Instant) -> Option<Duration> {
         let blocked = self.counts.get(key)?.blocked.as_ref()?;
         MINUTE
@@ -220,15 +215,13 @@ impl<K: Copy + Eq + Hash> Counts<K> {
         let count = self.count(key, now);
         count.last = now;
         if let Some(blocked) = &count.blocked
-            && lies_back_less_than_a_minute(blocked.since, now)
+            && is_within_a_minute(blocked.since, now)
         {
-            // It was under way when the limit was reached.
+            // This attempt was under way when the limit was reached.
             return;
         }
         count.blocked = None;
-        count
-            .failures
-            .retain(|then| lies_back_less_than_a_minute(*then, now));
+        count.failures.retain(|then| is_within_a_minute(*then, now));
         count.failures.push(now);
         if count.failures.len() >= most {
             count.failures.clear();
@@ -239,8 +232,8 @@ impl<K: Copy + Eq + Hash> Counts<K> {
         }
     }
 
-    /// Whether this is the first to hear that the key is blocked.
-    fn tell(&mut self, key: &K) -> bool {
+    /// Whether this is the first refusal since the key was blocked.
+    fn is_first_refusal(&mut self, key: &K) -> bool {
         let count = self.counts.get_mut(key);
         let blocked = count.and_then(|count| count.blocked.as_mut());
         blocked.is_some_and(|blocked| !std::mem::replace(&mut blocked.told, true))
@@ -253,10 +246,11 @@ impl<K: Copy + Eq + Hash> Counts<K> {
         self.counts.entry(key).or_insert_with(|| Count::new(now))
     }
 
-    /// Forgets what is over, and when that is not enough the oldest eighth, so that this is seldom done.
+    /// Removes entries without a recent failure. When that is not enough, also the oldest eighth, so that this is seldom
+    /// needed.
     fn make_room(&mut self, now: Instant) {
         self.counts
-            .retain(|_, count| lies_back_less_than_a_minute(count.last, now));
+            .retain(|_, count| is_within_a_minute(count.last, now));
         let room = self.bound.entries / 8;
         let surplus = (self.counts.len() + room).saturating_sub(self.bound.entries);
         if surplus == 0 {
@@ -274,8 +268,8 @@ impl<K: Copy + Eq + Hash> Counts<K> {
     }
 }
 
-/// Refused attempts of a minute. They cost nothing, so what counts them is of constant size: a few pairs of user and
-/// source share each number.
+/// Counts the refused attempts of a minute. There may be very many, so the table has a constant size, and a few pairs of
+/// user and network share each count.
 #[derive(Default)]
 struct Refusals {
     since: Option<Instant>,
@@ -287,7 +281,7 @@ impl Refusals {
 
     fn count(&self, place: u64, now: Instant) -> u32 {
         match self.since {
-            Some(since) if lies_back_less_than_a_minute(since, now) => {
+            Some(since) if is_within_a_minute(since, now) => {
                 self.counts.get(Self::at(place)).copied().unwrap_or(0)
             }
             _ => 0,
@@ -297,7 +291,7 @@ impl Refusals {
     fn add(&mut self, place: u64, now: Instant) {
         if self
             .since
-            .is_none_or(|since| !lies_back_less_than_a_minute(since, now))
+            .is_none_or(|since| !is_within_a_minute(since, now))
         {
             self.since = Some(now);
             self.counts.clear();

@@ -1,72 +1,73 @@
-//! The list of users: who may enter by which secret.
+//! The list of users and their passwords.
 //!
-//! A check costs the same for every name, be it in the list or not. With plain passwords alone it is a digest and a
-//! comparison in constant time, done at once. With any hash in the list every check is that of a hash: a plain entry and
-//! an unknown name cost the list's costliest one, whose outcome is thrown away. That is no work for the loop, so it
-//! comes apart: what to compute, and what follows from it.
+//! A check takes the same time for every name, known or unknown, so that the time does not tell which names exist. In a
+//! list of plain passwords it is a digest and a comparison in constant time, done at once. In a list with any hash, every
+//! check computes a hash: for a plain entry or an unknown name that is the costliest hash of the list, and its result is
+//! ignored. A hash takes too long for the event loop, so [`Check`] says what to compute elsewhere, and what it means.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use ring::hmac;
 
-use crate::auth::secret::{Secret, verify_secret};
-use crate::auth::unsupported::Unsupported;
+use crate::auth::secret::StoredPassword;
 
 /// The users of one server.
 pub struct UserList {
-    entries: HashMap<String, Entry>,
-    /// The costliest hash of the list; none when every password is plain.
-    costliest: Option<Secret>,
+    entries: HashMap<String, ListedPassword>,
+    /// The costliest hash of the list; `None` when all passwords are plain.
+    costliest: Option<StoredPassword>,
     key: hmac::Key,
-    /// What the password of an unknown name is compared with.
+    /// The tag that the password of an unknown name is compared with.
     nobody: hmac::Tag,
 }
 
-enum Entry {
-    /// The keyed digest of a password: of equal length for all, and of no use to who reads the memory.
+/// The password of one user.
+enum ListedPassword {
+    /// The keyed digest of a password. All have the same length, and none tells the password to a reader of the memory.
     Plain(hmac::Tag),
-    Hashed(Secret),
+    Hashed(StoredPassword),
 }
 
 /// How a name and a password are to be checked.
 pub enum Check<'l> {
-    /// It is done: whether they are right.
+    /// The check is done: whether they are right.
     Done(bool),
-    /// [`verify_secret`] has to be asked about this hash, not in the loop; its answer goes to [`Outcome::settle`].
+    /// Call [`verify_secret`](super::verify_secret) with this hash, outside the event loop, and
+    /// [`HashVerdict::settle`] with its result.
     Hash {
         /// The hash.
         hash: &'l str,
-        /// What follows from the answer.
-        outcome: Outcome,
+        /// What the result means.
+        outcome: HashVerdict,
     },
 }
 
-/// What the answer about a hash means.
+/// What the result of a hash check means for the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is the outcome.
+pub enum HashVerdict {
+    /// Name and password are right if the hash matches.
     AsVerified,
-    /// Nothing: this is the outcome, and the hash was for equal work.
+    /// Nothing: they are right if this is true. The hash was only computed to take the same time.
     Is(bool),
 }
 
-impl Outcome {
-    /// Whether name and password are right, where `verified` is what became of the hash.
+impl HashVerdict {
+    /// Whether name and password are right. `verified`: whether the hash matches.
     #[must_use]
     pub fn settle(self, verified: bool) -> bool {
         match self {
-            Outcome::AsVerified => verified,
-            Outcome::Is(right) => right,
+            HashVerdict::AsVerified => verified,
+            HashVerdict::Is(right) => right,
         }
     }
 }
 
 impl UserList {
-    /// A list of these names and secrets; of a name that is there twice the last counts. `seed` is random and nobody's.
+    /// A list of these names and passwords; of a repeated name the last entry counts. `seed` is random and secret.
     pub fn new<'e>(
         seed: &[u8; 32],
-        entries: impl IntoIterator<Item = (&'e str, Secret)>,
+        entries: impl IntoIterator<Item = (&'e str, StoredPassword)>,
     ) -> UserList {
         let key = hmac::Key::new(hmac::HMAC_SHA256, seed);
         let mut list = UserList {
@@ -81,9 +82,9 @@ impl UserList {
         list
     }
 
-    fn add(&mut self, name: &str, secret: Secret) {
+    fn add(&mut self, name: &str, secret: StoredPassword) {
         let entry = if secret.is_hash() {
-            let work = |secret: &Secret| secret.work();
+            let work = |secret: &StoredPassword| secret.work();
             if self
                 .costliest
                 .as_ref()
@@ -91,23 +92,17 @@ impl UserList {
             {
                 self.costliest = Some(secret.clone());
             }
-            Entry::Hashed(secret)
+            ListedPassword::Hashed(secret)
         } else {
-            Entry::Plain(hmac::sign(&self.key, secret.text().as_bytes()))
+            ListedPassword::Plain(hmac::sign(&self.key, secret.text().as_bytes()))
         };
         self.entries.insert(name.to_owned(), entry);
     }
 
-    /// Whether there is such a user. For whom is in already; a login is decided by a check.
+    /// Whether there is such a user. Not for logins, whose time it would tell: those use [`UserList::check`].
     #[must_use]
     pub fn contains(&self, user: &str) -> bool {
         self.entries.contains_key(user)
-    }
-
-    /// Whether any check is that of a hash.
-    #[must_use]
-    pub fn is_slow(&self) -> bool {
-        self.costliest.is_some()
     }
 
     /// How these credentials are to be checked. Takes microseconds.
@@ -115,33 +110,22 @@ impl UserList {
     pub fn check(&self, user: &str, password: &[u8]) -> Check<'_> {
         let entry = self.entries.get(user);
         let tag = match entry {
-            Some(Entry::Plain(tag)) => tag,
+            Some(ListedPassword::Plain(tag)) => tag,
             _ => &self.nobody,
         };
-        // Also of an unknown name, for its time; in constant time (ring).
+        // Also for unknown names, to take the same time. The comparison takes constant time.
         let equal = hmac::verify(&self.key, password, tag.as_ref()).is_ok();
-        let right = matches!(entry, Some(Entry::Plain(_))) && equal;
+        let right = matches!(entry, Some(ListedPassword::Plain(_))) && equal;
         match (entry, &self.costliest) {
-            (Some(Entry::Hashed(secret)), _) => Check::Hash {
+            (Some(ListedPassword::Hashed(secret)), _) => Check::Hash {
                 hash: secret.text(),
-                outcome: Outcome::AsVerified,
+                outcome: HashVerdict::AsVerified,
             },
             (_, Some(costliest)) => Check::Hash {
                 hash: costliest.text(),
-                outcome: Outcome::Is(right),
+                outcome: HashVerdict::Is(right),
             },
             (_, None) => Check::Done(right),
-        }
-    }
-
-    /// Whether these credentials are right. With a hash in the list this takes as long as the hash asks for.
-    ///
-    /// # Errors
-    /// A hash cannot be checked.
-    pub fn verify(&self, user: &str, password: &[u8]) -> Result<bool, Unsupported> {
-        match self.check(user, password) {
-            Check::Done(right) => Ok(right),
-            Check::Hash { hash, outcome } => Ok(outcome.settle(verify_secret(hash, password)?)),
         }
     }
 }
@@ -156,6 +140,8 @@ impl fmt::Debug for UserList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::secret::verify_secret;
+    use crate::auth::unsupported::Unsupported;
 
     /// crypt("secret", "$6$rounds=1000$saltsalt$")
     const CHEAP: &str = "$6$rounds=1000$saltsalt$LAV5VE5Y7w1d73x1mFNspYWUpazfmwv2SoepNXNKJ/otop/Zok96Hr8Q13LEv0DRY/x8v0/crpIjl8NJSAqXV/";
@@ -168,11 +154,21 @@ mod tests {
             &[1; 32],
             entries
                 .iter()
-                .map(|(name, secret)| (*name, Secret::parse(secret).expect(secret))),
+                .map(|(name, secret)| (*name, StoredPassword::parse(secret).expect(secret))),
         )
     }
 
-    fn hash_of(list: &UserList, user: &str, password: &str) -> (String, Outcome) {
+    fn verify(list: &UserList, user: &str, password: &str) -> Result<bool, Unsupported> {
+        match list.check(user, password.as_bytes()) {
+            Check::Done(right) => Ok(right),
+            Check::Hash { hash, outcome } => {
+                let verified = verify_secret(hash, password.as_bytes())?;
+                Ok(outcome.settle(verified))
+            }
+        }
+    }
+
+    fn hash_of(list: &UserList, user: &str, password: &str) -> (String, HashVerdict) {
         match list.check(user, password.as_bytes()) {
             Check::Hash { hash, outcome } => (hash.to_owned(), outcome),
             Check::Done(right) => panic!("{user} was checked at once: {right}"),
@@ -182,7 +178,6 @@ mod tests {
     #[test]
     fn plain_passwords_are_checked_at_once() {
         let users = list(&[("alice", "secret"), ("bob", ""), ("ü", "ß")]);
-        assert!(!users.is_slow());
         for (user, password, right) in [
             ("alice", "secret", true),
             ("alice", "Secret", false),
@@ -199,42 +194,41 @@ mod tests {
             let done =
                 matches!(users.check(user, password.as_bytes()), Check::Done(it) if it == right);
             assert!(done, "{user}:{password}");
-            assert_eq!(users.verify(user, password.as_bytes()), Ok(right));
+            assert_eq!(verify(&users, user, password), Ok(right));
         }
     }
 
     #[test]
     fn an_empty_list_lets_nobody_in() {
         let users = list(&[]);
-        assert_eq!(users.verify("", b""), Ok(false));
+        assert_eq!(verify(&users, "", ""), Ok(false));
         assert!(!users.contains(""));
     }
 
     #[test]
     fn every_check_of_a_list_with_a_hash_is_one_of_a_hash() {
         let users = list(&[("alice", "secret"), ("bob", DEAR), ("carol", CHEAP)]);
-        assert!(users.is_slow());
         let dear = DEAR.to_owned();
         assert_eq!(
             hash_of(&users, "alice", "secret"),
-            (dear.clone(), Outcome::Is(true))
+            (dear.clone(), HashVerdict::Is(true))
         );
         assert_eq!(
             hash_of(&users, "alice", "x"),
-            (dear.clone(), Outcome::Is(false))
+            (dear.clone(), HashVerdict::Is(false))
         );
         assert_eq!(
             hash_of(&users, "nobody", "password"),
-            (dear.clone(), Outcome::Is(false))
+            (dear.clone(), HashVerdict::Is(false))
         );
         assert_eq!(
             hash_of(&users, "nobody", ""),
-            (dear.clone(), Outcome::Is(false))
+            (dear.clone(), HashVerdict::Is(false))
         );
-        assert_eq!(hash_of(&users, "bob", "x"), (dear, Outcome::AsVerified));
+        assert_eq!(hash_of(&users, "bob", "x"), (dear, HashVerdict::AsVerified));
         assert_eq!(
             hash_of(&users, "carol", "x"),
-            (CHEAP.to_owned(), Outcome::AsVerified)
+            (CHEAP.to_owned(), HashVerdict::AsVerified)
         );
     }
 
@@ -251,7 +245,7 @@ mod tests {
             ("nobody", "password", false),
         ] {
             assert_eq!(
-                users.verify(user, password.as_bytes()),
+                verify(&users, user, password),
                 Ok(right),
                 "{user}:{password}"
             );

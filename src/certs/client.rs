@@ -5,6 +5,7 @@
 //! is what rustls-native-certs does on Linux, the only system that this is built for, with four crates more.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,8 +18,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use crate::proto::http::url::Host;
 
-use super::der::Facts;
-use super::files::{self, Fault, Which, read_chain, read_key, read_roots};
+use super::der::CertificateFacts;
+use super::files::{self, CertificateFault, Which, read_chain, read_key, read_roots};
 use super::pem::{self, Open};
 
 /// Where distributions keep all authorities in one file: Debian, Arch and Alpine; Fedora; openSUSE; and the rest.
@@ -51,24 +52,36 @@ pub struct LoadedClient {
     /// For its connections.
     pub config: Arc<ClientConfig>,
     /// What its own certificates say, in the order of the file.
-    pub chain: Vec<Facts>,
+    pub chain: Vec<CertificateFacts>,
 }
 
-/// The authorities of the system: read when they are first asked for, and shared by all clients.
-#[derive(Debug, Default)]
-pub struct SystemRoots(Option<Result<Arc<RootCertStore>, String>>);
+/// The authorities of the system: read when they are first needed, and shared by all clients.
+#[derive(Debug)]
+pub struct SystemRoots {
+    open: OpenHere,
+    read: Option<Result<Arc<RootCertStore>, String>>,
+}
+
+/// Opens a file with the rights of this process.
+type OpenHere = fn(&Path) -> std::io::Result<File>;
 
 impl SystemRoots {
-    fn get(&mut self) -> Result<Arc<RootCertStore>, Fault> {
+    /// Authorities whose files `open` opens.
+    #[must_use]
+    pub fn new(open: OpenHere) -> SystemRoots {
+        SystemRoots { open, read: None }
+    }
+
+    fn get(&mut self) -> Result<Arc<RootCertStore>, CertificateFault> {
         let read = || {
             let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
             let (file, folders) = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
-            read_system(file.as_deref(), folders.as_deref())
+            read_system(self.open, file.as_deref(), folders.as_deref())
         };
-        let roots = self.0.get_or_insert_with(|| read().map(Arc::new));
+        let roots = self.read.get_or_insert_with(|| read().map(Arc::new));
         roots
             .clone()
-            .map_err(|what| Fault::without_path(Which::System, &what))
+            .map_err(|what| CertificateFault::without_path(Which::System, &what))
     }
 }
 
@@ -79,7 +92,7 @@ impl SystemRoots {
 pub fn load_client(
     files: &ClientFiles<'_>,
     system: &mut SystemRoots,
-) -> Result<LoadedClient, Vec<Fault>> {
+) -> Result<LoadedClient, Vec<CertificateFault>> {
     let provider = Arc::new(ring::default_provider());
     let roots = match (files.verify, files.ca) {
         (false, _) => Ok(None),
@@ -101,7 +114,7 @@ pub fn load_client(
                 } else {
                     Which::System
                 };
-                vec![Fault::without_path(which, &error)]
+                vec![CertificateFault::without_path(which, &error)]
             })?;
             Ok(LoadedClient {
                 config: Arc::new(config),
@@ -130,7 +143,7 @@ fn read_identity(
     paths: (&Path, &Path),
     open: Open<'_>,
     provider: &CryptoProvider,
-) -> Result<(CertifiedKey, Vec<Facts>), Vec<Fault>> {
+) -> Result<(CertifiedKey, Vec<CertificateFacts>), Vec<CertificateFault>> {
     match (
         read_chain(paths.0, Which::Certificate, open),
         read_key(paths.1, open),
@@ -215,19 +228,24 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 /// What the variables name, when either is set; else the first bundle that there is.
-fn read_system(file: Option<&OsStr>, folders: Option<&OsStr>) -> Result<RootCertStore, String> {
+fn read_system(
+    open: OpenHere,
+    file: Option<&OsStr>,
+    folders: Option<&OsStr>,
+) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     if file.is_some() || folders.is_some() {
         if let Some(file) = file {
             let path = Path::new(file);
-            add_file(path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
+            add_file(open, path, &mut roots)
+                .map_err(|what| format!("{}: {what}", path.display()))?;
         }
         for folder in folders.iter().flat_map(|list| std::env::split_paths(list)) {
-            add_folder(&folder, &mut roots)
+            add_folder(open, &folder, &mut roots)
                 .map_err(|error| format!("{}: {error}", folder.display()))?;
         }
     } else if let Some(path) = BUNDLES.iter().map(Path::new).find(|path| path.exists()) {
-        add_file(path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
+        add_file(open, path, &mut roots).map_err(|what| format!("{}: {what}", path.display()))?;
     }
     if roots.is_empty() {
         return Err("there are no certificates of authorities on this system".to_owned());
@@ -236,19 +254,19 @@ fn read_system(file: Option<&OsStr>, folders: Option<&OsStr>) -> Result<RootCert
 }
 
 /// Not every certificate of a system need be of a kind that is understood here: those are left out.
-fn add_file(path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
-    let certificates = pem::certificates(&pem::read(path, &pem::open_file)?)?;
+fn add_file(open: OpenHere, path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
+    let certificates = pem::certificates(&pem::read(path, &open)?)?;
     roots.add_parsable_certificates(certificates);
     Ok(())
 }
 
 /// As OpenSSL does, one file after the other; what is none of certificates is passed over. Of a certificate that is there
 /// under two names, as a link by its hash, one is enough.
-fn add_folder(folder: &Path, roots: &mut RootCertStore) -> std::io::Result<()> {
+fn add_folder(open: OpenHere, folder: &Path, roots: &mut RootCertStore) -> std::io::Result<()> {
     let mut certificates = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let found = pem::read(&path, &pem::open_file).and_then(|text| pem::certificates(&text));
+        let found = pem::read(&path, &open).and_then(|text| pem::certificates(&text));
         certificates.extend(found.unwrap_or_default());
     }
     certificates.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));

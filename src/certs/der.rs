@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::proto::http::date::DateTime;
+
 const BOOLEAN: u8 = 0x01;
 const OCTET_STRING: u8 = 0x04;
 const OID: u8 = 0x06;
@@ -33,7 +35,7 @@ const DAY: i64 = 86_400;
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct CertificateFacts {
     /// `CN=example.org, O=Example`; empty when it has none.
     pub subject: String,
     /// Who says so, in the same form.
@@ -46,10 +48,10 @@ pub struct Facts {
     pub not_after: i64,
 }
 
-impl Facts {
+impl CertificateFacts {
     /// Reads a certificate; `None` when it is none.
     #[must_use]
-    pub fn read(der: &[u8]) -> Option<Facts> {
+    pub fn read(der: &[u8]) -> Option<CertificateFacts> {
         let mut certificate = Der(Der(der).next_of(SEQUENCE)?);
         let mut fields = Der(certificate.next_of(SEQUENCE)?);
         fields.skip_if(VERSION);
@@ -65,7 +67,7 @@ impl Facts {
                 names = alternative_names(Der(Der(value).next_of(SEQUENCE)?))?;
             }
         }
-        Some(Facts {
+        Some(CertificateFacts {
             subject,
             issuer,
             names,
@@ -104,7 +106,7 @@ fn spoken(days: i64) -> String {
     }
 }
 
-impl fmt::Display for Facts {
+impl fmt::Display for CertificateFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.subject.as_str(), self.names.is_empty()) {
             ("", true) => f.write_str("without a name"),
@@ -226,41 +228,35 @@ fn text(tag: u8, value: &[u8]) -> String {
 /// RFC 5280 §4.1.2.5: `YYMMDDHHMMSSZ` up to 2049, `YYYYMMDDHHMMSSZ` from then on.
 fn seconds((tag, value): (u8, &[u8])) -> Option<i64> {
     let digits = value.strip_suffix(b"Z")?;
-    if !digits.iter().all(u8::is_ascii_digit) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let number = |from: usize, to: usize| {
-        digits.get(from..to).map(|digits| {
-            digits
-                .iter()
-                .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
-        })
-    };
-    let (year, at) = match (tag, digits.len()) {
-        (UTC_TIME, 12) => {
-            let year = number(0, 2)?;
-            (if year < 50 { 2000 + year } else { 1900 + year }, 2)
+    let pairs: Vec<u8> = digits
+        .chunks_exact(2)
+        .map(|pair| (pair[0] - b'0') * 10 + (pair[1] - b'0'))
+        .collect();
+    let (year, rest) = match (tag, pairs.as_slice()) {
+        (UTC_TIME, [year, rest @ ..]) => (
+            if *year < 50 { 2000 } else { 1900 } + u16::from(*year),
+            rest,
+        ),
+        (GENERALIZED_TIME, [century, year, rest @ ..]) => {
+            (u16::from(*century) * 100 + u16::from(*year), rest)
         }
-        (GENERALIZED_TIME, 14) => (number(0, 4)?, 4),
         _ => return None,
     };
-    let field = |at: usize| number(at, at + 2);
-    let (month, day) = (field(at)?, field(at + 2)?);
-    let (hour, minute, second) = (field(at + 4)?, field(at + 6)?, field(at + 8)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    let &[month, day, hour, minute, second] = rest else {
         return None;
+    };
+    DateTime {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
     }
-    Some(days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar. Counted in years that begin in March, so that the day which
-/// is there in leap years only is the last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month < 3 { year - 1 } else { year };
-    let month = (month + 9) % 12;
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    let of_year = (month * 153 + 2) / 5 + day - 1;
-    year * 365 + leap_days + of_year - 719_468
+    .to_unix()
 }
 
 #[cfg(test)]

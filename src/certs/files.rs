@@ -8,7 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::der::Facts;
+use super::der::CertificateFacts;
 use super::pem::{self, Open};
 
 /// Which of the files is at fault.
@@ -56,46 +56,53 @@ impl Which {
 
 /// What is wrong with one of the files; one line, with its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct CertificateFault {
     /// The file.
     pub which: Which,
     /// What is wrong, and what is allowed.
     pub what: String,
 }
 
-impl Fault {
-    pub(super) fn new(which: Which, path: &Path, what: &str) -> Fault {
-        Fault::without_path(which, &format!("{}: {what}", path.display()))
+impl CertificateFault {
+    pub(super) fn new(which: Which, path: &Path, what: &str) -> CertificateFault {
+        CertificateFault::without_path(which, &format!("{}: {what}", path.display()))
     }
 
-    pub(super) fn without_path(which: Which, what: &str) -> Fault {
+    pub(super) fn without_path(which: Which, what: &str) -> CertificateFault {
         let (key, allowed) = which.key_and_allowed();
-        Fault {
+        CertificateFault {
             which,
             what: format!("{key}: {what}; allowed: {allowed}"),
         }
     }
 }
 
-pub(super) type Chain = (Vec<CertificateDer<'static>>, Vec<Facts>);
+pub(super) type Chain = (Vec<CertificateDer<'static>>, Vec<CertificateFacts>);
 
-pub(super) fn read_chain(path: &Path, which: Which, open: Open<'_>) -> Result<Chain, Fault> {
-    let fault = |what: String| Fault::new(which, path, &what);
+pub(super) fn read_chain(
+    path: &Path,
+    which: Which,
+    open: Open<'_>,
+) -> Result<Chain, CertificateFault> {
+    let fault = |what: String| CertificateFault::new(which, path, &what);
     let chain = pem::read(path, open)
         .and_then(|text| pem::certificates(&text))
         .map_err(fault)?;
     let facts = chain.iter().enumerate().map(|(at, certificate)| {
-        Facts::read(certificate)
+        CertificateFacts::read(certificate)
             .ok_or_else(|| fault(format!("certificate {} of it cannot be read", at + 1)))
     });
     let facts = facts.collect::<Result<_, _>>()?;
     Ok((chain, facts))
 }
 
-pub(super) fn read_key(path: &Path, open: Open<'_>) -> Result<PrivateKeyDer<'static>, Fault> {
+pub(super) fn read_key(
+    path: &Path,
+    open: Open<'_>,
+) -> Result<PrivateKeyDer<'static>, CertificateFault> {
     pem::read(path, open)
         .and_then(|text| pem::key(&text))
-        .map_err(|what| Fault::new(Which::PrivateKey, path, &what))
+        .map_err(|what| CertificateFault::new(Which::PrivateKey, path, &what))
 }
 
 /// The certificates of authorities.
@@ -103,13 +110,13 @@ pub(super) fn read_roots(
     path: &Path,
     which: Which,
     open: Open<'_>,
-) -> Result<RootCertStore, Fault> {
+) -> Result<RootCertStore, CertificateFault> {
     let (certificates, _) = read_chain(path, which, open)?;
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
         roots
             .add(certificate)
-            .map_err(|error| Fault::new(which, path, &error.to_string()))?;
+            .map_err(|error| CertificateFault::new(which, path, &error.to_string()))?;
     }
     Ok(roots)
 }
@@ -120,9 +127,9 @@ pub(super) fn identity(
     key: PrivateKeyDer<'static>,
     (certificate, private_key): (&Path, &Path),
     provider: &CryptoProvider,
-) -> Result<CertifiedKey, Fault> {
+) -> Result<CertifiedKey, CertificateFault> {
     let key = provider.key_provider.load_private_key(key).map_err(|_| {
-        Fault::new(
+        CertificateFault::new(
             Which::PrivateKey,
             private_key,
             "a key of a kind or length that is not used in TLS; RSA of 2048 bits or more, ECDSA P-256, P-384 or Ed25519 are",
@@ -132,7 +139,7 @@ pub(super) fn identity(
     match identity.keys_match() {
         // Not every kind of key can be compared.
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(identity),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(Fault::new(
+        Err(rustls::Error::InconsistentKeys(_)) => Err(CertificateFault::new(
             Which::PrivateKey,
             private_key,
             &format!(
@@ -140,7 +147,7 @@ pub(super) fn identity(
                 certificate.display()
             ),
         )),
-        Err(error) => Err(Fault::new(
+        Err(error) => Err(CertificateFault::new(
             Which::Certificate,
             certificate,
             &error.to_string(),

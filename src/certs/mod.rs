@@ -22,32 +22,32 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 
 pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client, server_name};
-pub use der::Facts;
-pub use files::{Fault, Which};
-pub use pem::{Open, open_file};
+pub use der::CertificateFacts;
+pub use files::{CertificateFault, Which};
+pub use pem::Open;
 
 use files::{read_chain, read_key, read_roots};
 
 /// The files of one server.
 #[derive(Clone, Copy)]
-pub struct Files<'f> {
+pub struct ServerFiles<'f> {
     /// The certificate, and after it those of its issuers.
     pub certificate: &'f Path,
     /// The key of the first certificate.
     pub private_key: &'f Path,
     /// Of these authorities a client has to show a certificate.
     pub client_ca: Option<&'f Path>,
-    /// By what they are opened: [`open_file`], or somebody who has more rights.
+    /// Opens them; perhaps another process with more rights does.
     pub open: Open<'f>,
 }
 
 /// What a server speaks TLS by.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedServer {
     /// For its connections.
     pub config: Arc<ServerConfig>,
     /// What its certificates say, in the order of the file.
-    pub chain: Vec<Facts>,
+    pub chain: Vec<CertificateFacts>,
     /// The same as long as the certificates are, its own and those of `client_ca`; of this process only.
     pub digest: u64,
 }
@@ -56,7 +56,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn load(files: &Files<'_>) -> Result<Loaded, Vec<Fault>> {
+pub fn load(files: &ServerFiles<'_>) -> Result<LoadedServer, Vec<CertificateFault>> {
     let provider = Arc::new(ring::default_provider());
     let chain = read_chain(files.certificate, Which::Certificate, files.open);
     let key = read_key(files.private_key, files.open);
@@ -73,9 +73,13 @@ pub fn load(files: &Files<'_>) -> Result<Loaded, Vec<Fault>> {
             let config = configure(identity.map_err(|fault| vec![fault])?, verifier, provider)
                 .map_err(|error| {
                     let what = error.to_string();
-                    vec![Fault::new(Which::PrivateKey, files.private_key, &what)]
+                    vec![CertificateFault::new(
+                        Which::PrivateKey,
+                        files.private_key,
+                        &what,
+                    )]
                 })?;
-            Ok(Loaded {
+            Ok(LoadedServer {
                 config: Arc::new(config),
                 chain: facts,
                 digest,
@@ -92,12 +96,12 @@ fn read_verifier(
     path: &Path,
     open: Open<'_>,
     provider: &Arc<CryptoProvider>,
-) -> Result<(Arc<dyn ClientCertVerifier>, Arc<RootCertStore>), Fault> {
+) -> Result<(Arc<dyn ClientCertVerifier>, Arc<RootCertStore>), CertificateFault> {
     let roots = Arc::new(read_roots(path, Which::ClientCa, open)?);
     WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
         .build()
         .map(|verifier| (verifier, roots))
-        .map_err(|error| Fault::new(Which::ClientCa, path, &error.to_string()))
+        .map_err(|error| CertificateFault::new(Which::ClientCa, path, &error.to_string()))
 }
 
 fn digest(chain: &[CertificateDer<'_>], trusted: Option<&RootCertStore>) -> u64 {

@@ -13,17 +13,6 @@ const MAX_FILE: u64 = 1 << 20;
 /// Opens a file to read.
 pub type Open<'o> = &'o dyn Fn(&Path) -> io::Result<File>;
 
-/// Opens a regular file with the rights of this process; opening anything else could wait forever.
-///
-/// # Errors
-/// The system's, and that it is none.
-pub fn open_file(path: &Path) -> io::Result<File> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    File::open(path)
-}
-
 /// The whole of a file.
 pub(super) fn read(path: &Path, open: Open<'_>) -> Result<Vec<u8>, String> {
     let found = |error: io::Error| error.to_string();

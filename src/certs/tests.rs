@@ -6,6 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::open_file;
 
 const RSA: &str = include_str!("tests/rsa.pem");
 
@@ -24,7 +25,7 @@ impl Folder {
 
     /// What is wrong with these files, without their folder.
     fn faults(&self, certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Vec<String> {
-        let files = Files {
+        let files = ServerFiles {
             certificate,
             private_key: key,
             client_ca,
@@ -34,7 +35,7 @@ impl Folder {
         let Err(faults) = load(&files) else {
             return Vec::new();
         };
-        let short = |fault: Fault| {
+        let short = |fault: CertificateFault| {
             let what = fault.what.replace(&folder, "");
             let end = what.find("; allowed: ").unwrap();
             what[..end].to_owned()
@@ -90,7 +91,7 @@ fn a_file_may_hold_the_chain_and_the_key() {
     let (leaf, issuer) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let text = signed(&leaf) + &signed(&issuer) + &leaf.serialize_pem();
     let path = folder.file("all.pem", text);
-    let loaded = load(&Files {
+    let loaded = load(&ServerFiles {
         certificate: &path,
         private_key: &path,
         client_ca: None,
@@ -145,7 +146,7 @@ fn every_fault_of_a_certificate_has_its_words() {
         ["certificate: absent: No such file or directory (os error 2)"]
     );
     assert_eq!(
-        load(&Files {
+        load(&ServerFiles {
             certificate: folder.0.path(),
             private_key: &key,
             client_ca: None,

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::auth::Secret;
+use crate::auth::StoredPassword;
 use crate::config::{Findings, Placed, Server, UserEntry, Users};
 use crate::process::identity;
 
@@ -46,7 +46,7 @@ fn check_list(entries: &[UserEntry], findings: &mut Findings) {
         origin,
     } in entries
     {
-        let secret = Secret::parse(secret.reveal());
+        let secret = StoredPassword::parse(secret.reveal());
         let supported = secret.and_then(|secret| {
             secret.supported().map_err(|error| error.to_string())?;
             Ok(secret)
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_hash_of_libcrypt_is_a_fault_only_without_it() {
         let found = findings(&servers(&format!("users.list = [\"a={BCRYPT}\"]")));
-        let supported = Secret::parse(BCRYPT).expect("a hash").supported();
+        let supported = StoredPassword::parse(BCRYPT).expect("a hash").supported();
         assert_eq!(found.refused.is_empty(), supported.is_ok());
     }
 }

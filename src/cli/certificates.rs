@@ -6,15 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustls::ClientConfig;
 
 use crate::certs::{
-    self, ClientFiles, Files, Loaded, LoadedClient, Open, SystemRoots, Which, open_file,
+    self, ClientFiles, LoadedClient, LoadedServer, ServerFiles, SystemRoots, Which,
 };
-use crate::config::{Client, Config, Findings, Place, Server, Tls};
+use crate::config::{Client, Config, Findings, Open, Place, Server, Tls, open_file};
 use crate::manager;
 
 /// What servers and clients speak TLS by, in the order of the file.
 #[derive(Default)]
 pub(super) struct Certificates {
-    servers: Vec<Option<Loaded>>,
+    servers: Vec<Option<LoadedServer>>,
     clients: Vec<Option<Arc<ClientConfig>>>,
 }
 
@@ -43,7 +43,7 @@ impl Certificates {
                 }
             });
         }
-        let mut system = SystemRoots::default();
+        let mut system = SystemRoots::new(open_file);
         for client in clients {
             let load = || load_client_by(client, &mut system, open);
             read.clients.push(match client.tls.then(load) {
@@ -115,8 +115,8 @@ pub(super) fn load_client_by(
 }
 
 /// Reads the files of a server, opened by `open`.
-pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<Loaded, Vec<(Place, String)>> {
-    let files = Files {
+pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<LoadedServer, Vec<(Place, String)>> {
+    let files = ServerFiles {
         certificate: &tls.certificate.value,
         private_key: &tls.private_key.value,
         client_ca: tls.client_ca.as_ref().map(|file| file.value.as_path()),
@@ -139,17 +139,17 @@ pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<Loaded, Vec<(Place, S
 }
 
 /// Certificates that are out of their time.
-pub(super) fn warnings(loaded: &Loaded) -> Vec<String> {
+pub(super) fn warnings(loaded: &LoadedServer) -> Vec<String> {
     loaded.chain.iter().filter_map(warning).collect()
 }
 
-fn warning(facts: &certs::Facts) -> Option<String> {
+fn warning(facts: &certs::CertificateFacts) -> Option<String> {
     let warning = facts.warning(now())?;
     Some(format!("certificate: {warning}"))
 }
 
 /// Writes to the log what was read.
-pub(super) fn log_read(tls: &Tls, loaded: &Loaded) {
+pub(super) fn log_read(tls: &Tls, loaded: &LoadedServer) {
     let file = tls.certificate.value.display();
     for line in describe(loaded) {
         log::info!("{file}: certificate read: {line}");
@@ -157,13 +157,13 @@ pub(super) fn log_read(tls: &Tls, loaded: &Loaded) {
 }
 
 /// Each certificate in a line: subject, names and days left.
-pub(super) fn describe(loaded: &Loaded) -> Vec<String> {
-    let line = |facts: &certs::Facts| format!("{facts}, {}", time_left(facts));
+pub(super) fn describe(loaded: &LoadedServer) -> Vec<String> {
+    let line = |facts: &certs::CertificateFacts| format!("{facts}, {}", time_left(facts));
     loaded.chain.iter().map(line).collect()
 }
 
 /// `60 days left`.
-pub(super) fn time_left(facts: &certs::Facts) -> String {
+pub(super) fn time_left(facts: &certs::CertificateFacts) -> String {
     match facts.days_left(now()) {
         days if days < 0 => "expired".to_owned(),
         0 => "less than a day left".to_owned(),

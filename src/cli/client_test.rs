@@ -14,17 +14,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::certs::{Facts, SystemRoots, server_name};
+use crate::certs::{CertificateFacts, SystemRoots, server_name};
 use crate::cli::certificates;
 use crate::cli::client_url;
 use crate::cli::source;
-use crate::config::{Client, Id};
+use crate::config::{Client, Id, open_file};
 use crate::conn::tls::Tls;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print_faults};
 use crate::process::random::random;
-use crate::proto::http::url::{Host, host_field};
-use crate::proto::ws::handshake::Request;
+use crate::proto::http::url::Host;
 
 use link::{Link, Seen, Transport};
 use report::{Failure, Report, Step};
@@ -173,7 +172,9 @@ impl Test<'_> {
             let tls = transport.secure(tls)?;
             Ok((
                 tls.agreed(),
-                tls.peer_certificates().first().map(|der| Facts::read(der)),
+                tls.peer_certificates()
+                    .first()
+                    .map(|der| CertificateFacts::read(der)),
             ))
         });
         let took = start.elapsed();
@@ -209,7 +210,7 @@ impl Test<'_> {
 
     fn make_tls(&self) -> Result<Tls, Failure> {
         const TRUST: &str = "other files in [client.trust]";
-        let loaded = certificates::load_client(self.client, &mut SystemRoots::default());
+        let loaded = certificates::load_client(self.client, &mut SystemRoots::new(open_file));
         let loaded = loaded.map_err(|faults| {
             let faults: Vec<String> = faults.into_iter().map(|(_, what)| what).collect();
             Failure::new(faults.join("; "), TRUST)
@@ -220,24 +221,12 @@ impl Test<'_> {
     }
 
     fn upgrade(&self, transport: Transport) -> Result<Link, Exit> {
-        let client = self.client;
-        let protocols: Vec<&str> = client.subprotocols.iter().map(String::as_str).collect();
-        let fields: Vec<(&str, &[u8])> = client
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            .collect();
-        let basic = client.basic.as_ref();
-        let request = Request {
-            host: &host_field(&client.host, client.port, client.tls),
-            target: &client.parameters,
-            protocols: &protocols,
-            basic: basic.map(|basic| (basic.username.as_str(), basic.password.reveal())),
-            fields: &fields,
-        };
         let start = Instant::now();
-        let result =
-            Link::open(transport.until(self.end()), &request, random).and_then(|mut link| {
+        let transport = transport.until(self.end());
+        let result = self
+            .client
+            .with_request(|request| Link::open(transport, &request, random))
+            .and_then(|mut link| {
                 let seen = link.wait()?;
                 Ok((link, seen))
             });
@@ -278,7 +267,7 @@ impl Test<'_> {
     }
 }
 
-fn certificate_facts(facts: &Facts) -> Value {
+fn certificate_facts(facts: &CertificateFacts) -> Value {
     serde_json::json!({
         "subject": facts.subject,
         "names": facts.names,

@@ -15,7 +15,8 @@ use crate::config::id::Id;
 use crate::config::raw::Table;
 use crate::config::server::{read_id, read_name, read_subprotocols};
 use crate::config::value::show_duration;
-use crate::proto::http::url::{Host, Url};
+use crate::proto::http::url::{Host, Url, host_field};
+use crate::proto::ws::handshake::UpgradeRequest;
 
 pub use basic::Basic;
 pub use trust::{Identity, Trust};
@@ -113,6 +114,24 @@ impl Client {
                 place: Place { line: 1, column: 1 },
             },
         }
+    }
+
+    /// Calls `send` with the request of its opening handshake, which borrows from it.
+    pub fn with_request<T>(&self, send: impl FnOnce(UpgradeRequest<'_>) -> T) -> T {
+        let protocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
+        let fields: Vec<(&str, &[u8])> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        let basic = self.basic.as_ref();
+        send(UpgradeRequest {
+            host: &host_field(&self.host, self.port, self.tls),
+            target: &self.parameters,
+            protocols: &protocols,
+            basic: basic.map(|basic| (basic.username.as_str(), basic.password.reveal())),
+            fields: &fields,
+        })
     }
 
     /// Reads the `ordinal`th client of the file, counted from 1. Beside it, where its id is written. `exposed` says

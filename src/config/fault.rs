@@ -3,8 +3,9 @@
 //! Everything that reads the file adds to one [`Faults`] and goes on, so that a person sees all faults in one run.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A place in the file. Lines and columns begin at 1; columns count characters.
@@ -68,15 +69,21 @@ impl Findings {
 /// Opens a file that the configuration names, to read.
 pub type Open<'o> = &'o dyn Fn(&Path) -> io::Result<File>;
 
-/// Opens a regular file with the rights of this process; opening anything else could wait forever.
+/// Opens a regular file with the rights of this process. Anything else is refused: reading it could wait forever.
 ///
 /// # Errors
-/// The system's, and that it is none.
+/// The system's, or that it is not a regular file.
 pub fn open_file(path: &Path) -> io::Result<File> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a file"));
+    // Without O_NONBLOCK, to open a FIFO waits for somebody who writes to it.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("not a file"))
     }
-    File::open(path)
 }
 
 /// The faults and warnings found so far in one file.
@@ -218,7 +225,29 @@ fn saturate(count: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
+
+    #[test]
+    fn regular_files_are_opened_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        std::fs::write(&path, "key").unwrap();
+        assert_eq!(
+            std::io::read_to_string(open_file(&path).unwrap()).unwrap(),
+            "key"
+        );
+        let fifo = folder.path().join("fifo");
+        let name = CString::new(fifo.as_os_str().as_bytes()).unwrap();
+        // SAFETY: the name ends in NUL.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        for other in [folder.path(), &fifo, Path::new("/dev/zero")] {
+            let error = open_file(other).unwrap_err();
+            assert_eq!(error.to_string(), "not a file", "{}", other.display());
+        }
+    }
 
     #[test]
     fn places_count_lines_and_characters() {

@@ -81,10 +81,13 @@ impl<'d> Table<'d> {
         }
     }
 
-    /// The value of a key, which is thereby allowed.
+    /// The value of a key, which is thereby allowed. A value that takes no room in the text was made up by the parser,
+    /// which has told the fault already.
     fn get(&mut self, key: &'static str) -> Option<&'d Value<'d>> {
         self.allowed.push(key);
-        self.entries?.get(key)
+        let value = self.entries?.get(key)?;
+        let is_written = value.get_ref().is_table() || !value.span().is_empty();
+        is_written.then_some(value)
     }
 
     /// The table below `key`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::proto::http::byte;
+
 /// The units of sizes, the largest first.
 const SIZE_UNITS: [(&str, u64); 7] = [
     ("GiB", 1 << 30),
@@ -64,8 +66,7 @@ fn show_quantity(amount: u64, units: &[(&str, u64)], zero_unit: &str) -> String 
 
 /// RFC 9110 §5.6.2: `token = 1*tchar`.
 pub(super) fn is_token(text: &str) -> bool {
-    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_tchar)
+    byte::is_token(text.as_bytes())
 }
 
 /// RFC 9110 §5.5: what a field value may hold, without the obsolete bytes beyond ASCII.
@@ -75,7 +76,7 @@ pub(super) fn is_field_value(text: &str) -> bool {
 }
 
 /// Text in quotes, on one line, and cut where it becomes long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or(text)),
         None => format!("{text:?}"),

@@ -137,7 +137,7 @@ impl Connection {
     pub fn client(
         id: ConnId,
         conf: Rc<Conf>,
-        request: &handshake::Request<'_>,
+        request: &handshake::UpgradeRequest<'_>,
         nonce: [u8; 16],
         out: &mut Out<'_>,
         now: Tick,
@@ -152,7 +152,7 @@ impl Connection {
     pub fn client_over_tls(
         id: ConnId,
         conf: Rc<Conf>,
-        request: &handshake::Request<'_>,
+        request: &handshake::UpgradeRequest<'_>,
         nonce: [u8; 16],
         now: Tick,
     ) -> Connection {
@@ -169,7 +169,7 @@ impl Connection {
     fn await_upgrade(
         id: ConnId,
         conf: Rc<Conf>,
-        request: &handshake::Request<'_>,
+        request: &handshake::UpgradeRequest<'_>,
         nonce: [u8; 16],
         now: Tick,
     ) -> Connection {

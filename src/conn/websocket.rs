@@ -35,27 +35,27 @@ impl Connection {
 
     /// What the session's machine said, as the connection's event.
     #[inline(always)]
-    pub(super) fn after<'e>(&mut self, got: session::Got<'e>) -> Got<'e> {
+    pub(super) fn after<'e>(&mut self, got: session::SessionEvent<'e>) -> Got<'e> {
         match got {
-            session::Got::More => Got::More,
-            session::Got::Message { kind, data } => {
+            session::SessionEvent::More => Got::More,
+            session::SessionEvent::Message { kind, data } => {
                 self.counters.messages_in += 1;
                 Got::Now(Event::Message { kind, data })
             }
-            session::Got::Whole { kind, data } => {
+            session::SessionEvent::Whole { kind, data } => {
                 self.counters.messages_in += 1;
                 Got::Whole(kind, data)
             }
-            session::Got::Ping(_) => Got::Now(Event::Ping),
-            session::Got::Pong(_) => Got::Now(Event::Pong),
-            session::Got::Closed { code, reason } => {
+            session::SessionEvent::Ping(_) => Got::Now(Event::Ping),
+            session::SessionEvent::Pong(_) => Got::Now(Event::Pong),
+            session::SessionEvent::Closed { code, reason } => {
                 self.drain_after_closing();
                 Got::Now(Event::Closed(match self.closing {
                     Some(code) => CloseReason::Local(code),
                     None => CloseReason::Peer(code, reason),
                 }))
             }
-            session::Got::Failed(error) => {
+            session::SessionEvent::Failed(error) => {
                 self.drain();
                 Got::Now(Event::Closed(CloseReason::Failed(error)))
             }

@@ -12,7 +12,7 @@ use crate::conn::buffer::Sent;
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, ExchangeId};
 use crate::conn::{Counters, SharedMessages};
-use crate::files::Visit;
+use crate::files::BlockingLookup;
 use crate::proto::helper::Ask;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// Takes a request to the files where that may take its time; see [`Outcome::Visited`].
-    pub fn visit(&mut self, exchange: ExchangeId, visit: Visit) {
+    pub fn visit(&mut self, exchange: ExchangeId, visit: BlockingLookup) {
         self.lane.push(Job::Visit(exchange, visit));
     }
 

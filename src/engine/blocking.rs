@@ -13,7 +13,7 @@ use std::thread;
 use mio::Waker;
 
 use crate::conn::event::{ConnId, ExchangeId};
-use crate::files::{Visit, Visited};
+use crate::files::{BlockingLookup, LookupResult};
 
 /// Bytes of a file that are brought into memory at a time.
 const WARM: usize = 64 * 1024;
@@ -22,7 +22,7 @@ const WARM: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) enum Job {
     /// Take a request to the files.
-    Visit(ExchangeId, Visit),
+    Visit(ExchangeId, BlockingLookup),
     /// Bring a part of a file into memory, for a connection that sends it.
     Warm {
         conn: ConnId,
@@ -41,7 +41,7 @@ pub(super) enum Job {
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Done {
-    Visited(ExchangeId, Box<Visited>),
+    Visited(ExchangeId, Box<LookupResult>),
     Warm(ConnId),
     Resolved(u64, io::Result<Vec<SocketAddr>>),
 }
@@ -126,7 +126,7 @@ fn start(name: &str, results: Sender<Done>, waker: Arc<Waker>) -> io::Result<Sen
 /// What is told of a job that failed by a fault of ours: whoever waits for it must not wait for ever.
 fn failed(job: &Job) -> Done {
     match job {
-        Job::Visit(exchange, _) => Done::Visited(*exchange, Box::new(Visited::failed())),
+        Job::Visit(exchange, _) => Done::Visited(*exchange, Box::new(LookupResult::failed())),
         Job::Warm { conn, .. } => Done::Warm(*conn),
         Job::Resolve { number, .. } => {
             Done::Resolved(*number, Err(io::Error::other("internal error")))
@@ -136,7 +136,7 @@ fn failed(job: &Job) -> Done {
 
 fn work(job: Job) -> Done {
     match job {
-        Job::Visit(exchange, visit) => Done::Visited(exchange, Box::new(visit.make())),
+        Job::Visit(exchange, visit) => Done::Visited(exchange, Box::new(visit.run())),
         Job::Warm {
             conn,
             file,

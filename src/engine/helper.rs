@@ -15,7 +15,7 @@ use mio::{Interest, Registry, Token};
 use zeroize::Zeroizing;
 
 use crate::conn::deadline::{Millis, Tick};
-use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, Secret};
+use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, WipedBytes};
 
 use super::seqpacket;
 
@@ -69,7 +69,7 @@ pub(super) struct Helper {
     /// Until when the answer is waited for; not any more, when that time is over.
     outstanding: BTreeMap<u32, Option<Tick>>,
     /// What the socket had no room for.
-    unsent: VecDeque<Secret>,
+    unsent: VecDeque<WipedBytes>,
 }
 
 impl Helper {

@@ -9,7 +9,7 @@ use crate::conn::buffer::{Out, Sent};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, ConnId, Event, ExchangeId};
 use crate::conn::{Answer, AnswerHead, Connection, MessageBatch, Said, SharedMessages, Tools};
-use crate::files::{Segment, Visit};
+use crate::files::{BlockingLookup, Segment};
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
 use crate::proto::ws::handshake::Offer;
@@ -131,7 +131,7 @@ impl Ops<'_> {
 
     /// Defers the answer until a file was looked up where the disk may be waited for; see
     /// [`Outcome::Visited`](super::Outcome::Visited).
-    pub fn look_up(&mut self, visit: Visit) {
+    pub fn look_up(&mut self, visit: BlockingLookup) {
         let exchange = self.defer(false);
         self.aside.jobs.push(Job::Visit(exchange, visit));
     }

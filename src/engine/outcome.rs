@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::conn::event::ExchangeId;
-use crate::files::Visited;
+use crate::files::LookupResult;
 
 use super::child::{ChildEvent, ChildId};
 use super::dial::Dialled;
@@ -14,7 +14,7 @@ use super::helper::HelperReply;
 #[derive(Debug)]
 pub enum Outcome {
     /// The answer that was asked for by [`Engine::visit`](super::Engine::visit).
-    Visited(ExchangeId, Box<Visited>),
+    Visited(ExchangeId, Box<LookupResult>),
     /// The addresses that were asked for by [`Engine::resolve`](super::Engine::resolve), by the number given.
     Resolved(u64, io::Result<Vec<SocketAddr>>),
     /// The peer of a request whose answer was deferred has closed its half of the connection: likely it has left, though

@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::conn::Conf;
-use crate::proto::ws::handshake::Request;
+use crate::proto::ws::handshake::UpgradeRequest;
 
 use super::owners::OwnerId;
 
@@ -19,7 +19,7 @@ pub struct Outgoing<'o> {
     /// What it has in common with others.
     pub conf: &'o Rc<Conf>,
     /// Its upgrade request.
-    pub request: Request<'o>,
+    pub request: UpgradeRequest<'o>,
     /// For Sec-WebSocket-Key (RFC 6455 §4.1).
     pub nonce: [u8; 16],
     /// What it speaks TLS by, and to whom; `None`: it does not.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rustls::pki_types::CertificateDer;
 
-use crate::certs::Facts;
+use crate::certs::CertificateFacts;
 use crate::conn::Aux;
 use crate::conn::buffer::{Out, Through};
 use crate::conn::deadline::Tick;
@@ -390,7 +390,7 @@ pub(super) fn begin<H: Handler>(
 
 /// Whom a client's certificate, which was found to be good, names.
 fn subject(chain: &[CertificateDer<'_>]) -> Option<Rc<String>> {
-    let facts = Facts::read(chain.first()?)?;
+    let facts = CertificateFacts::read(chain.first()?)?;
     Some(Rc::new(facts.subject))
 }
 

@@ -6,40 +6,40 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::proto::http::conditional::{self, Outcome, Validator};
+use crate::proto::http::conditional::{self, PreconditionResult, Validator};
 use crate::proto::http::head::{Method, RequestHead};
 use crate::proto::http::range::{self, Ranges};
 use crate::proto::http::{date, response};
 
-use super::coding::Coding;
+use super::coding::ContentCoding;
 use super::mime;
 use super::open::Stamp;
 
-/// An answer, but for Date, Content-Length and what concerns the connection.
+/// An answer without Date, Content-Length and the fields of the connection.
 #[derive(Debug)]
-pub struct Answer {
+pub struct FileAnswer {
     /// The status code.
     pub status: u16,
     /// Fields in the order they are to be written.
     pub fields: Vec<(&'static str, String)>,
-    /// What a GET is sent.
+    /// The body that a GET gets.
     pub body: Body,
 }
 
 /// The body of an answer.
 #[derive(Debug)]
 pub enum Body {
-    /// Bytes. None in a redirect; none in a 304 either, which must not say so in Content-Length (RFC 9110 §8.6).
+    /// Bytes. Empty in a redirect, and in a 304, which has no Content-Length (RFC 9110 §8.6).
     Bytes(Vec<u8>),
-    /// A whole small file, which is kept in memory.
+    /// A whole small file from the cache.
     Content(Arc<[u8]>),
     /// Parts of a file.
     File {
         /// The file, open for reading. It may shrink while it is sent.
         file: Arc<File>,
-        /// What is to be sent, in this order.
+        /// What to send, in this order.
         segments: Vec<Segment>,
-        /// How many bytes that is: the Content-Length.
+        /// The sum of their lengths: the Content-Length.
         length: u64,
     },
 }
@@ -47,7 +47,7 @@ pub enum Body {
 /// A piece of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
-    /// Bytes that stand between ranges.
+    /// Bytes between two ranges.
     Bytes(Vec<u8>),
     /// A range of the file, not empty.
     Range {
@@ -67,8 +67,8 @@ impl Segment {
     }
 }
 
-impl Answer {
-    /// An answer that is an error and says so to people.
+impl FileAnswer {
+    /// An error page.
     pub(super) fn page(status: u16) -> Self {
         let mut answer = Self::of_bytes(status, response::error_page(status).into_bytes());
         answer.field("Content-Type", mime::HTML);
@@ -92,22 +92,22 @@ impl Answer {
 
 /// Where the bytes of a file are.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
+pub(super) enum FileBytes {
     /// In memory, all of them.
     Content(Arc<[u8]>),
     /// In the file.
     File(Arc<File>),
 }
 
-/// A file as it is sent, and what is said about it.
+/// A file in the coding in which it is sent, and its metadata.
 #[derive(Debug)]
 pub(super) struct Representation<'a> {
     pub(super) stamp: Stamp,
-    pub(super) source: Source,
-    /// Of what is inside the coding.
+    pub(super) source: FileBytes,
+    /// The type of the content before the coding is applied.
     pub(super) content_type: &'static str,
-    pub(super) coding: Option<Coding>,
-    /// Whether another client might be sent another representation.
+    pub(super) coding: Option<ContentCoding>,
+    /// Whether another client may get another representation.
     pub(super) varies: bool,
     /// Not sent when empty.
     pub(super) cache_control: &'a str,
@@ -115,7 +115,7 @@ pub(super) struct Representation<'a> {
 
 impl Representation<'_> {
     /// The answer to a GET or a HEAD.
-    pub(super) fn answer(self, head: &RequestHead<'_>, boundaries: &RandomState) -> Answer {
+    pub(super) fn answer(self, head: &RequestHead<'_>, boundaries: &RandomState) -> FileAnswer {
         let etag = self.etag();
         let validator = Validator {
             etag: &etag,
@@ -123,16 +123,16 @@ impl Representation<'_> {
         };
         let outcome = conditional::evaluate(head, validator);
         match outcome {
-            Outcome::PreconditionFailed => Answer::page(412),
-            Outcome::NotModified => {
-                let mut answer = Answer::of_bytes(304, Vec::new());
+            PreconditionResult::PreconditionFailed => FileAnswer::page(412),
+            PreconditionResult::NotModified => {
+                let mut answer = FileAnswer::of_bytes(304, Vec::new());
                 self.describe(&mut answer, &etag);
                 answer
             }
-            Outcome::Proceed => match ranges(head, validator, self.size()) {
+            PreconditionResult::Proceed => match ranges(head, validator, self.size()) {
                 Ranges::Ignore => self.whole(&etag),
                 Ranges::Unsatisfiable => {
-                    let mut answer = Answer::page(416);
+                    let mut answer = FileAnswer::page(416);
                     answer.field("Content-Range", format!("bytes */{}", self.size()));
                     answer
                 }
@@ -141,8 +141,8 @@ impl Representation<'_> {
         }
     }
 
-    fn whole(self, etag: &str) -> Answer {
-        let mut answer = Answer::of_bytes(200, Vec::new());
+    fn whole(self, etag: &str) -> FileAnswer {
+        let mut answer = FileAnswer::of_bytes(200, Vec::new());
         answer.field("Content-Type", self.content_type);
         answer.field("Accept-Ranges", "bytes");
         self.describe(&mut answer, etag);
@@ -155,9 +155,9 @@ impl Representation<'_> {
         self.with_body(answer, segments)
     }
 
-    /// 206, with one range as it is, or with several in parts (RFC 9110 §15.3.7).
-    fn partial(self, etag: &str, ranges: &[Range<u64>], boundaries: &RandomState) -> Answer {
-        let mut answer = Answer::of_bytes(206, Vec::new());
+    /// 206: one range by itself, several as multipart/byteranges (RFC 9110 §15.3.7).
+    fn partial(self, etag: &str, ranges: &[Range<u64>], boundaries: &RandomState) -> FileAnswer {
+        let mut answer = FileAnswer::of_bytes(206, Vec::new());
         let segments = if let [range] = ranges {
             answer.field("Content-Type", self.content_type);
             answer.field("Content-Range", content_range(range, self.size()));
@@ -172,7 +172,7 @@ impl Representation<'_> {
         self.with_body(answer, segments)
     }
 
-    /// Ranges with their heads before them and the boundary after the last (RFC 9110 §14.6, RFC 2046 §5.1.1).
+    /// A head before each range, and the boundary after the last (RFC 9110 §14.6, RFC 2046 §5.1.1).
     fn parts(&self, ranges: &[Range<u64>], boundary: &str) -> Vec<Segment> {
         let (content_type, size) = (self.content_type, self.size());
         let mut segments = Vec::with_capacity(2 * ranges.len() + 1);
@@ -193,11 +193,11 @@ impl Representation<'_> {
         segments
     }
 
-    fn with_body(self, mut answer: Answer, segments: Vec<Segment>) -> Answer {
+    fn with_body(self, mut answer: FileAnswer, segments: Vec<Segment>) -> FileAnswer {
         answer.body = match self.source {
-            Source::Content(content) if answer.status == 200 => Body::Content(content),
-            Source::Content(content) => Body::Bytes(join(&content, &segments)),
-            Source::File(file) => Body::File {
+            FileBytes::Content(content) if answer.status == 200 => Body::Content(content),
+            FileBytes::Content(content) => Body::Bytes(join(&content, &segments)),
+            FileBytes::File(file) => Body::File {
                 file,
                 length: segments.iter().map(Segment::len).sum(),
                 segments,
@@ -206,8 +206,8 @@ impl Representation<'_> {
         answer
     }
 
-    /// The fields that a 304 has as well (RFC 9110 §15.4.5).
-    fn describe(&self, answer: &mut Answer, etag: &str) {
+    /// The fields that a 304 has too (RFC 9110 §15.4.5).
+    fn describe(&self, answer: &mut FileAnswer, etag: &str) {
         answer.field("ETag", etag);
         // RFC 9110 §8.8.2.1: never later than Date.
         if (1..=now()).contains(&self.modified()) {
@@ -227,7 +227,7 @@ impl Representation<'_> {
         }
     }
 
-    /// A strong entity tag. The coding is part of it, should the neighbour be the file itself by another name.
+    /// A strong entity tag. It names the coding, since the compressed neighbour may be a hard link to the file itself.
     fn etag(&self) -> String {
         let Stamp {
             size,
@@ -238,7 +238,7 @@ impl Representation<'_> {
         let dash = if self.coding.is_some() { "-" } else { "" };
         format!(
             "\"{size:x}-{seconds:x}.{nanoseconds:x}-{inode:x}{dash}{}\"",
-            self.coding.map_or("", Coding::token),
+            self.coding.map_or("", ContentCoding::token),
         )
     }
 
@@ -252,7 +252,7 @@ impl Representation<'_> {
     }
 }
 
-/// What the segments are of a content that is in memory.
+/// The segments, cut out of content that is in memory.
 fn join(content: &[u8], segments: &[Segment]) -> Vec<u8> {
     let mut joined = Vec::new();
     for segment in segments {
@@ -267,7 +267,7 @@ fn join(content: &[u8], segments: &[Segment]) -> Vec<u8> {
     joined
 }
 
-/// What the request asks for of a representation of `size` bytes.
+/// Which ranges of a representation of `size` bytes the request asks for.
 fn ranges(head: &RequestHead<'_>, validator: Validator<'_>, size: u64) -> Ranges {
     let mut lines = head.field_lines("Range");
     match (lines.next(), lines.next()) {

@@ -1,4 +1,4 @@
-//! A request that is taken to the files by somebody who may wait.
+//! A request for a file as a job for another thread, which may wait for the disk.
 
 use std::sync::Arc;
 
@@ -7,92 +7,105 @@ use zeroize::Zeroizing;
 use crate::conn::deadline::Tick;
 use crate::proto::http::head::{FieldTable, RequestHead};
 
-use super::answer::Answer;
-use super::cache::{Known, Look};
-use super::folder::Folder;
-use super::open::status;
+use super::answer::FileAnswer;
+use super::cache::{Cache, Lookup};
+use super::folder::ServedFolder;
+use super::open::{DiskAccess, status};
 
-/// Everything that the answer to a request depends on, to be taken to another thread.
+/// Everything that the answer to a request depends on.
 #[derive(Debug)]
-pub struct Visit {
-    folder: Arc<Folder>,
+pub struct BlockingLookup {
+    folder: Arc<ServedFolder>,
     /// It may hold credentials.
     head: Zeroizing<Vec<u8>>,
-    wants: Wants,
+    target: LookupTarget,
     now: Tick,
 }
 
+/// Which file to look up.
 #[derive(Debug)]
-enum Wants {
-    /// What the request asks for; this is no part of its path.
-    Asked { prefix: String },
-    /// This file, whatever is asked for.
+enum LookupTarget {
+    /// The one that the request asks for; see [`ServedFolder::answer_now`] for the prefix.
+    Requested { prefix: String },
+    /// This one, whatever the request asks for.
     File(Vec<u8>),
 }
 
-/// The answer, and what was seen on the way.
+/// The answer, and what was learnt about files on the way.
 #[derive(Debug)]
-pub struct Visited {
+pub struct LookupResult {
     /// The answer.
-    pub answer: Answer,
-    /// To be learnt by whoever answers the next request.
-    pub seen: Known,
+    pub answer: FileAnswer,
+    /// To be added to the cache of the folder.
+    pub seen: Cache,
 }
 
-impl Visited {
-    /// The answer where there is none for a fault of ours.
+impl LookupResult {
+    /// The answer 500, for when the lookup itself fails.
     #[must_use]
-    pub fn failed() -> Visited {
-        Visited {
-            answer: Answer::page(500),
-            seen: Known::default(),
+    pub fn failed() -> LookupResult {
+        LookupResult {
+            answer: FileAnswer::page(500),
+            seen: Cache::default(),
         }
     }
 }
 
-impl Visit {
-    /// The visit that a request wants; see [`Folder::answer`].
+impl BlockingLookup {
+    /// A lookup of what a request asks for; see [`ServedFolder::answer_now`].
     #[must_use]
-    pub fn new(folder: &Arc<Folder>, head: &RequestHead<'_>, prefix: &str, now: Tick) -> Visit {
-        Visit {
+    pub fn new(
+        folder: &Arc<ServedFolder>,
+        head: &RequestHead<'_>,
+        prefix: &str,
+        now: Tick,
+    ) -> BlockingLookup {
+        BlockingLookup {
             folder: Arc::clone(folder),
             head: Zeroizing::new(head.bytes().to_vec()),
-            wants: Wants::Asked {
+            target: LookupTarget::Requested {
                 prefix: prefix.to_owned(),
             },
             now,
         }
     }
 
-    /// The visit that sends a file to who asked for something else, by the conditions and ranges of that request. `path`
-    /// is relative to the folder, of which names that begin with a dot are no exception here.
+    /// A lookup of another file than the one that the request asks for, under its conditions and ranges. `path` is
+    /// relative to the folder; names that begin with a dot are allowed.
     #[must_use]
-    pub fn send_file(folder: &Arc<Folder>, head: &[u8], path: &[u8], now: Tick) -> Visit {
-        Visit {
+    pub fn send_file(
+        folder: &Arc<ServedFolder>,
+        head: &[u8],
+        path: &[u8],
+        now: Tick,
+    ) -> BlockingLookup {
+        BlockingLookup {
             folder: Arc::clone(folder),
             head: head.to_vec().into(),
-            wants: Wants::File(path.to_vec()),
+            target: LookupTarget::File(path.to_vec()),
             now,
         }
     }
 
-    /// Makes it. The disk is waited for.
+    /// Looks the file up. May wait for the disk.
     #[must_use]
-    pub fn make(self) -> Visited {
-        let mut seen = Known::default();
+    pub fn run(self) -> LookupResult {
+        let mut seen = Cache::default();
         let mut table = FieldTable::default();
         let answer = match RequestHead::decode(&self.head, &mut 0, &mut table) {
             Ok(Some((head, _))) => {
-                let mut look = Look::waiting_at(&mut seen, self.now);
-                let visit = match &self.wants {
-                    Wants::Asked { prefix } => self.folder.visit(&head, prefix, &mut look),
-                    Wants::File(path) => self.folder.visit_file(&head, path, &mut look),
+                let mut lookup = Lookup::new(DiskAccess::MayWait, &mut seen, self.now);
+                let answer = match &self.target {
+                    LookupTarget::Requested { prefix } => {
+                        self.folder.lookup(&head, prefix, &mut lookup)
+                    }
+                    LookupTarget::File(path) => self.folder.lookup_file(&head, path, &mut lookup),
                 };
-                visit.unwrap_or_else(|error| Answer::page(status(&error)))
+                answer.unwrap_or_else(|error| FileAnswer::page(status(&error)))
             }
             // It was decoded before.
-            _ => Answer::page(500),
+            _ => FileAnswer::page(500),
         };
-        Visited { answer, seen }
+        LookupResult { answer, seen }
     }
 }

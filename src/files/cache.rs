@@ -1,8 +1,8 @@
-//! What was seen of files shortly before: the content of small ones, and which neighbours there are.
+//! A cache of files that were served lately: the content of small ones, and which of them have compressed neighbours
+//! (`a.js.gz` beside `a.js`).
 //!
-//! Nothing is served from memory that the file system has not confirmed for this request: the path is resolved anew, and
-//! content counts only while size, times, device and inode are what they were. What may be out of date, by a second at
-//! most, is whether a neighbour in another coding has appeared.
+//! Cached content is served only after the file system has confirmed it: each request resolves the path again, and
+//! compares size, times, device and inode. Only the list of neighbours may be out of date, by a second at most.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,48 +13,46 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::conn::deadline::Tick;
 
-use super::answer::Source;
-use super::coding::Coding;
-use super::open::{Found, Opened, Root, Stamp, Way, is_cold};
+use super::answer::FileBytes;
+use super::coding::ContentCoding;
+use super::open::{DiskAccess, OpenFile, Resolved, Root, Stamp, is_cold};
 
-/// Files up to this length are sent from memory.
+/// Files up to this length, in bytes, are sent from memory.
 const SMALL: u64 = 8 * 1024;
 
-/// The most files that are remembered of a folder.
+/// The most files that are cached for a folder.
 const MAX_ENTRIES: usize = 256;
 
-/// The most bytes of content that are remembered of a folder.
+/// The most bytes of content that are cached for a folder.
 const MAX_CONTENT: usize = 512 * 1024;
 
-/// Bytes that an entry takes beside its content, roughly.
-const ENTRY: usize = 128;
-
-/// Neighbours are looked for again after so many milliseconds.
+/// After so many milliseconds the neighbours of a file are looked for again.
 const FRESH: u32 = 1000;
 
-/// A file that was written in the last seconds may be written again within one tick of its clock.
+/// In seconds. A file that changed less than that ago is not cached: it could change again within the same tick of the
+/// file system's clock, and its times would not tell.
 const SETTLED: u64 = 2;
 
-/// Which codings of a file lie beside it, in the order of [`Coding::ALL`].
-type Neighbours = [bool; Coding::ALL.len()];
+/// Which compressed neighbours a file has, in the order of [`ContentCoding::ALL`].
+type Neighbours = [bool; ContentCoding::ALL.len()];
 
 #[derive(Debug, Clone, Default)]
-struct Entry {
+struct CachedFile {
     neighbours: Option<(Neighbours, Tick)>,
     content: Option<(Stamp, Arc<[u8]>)>,
 }
 
-/// What was seen of the files of a folder.
+/// The cache of one folder.
 #[derive(Debug, Default)]
-pub struct Known {
-    entries: HashMap<Box<[u8]>, Entry>,
-    /// Bytes of content.
+pub struct Cache {
+    entries: HashMap<Box<[u8]>, CachedFile>,
+    /// Bytes of content in all entries.
     bytes: usize,
 }
 
-impl Known {
-    /// Adds what was seen elsewhere.
-    pub fn learn(&mut self, seen: Known) {
+impl Cache {
+    /// Adds what another thread has read.
+    pub fn learn(&mut self, seen: Cache) {
         for (path, entry) in seen.entries {
             if let Some(neighbours) = entry.neighbours {
                 self.entry(&path).neighbours = Some(neighbours);
@@ -65,13 +63,7 @@ impl Known {
         }
     }
 
-    /// Bytes of memory that it holds, roughly.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.bytes + self.entries.len() * ENTRY
-    }
-
-    fn entry(&mut self, path: &[u8]) -> &mut Entry {
+    fn entry(&mut self, path: &[u8]) -> &mut CachedFile {
         if self.entries.len() >= MAX_ENTRIES && !self.entries.contains_key(path) {
             self.forget_all();
         }
@@ -90,102 +82,82 @@ impl Known {
         self.bytes -= before.map_or(0, |(_, content)| content.len());
     }
 
-    /// Starting anew now and then is cheaper than to know what was used last.
+    /// Emptying the cache now and then costs less than keeping the order of use.
     fn forget_all(&mut self) {
         self.entries.clear();
         self.bytes = 0;
     }
 }
 
-/// How a request looks at files: whether it may wait, and with what it remembers.
-pub(super) struct Look<'l> {
-    way: Way,
-    known: &'l mut Known,
+/// How a request looks at files: whether it may wait for the disk, and with which cache.
+pub(super) struct Lookup<'l> {
+    access: DiskAccess,
+    cache: &'l mut Cache,
     now: Tick,
 }
 
-impl<'l> Look<'l> {
-    pub(super) fn waiting(known: &'l mut Known) -> Self {
-        Look {
-            way: Way::Waiting,
-            known,
-            now: Tick::default(),
-        }
+impl<'l> Lookup<'l> {
+    pub(super) fn new(access: DiskAccess, cache: &'l mut Cache, now: Tick) -> Self {
+        Lookup { access, cache, now }
     }
 
-    pub(super) fn waiting_at(known: &'l mut Known, now: Tick) -> Self {
-        Look {
-            way: Way::Waiting,
-            known,
-            now,
-        }
-    }
-
-    pub(super) fn cached(known: &'l mut Known, now: Tick) -> Self {
-        Look {
-            way: Way::Cached,
-            known,
-            now,
-        }
-    }
-
-    pub(super) fn way(&self) -> Way {
-        self.way
+    pub(super) fn access(&self) -> DiskAccess {
+        self.access
     }
 
     /// Which neighbours a file has.
     pub(super) fn neighbours(&mut self, root: &Root, path: &[u8]) -> io::Result<Neighbours> {
-        if let Some((neighbours, seen)) = self.known.entries.get(path).and_then(|it| it.neighbours)
+        if let Some((neighbours, seen)) = self.cache.entries.get(path).and_then(|it| it.neighbours)
             && self.now.since(seen) < FRESH
         {
             return Ok(neighbours);
         }
-        let mut neighbours = [false; Coding::ALL.len()];
-        for (exists, coding) in neighbours.iter_mut().zip(Coding::ALL) {
+        let mut neighbours = [false; ContentCoding::ALL.len()];
+        for (exists, coding) in neighbours.iter_mut().zip(ContentCoding::ALL) {
             let path = [path, coding.suffix().as_bytes()].concat();
-            match root.find(&path, self.way) {
-                Ok(found) => *exists = matches!(found, Found::File(_)),
-                Err(error) if is_cold(&error, self.way) => return Err(error),
+            match root.find(&path, self.access) {
+                Ok(found) => *exists = matches!(found, Resolved::File(_)),
+                Err(error) if is_cold(&error, self.access) => return Err(error),
                 Err(_) => {}
             }
         }
-        self.known.entry(path).neighbours = Some((neighbours, self.now));
+        self.cache.entry(path).neighbours = Some((neighbours, self.now));
         Ok(neighbours)
     }
 
-    /// A file's bytes. `stamp` is what was found of it just now.
+    /// The bytes of a file. `stamp` is its identity, if it was just found.
     pub(super) fn load(
         &mut self,
         root: &Root,
         path: &[u8],
         stamp: Option<Stamp>,
-    ) -> io::Result<(Stamp, Source)> {
+    ) -> io::Result<(Stamp, FileBytes)> {
         let stamp = match stamp {
             Some(stamp) => stamp,
-            None => match root.find(path, self.way)? {
-                Found::File(stamp) => stamp,
-                Found::Folder(_) => return Err(io::ErrorKind::NotFound.into()),
+            None => match root.find(path, self.access)? {
+                Resolved::File(stamp) => stamp,
+                Resolved::Folder(_) => return Err(io::ErrorKind::NotFound.into()),
             },
         };
-        if let Some(entry) = self.known.entries.get(path)
+        if let Some(entry) = self.cache.entries.get(path)
             && let Some((then, content)) = &entry.content
             && *then == stamp
         {
-            return Ok((stamp, Source::Content(Arc::clone(content))));
+            return Ok((stamp, FileBytes::Content(Arc::clone(content))));
         }
-        let Opened { file, stamp } = root.read(path, self.way)?;
+        let OpenFile { file, stamp } = root.read(path, self.access)?;
         if stamp.size > SMALL {
-            return Ok((stamp, Source::File(Arc::new(file))));
+            return Ok((stamp, FileBytes::File(Arc::new(file))));
         }
-        let content = read(&file, stamp.size as usize, self.way)?;
+        let content = read(&file, stamp.size as usize, self.access)?;
         if is_settled(stamp) {
-            self.known.keep(path, stamp, &content);
+            self.cache.keep(path, stamp, &content);
         }
-        Ok((stamp, Source::Content(content)))
+        Ok((stamp, FileBytes::Content(content)))
     }
 }
 
-/// Whether what was read is what the stamp will go on standing for.
+/// Whether the file changed long enough ago that a later change would change its stamp.
 fn is_settled(stamp: Stamp) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_secs());
@@ -194,11 +166,11 @@ fn is_settled(stamp: Stamp) -> bool {
 }
 
 /// Reads a file whole.
-fn read(file: &File, size: usize, way: Way) -> io::Result<Arc<[u8]>> {
+fn read(file: &File, size: usize, access: DiskAccess) -> io::Result<Arc<[u8]>> {
     let mut content = vec![0; size];
     let mut filled = 0;
     while filled < size {
-        let flags = if way == Way::Cached {
+        let flags = if access == DiskAccess::InMemory {
             libc::RWF_NOWAIT
         } else {
             0
@@ -209,7 +181,7 @@ fn read(file: &File, size: usize, way: Way) -> io::Result<Arc<[u8]>> {
             Ok(count) => filled += count,
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => {}
-                // A file system that cannot tell is in memory, or as good as.
+                // File systems without RWF_NOWAIT, such as tmpfs, do not wait for a disk.
                 Some(libc::EOPNOTSUPP) => {
                     let rest = &mut content[filled..];
                     filled += read_at(file, rest, filled as u64, 0)?;
@@ -228,7 +200,7 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64, flags: libc::c_int) -> i
         iov_base: buffer.as_mut_ptr().cast(),
         iov_len: buffer.len(),
     };
-    // SAFETY: the part is memory of ours of the length that it says, and the call only writes to it.
+    // SAFETY: the part describes `buffer`, which the call only writes to.
     let count = unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, flags) };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
@@ -248,10 +220,10 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn bytes(loaded: io::Result<(Stamp, Source)>) -> Vec<u8> {
+    fn bytes(loaded: io::Result<(Stamp, FileBytes)>) -> Vec<u8> {
         match loaded.unwrap().1 {
-            Source::Content(content) => content.to_vec(),
-            Source::File(_) => panic!("it is small"),
+            FileBytes::Content(content) => content.to_vec(),
+            FileBytes::File(_) => panic!("it is small"),
         }
     }
 
@@ -260,16 +232,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a"), "file").unwrap();
         let root = Root::open(folder.path()).unwrap();
-        let Ok(Found::File(stamp)) = root.find(b"a", Way::Waiting) else {
+        let Ok(Resolved::File(stamp)) = root.find(b"a", DiskAccess::MayWait) else {
             panic!("it is a file");
         };
-        let mut known = Known::default();
-        known.keep(b"a", stamp, &Arc::from(&b"kept"[..]));
-        let load = |known: &mut Known| bytes(Look::waiting(known).load(&root, b"a", None));
-        assert_eq!(load(&mut known), b"kept");
+        let mut cache = Cache::default();
+        cache.keep(b"a", stamp, &Arc::from(&b"kept"[..]));
+        let load = |cache: &mut Cache| {
+            let mut lookup = Lookup::new(DiskAccess::MayWait, cache, Tick::default());
+            bytes(lookup.load(&root, b"a", None))
+        };
+        assert_eq!(load(&mut cache), b"kept");
         fs::write(folder.path().join("a"), "other").unwrap();
-        assert_eq!(load(&mut known), b"other");
-        assert!(known.held() < 1000);
+        assert_eq!(load(&mut cache), b"other");
     }
 
     #[test]
@@ -291,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut known = Known::default();
+        let mut cache = Cache::default();
         let stamp = Stamp {
             size: 0,
             modified: (0, 0),
@@ -301,10 +275,10 @@ mod tests {
         };
         for round in 0..5000_u32 {
             let content: Arc<[u8]> = vec![0; (round % 8192) as usize].into();
-            known.keep(&round.to_le_bytes(), stamp, &content);
-            assert!(known.held() <= MAX_CONTENT + MAX_ENTRIES * ENTRY);
+            cache.keep(&round.to_le_bytes(), stamp, &content);
+            assert!(cache.bytes <= MAX_CONTENT && cache.entries.len() <= MAX_ENTRIES);
         }
-        assert!(known.held() > 0);
+        assert!(!cache.entries.is_empty());
     }
 
     #[test]
@@ -312,10 +286,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a"), "").unwrap();
         let root = Root::open(folder.path()).unwrap();
-        let mut known = Known::default();
+        let mut cache = Cache::default();
         let mut at = |tick| {
-            let mut look = Look::waiting_at(&mut known, Tick(tick));
-            look.neighbours(&root, b"a").unwrap()
+            let mut lookup = Lookup::new(DiskAccess::MayWait, &mut cache, Tick(tick));
+            lookup.neighbours(&root, b"a").unwrap()
         };
         assert_eq!(at(5000), [false, false]);
         fs::write(folder.path().join("a.gz"), "").unwrap();

@@ -1,18 +1,18 @@
-//! Content codings (RFC 9110 §8.4.1): which of them a client accepts, and the neighbours of a file that are in one.
+//! Content codings (RFC 9110 §8.4.1): which a client accepts, and how the compressed neighbours of a file are named.
 
 use crate::proto::http::head::RequestHead;
 
-/// A coding in which a file may lie beside itself.
+/// A coding of the compressed files that may lie beside a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum ContentCoding {
     /// RFC 7932
     Brotli,
     /// RFC 9110 §8.4.1.3
     Gzip,
 }
 
-impl Coding {
-    /// All of them, the one that saves most first.
+impl ContentCoding {
+    /// All of them; the one that compresses best is first.
     pub(super) const ALL: [Self; 2] = [Self::Brotli, Self::Gzip];
 
     /// The value of Content-Encoding.
@@ -23,7 +23,7 @@ impl Coding {
         }
     }
 
-    /// What the neighbour's name has behind the file's.
+    /// What is appended to the name of a file.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Self::Brotli => ".br",
@@ -95,10 +95,10 @@ mod tests {
         let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
             .unwrap()
             .unwrap();
-        Coding::ALL
+        ContentCoding::ALL
             .into_iter()
             .filter(|coding| coding.is_accepted(&head))
-            .map(Coding::token)
+            .map(ContentCoding::token)
             .collect()
     }
 

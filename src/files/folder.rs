@@ -1,4 +1,4 @@
-//! What a request means in a folder.
+//! A folder that is served: which file, listing or redirect a request gets.
 
 use std::hash::RandomState;
 use std::io;
@@ -8,83 +8,77 @@ use crate::conn::deadline::Tick;
 use crate::proto::http::head::{RequestHead, RequestTarget};
 use crate::proto::http::path;
 
-use super::answer::{Answer, Representation};
-use super::cache::{Known, Look};
-use super::coding::Coding;
-use super::open::{Found, Root, Stamp, Way, is_cold, status};
+use super::answer::{FileAnswer, Representation};
+use super::cache::{Cache, Lookup};
+use super::coding::ContentCoding;
+use super::open::{DiskAccess, Resolved, Root, Stamp, is_cold, status};
 use super::{listing, mime};
 
 /// How a folder is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The file in a folder that stands for it, `index.html` mostly.
+    /// The file that is served for a folder, such as `index.html`.
     pub default_document: String,
-    /// Whether a folder without a default document is answered with a list of what it holds.
+    /// Whether a folder without a default document is answered with a list of its content.
     pub listing: bool,
     /// Whether names that begin with a dot are served. `/.well-known` (RFC 8615) always is.
     pub dotfiles: bool,
-    /// The value of Cache-Control; none is sent when it is empty.
+    /// The value of Cache-Control; empty: the field is not sent.
     pub cache_control: String,
 }
 
 /// A folder that is served.
 #[derive(Debug)]
-pub struct Folder {
+pub struct ServedFolder {
     pub(super) root: Root,
     settings: Settings,
-    /// Chooses the boundaries between ranges, so that whoever writes a file cannot know them.
+    /// The key of the boundaries between ranges, so that the author of a file cannot predict them.
     boundaries: RandomState,
 }
 
-impl Folder {
+impl ServedFolder {
     /// Opens a folder.
     ///
     /// # Errors
-    /// The folder's: it is missing, none, or not to be entered.
-    pub fn open(path: &Path, settings: Settings) -> io::Result<Folder> {
-        Ok(Folder {
+    /// The folder is missing, is no folder, or may not be entered.
+    pub fn open(path: &Path, settings: Settings) -> io::Result<ServedFolder> {
+        Ok(ServedFolder {
             root: Root::open(path)?,
             settings,
             boundaries: RandomState::new(),
         })
     }
 
-    /// The answer to a GET or a HEAD; that to a HEAD has the body that a GET would get. The disk is waited for.
+    /// The answer to a GET or a HEAD, if it can be given without waiting for the disk. A HEAD gets the body of a GET too;
+    /// the caller does not send it.
     ///
-    /// A `prefix` of the path, as the request has it, is not part of the folder and stays in front of redirects; it is
-    /// empty, or begins with a slash and does not end with one.
-    pub fn answer(&self, head: &RequestHead<'_>, prefix: &str) -> Answer {
-        let mut known = Known::default();
-        let visit = self.visit(head, prefix, &mut Look::waiting(&mut known));
-        visit.unwrap_or_else(|error| Answer::page(status(&error)))
-    }
-
-    /// The same, but the disk is not waited for: `None` when it would have to be. `known` remembers what was seen
-    /// shortly before.
+    /// `prefix` is the part of the request's path that does not belong to the folder; redirects keep it. It is empty, or
+    /// begins with a slash and does not end with one.
     pub fn answer_now(
         &self,
         head: &RequestHead<'_>,
         prefix: &str,
-        known: &mut Known,
+        cache: &mut Cache,
         now: Tick,
-    ) -> Option<Answer> {
-        let visit = self.visit(head, prefix, &mut Look::cached(known, now));
-        match visit {
-            Err(error) if is_cold(&error, Way::Cached) => None,
-            visit => Some(visit.unwrap_or_else(|error| Answer::page(status(&error)))),
+    ) -> Option<FileAnswer> {
+        let mut lookup = Lookup::new(DiskAccess::InMemory, cache, now);
+        match self.lookup(head, prefix, &mut lookup) {
+            Err(error) if is_cold(&error, DiskAccess::InMemory) => None,
+            answer => Some(answer.unwrap_or_else(|error| FileAnswer::page(status(&error)))),
         }
     }
 
-    pub(super) fn visit(
+    /// What a request asks for.
+    pub(super) fn lookup(
         &self,
         head: &RequestHead<'_>,
         prefix: &str,
-        look: &mut Look<'_>,
-    ) -> io::Result<Answer> {
+        lookup: &mut Lookup<'_>,
+    ) -> io::Result<FileAnswer> {
         let (RequestTarget::Origin { path, query } | RequestTarget::Absolute { path, query, .. }) =
             head.target()
         else {
-            return Ok(Answer::page(400));
+            return Ok(FileAnswer::page(400));
         };
         let (prefix, path) = match path.strip_prefix(prefix) {
             Some("") if !prefix.is_empty() => return Ok(self.redirect(format!("{prefix}/"), query)),
@@ -93,39 +87,39 @@ impl Folder {
         };
         let path = match path::decode(path) {
             Ok(path) => path,
-            Err(error) => return Ok(Answer::page(error.status())),
+            Err(error) => return Ok(FileAnswer::page(error.status())),
         };
         if !self.shows(&path) {
-            return Ok(Answer::page(404));
+            return Ok(FileAnswer::page(404));
         }
         if path.is_empty() || path.ends_with(b"/") {
-            return self.folder(head, &path, look);
+            return self.folder(head, &path, lookup);
         }
-        match self.root.find(&path, look.way())? {
-            Found::File(stamp) => self.file(head, &path, stamp, look),
-            Found::Folder(_) => {
+        match self.root.find(&path, lookup.access())? {
+            Resolved::File(stamp) => self.file(head, &path, stamp, lookup),
+            Resolved::Folder(_) => {
                 let location = format!("{prefix}/{}/", path::encode_path(&path));
                 Ok(self.redirect(location, query))
             }
         }
     }
 
-    /// The file at a path that somebody trusted names, not the request.
-    pub(super) fn visit_file(
+    /// The file at a path that comes from the configuration or a script, not from the request.
+    pub(super) fn lookup_file(
         &self,
         head: &RequestHead<'_>,
         path: &[u8],
-        look: &mut Look<'_>,
-    ) -> io::Result<Answer> {
-        match self.root.find(path, look.way())? {
-            Found::File(stamp) => self.file(head, path, stamp, look),
-            Found::Folder(_) => Err(io::ErrorKind::NotFound.into()),
+        lookup: &mut Lookup<'_>,
+    ) -> io::Result<FileAnswer> {
+        match self.root.find(path, lookup.access())? {
+            Resolved::File(stamp) => self.file(head, path, stamp, lookup),
+            Resolved::Folder(_) => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
-    /// Whether a path may be asked for, dots at the beginning of names considered.
+    /// Whether requests may ask for this path: hidden names, which begin with a dot, may be excluded.
     fn shows(&self, path: &[u8]) -> bool {
-        // RFC 8615 §3: at the root and nowhere else.
+        // RFC 8615 §3: only at the root.
         let well_known = path == b".well-known" || path.starts_with(b".well-known/");
         self.settings.dotfiles
             || !path
@@ -139,51 +133,51 @@ impl Folder {
         &self,
         head: &RequestHead<'_>,
         path: &[u8],
-        look: &mut Look<'_>,
-    ) -> io::Result<Answer> {
+        lookup: &mut Lookup<'_>,
+    ) -> io::Result<FileAnswer> {
         let document = [path, self.settings.default_document.as_bytes()].concat();
-        match self.root.find(&document, look.way()) {
-            Ok(Found::File(stamp)) => return self.file(head, &document, stamp, look),
+        match self.root.find(&document, lookup.access()) {
+            Ok(Resolved::File(stamp)) => return self.file(head, &document, stamp, lookup),
             Err(error) if status(&error) != 404 => return Err(error),
-            Ok(Found::Folder(_)) | Err(_) => {}
+            Ok(Resolved::Folder(_)) | Err(_) => {}
         }
         if !self.settings.listing {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if look.way() == Way::Cached {
+        if lookup.access() == DiskAccess::InMemory {
             // A folder cannot be read without waiting.
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         }
         let listing = listing::page(&self.root, path, &|path| self.shows(path))?;
-        let mut answer = Answer::of_bytes(200, listing.into_bytes());
+        let mut answer = FileAnswer::of_bytes(200, listing.into_bytes());
         answer.field("Content-Type", mime::HTML);
         Ok(self.with_cache_control(answer))
     }
 
-    /// A file, or the neighbour of it that holds the same in a coding that the client accepts.
+    /// A file, or its compressed neighbour when the client accepts that coding.
     fn file(
         &self,
         head: &RequestHead<'_>,
         path: &[u8],
         stamp: Stamp,
-        look: &mut Look<'_>,
-    ) -> io::Result<Answer> {
-        let neighbours = look.neighbours(&self.root, path)?;
+        lookup: &mut Lookup<'_>,
+    ) -> io::Result<FileAnswer> {
+        let neighbours = lookup.neighbours(&self.root, path)?;
         let mut coded = None;
-        for (coding, exists) in Coding::ALL.into_iter().zip(neighbours) {
+        for (coding, exists) in ContentCoding::ALL.into_iter().zip(neighbours) {
             if exists && coded.is_none() && coding.is_accepted(head) {
                 let path = [path, coding.suffix().as_bytes()].concat();
-                match look.load(&self.root, &path, None) {
+                match lookup.load(&self.root, &path, None) {
                     Ok(loaded) => coded = Some((coding, loaded)),
-                    Err(error) if is_cold(&error, look.way()) => return Err(error),
-                    // It is gone, or was never to be read: the file itself is there.
+                    Err(error) if is_cold(&error, lookup.access()) => return Err(error),
+                    // The neighbour is gone or not readable: send the file itself.
                     Err(_) => {}
                 }
             }
         }
         let (coding, (stamp, source)) = match coded {
             Some((coding, loaded)) => (Some(coding), loaded),
-            None => (None, look.load(&self.root, path, Some(stamp))?),
+            None => (None, lookup.load(&self.root, path, Some(stamp))?),
         };
         let representation = Representation {
             stamp,
@@ -196,17 +190,17 @@ impl Folder {
         Ok(representation.answer(head, &self.boundaries))
     }
 
-    fn redirect(&self, mut location: String, query: Option<&str>) -> Answer {
+    fn redirect(&self, mut location: String, query: Option<&str>) -> FileAnswer {
         if let Some(query) = query {
             location.push('?');
             location.push_str(query);
         }
-        let mut answer = Answer::of_bytes(301, Vec::new());
+        let mut answer = FileAnswer::of_bytes(301, Vec::new());
         answer.field("Location", location);
         self.with_cache_control(answer)
     }
 
-    fn with_cache_control(&self, mut answer: Answer) -> Answer {
+    fn with_cache_control(&self, mut answer: FileAnswer) -> FileAnswer {
         if !self.settings.cache_control.is_empty() {
             answer.field("Cache-Control", self.settings.cache_control.as_str());
         }

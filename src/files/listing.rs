@@ -1,4 +1,4 @@
-//! A folder as a page that lists what it holds.
+//! The page that lists the content of a folder.
 
 use std::fmt::Write;
 use std::fs::{self, DirEntry, Metadata};
@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use crate::proto::http::date;
 use crate::proto::http::path::encode_path;
 
-use super::open::{Found, Root, Way, way_to};
+use super::open::{DiskAccess, Resolved, Root, path_of};
 
 /// The most entries that are listed.
 const MAX_ENTRIES: usize = 10_000;
@@ -28,30 +28,30 @@ tr { display: flex; flex-wrap: wrap; justify-content: space-between }
 }
 ";
 
-/// One line of the list.
-struct Entry {
+/// One file or folder in the list.
+struct ListedFile {
     name: Vec<u8>,
     is_folder: bool,
     size: u64,
     modified: u64,
 }
 
-/// The page that lists a folder. `path` is empty or ends with a slash; `shows` says which paths may be asked for.
-/// What is neither a regular file nor a folder is not listed, and neither are links that lead out.
+/// The page that lists a folder. `path` is empty or ends with a slash; `shows` says which paths requests may ask for.
+/// Only regular files and folders are listed, and no links that lead out of the root.
 ///
 /// # Errors
-/// The folder's: it is missing, none, or not to be read.
+/// The folder is missing, is no folder, or may not be read.
 pub(super) fn page(root: &Root, path: &[u8], shows: &dyn Fn(&[u8]) -> bool) -> io::Result<String> {
-    let Found::Folder(folder) = root.find(path, Way::Waiting)? else {
+    let Resolved::Folder(folder) = root.find(path, DiskAccess::MayWait)? else {
         return Err(io::ErrorKind::NotFound.into());
     };
     let (mut entries, mut complete) = (Vec::new(), true);
-    for entry in fs::read_dir(way_to(&folder))? {
+    for entry in fs::read_dir(path_of(&folder))? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.as_bytes();
         let full = [path, name].concat();
-        // A backslash is not accepted in a request.
+        // A request with a backslash in its path is refused.
         if !shows(&full) || name.contains(&b'\\') {
             continue;
         }
@@ -59,8 +59,8 @@ pub(super) fn page(root: &Root, path: &[u8], shows: &dyn Fn(&[u8]) -> bool) -> i
             complete = false;
             break;
         }
-        if let Some(metadata) = look(root, &full, &entry) {
-            entries.push(Entry {
+        if let Some(metadata) = metadata_of(root, &full, &entry) {
+            entries.push(ListedFile {
                 name: name.to_vec(),
                 is_folder: metadata.is_dir(),
                 size: metadata.len(),
@@ -75,17 +75,17 @@ pub(super) fn page(root: &Root, path: &[u8], shows: &dyn Fn(&[u8]) -> bool) -> i
     Ok(render(path, &entries, complete))
 }
 
-/// What an entry is, if it can be served.
-fn look(root: &Root, path: &[u8], entry: &DirEntry) -> Option<Metadata> {
+/// The metadata of a file or folder that can be served; of a link, that of its target.
+fn metadata_of(root: &Root, path: &[u8], entry: &DirEntry) -> Option<Metadata> {
     let metadata = if entry.file_type().ok()?.is_symlink() {
-        root.look(path)
+        root.metadata(path)
     } else {
         entry.metadata()
     };
     metadata.ok().filter(|it| it.is_dir() || it.is_file())
 }
 
-fn render(path: &[u8], entries: &[Entry], complete: bool) -> String {
+fn render(path: &[u8], entries: &[ListedFile], complete: bool) -> String {
     let title = escape(&format!("/{}", String::from_utf8_lossy(path)));
     let mut page = format!(
         "<!DOCTYPE html>\n\
@@ -108,7 +108,7 @@ fn render(path: &[u8], entries: &[Entry], complete: bool) -> String {
     }
     for entry in entries {
         let slash = if entry.is_folder { "/" } else { "" };
-        // The dot keeps a name with a colon from being taken for a scheme.
+        // Without the dot, a browser would take a name with a colon for a scheme.
         let link = escape(&format!("./{}{slash}", encode_path(&entry.name)));
         let name = escape(&String::from_utf8_lossy(&entry.name));
         let size = if entry.is_folder {
@@ -131,7 +131,7 @@ fn render(path: &[u8], entries: &[Entry], complete: bool) -> String {
     page
 }
 
-/// Text for anywhere in a page, attributes in quotes included.
+/// Escapes text for HTML, also for attributes in quotes.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {

@@ -1,12 +1,12 @@
-//! Content types by the end of a file's name (the IANA registry's, and WHATWG's word on JavaScript).
+//! Content types by file name extension, from the IANA registry; that of JavaScript from the WHATWG.
 
-/// Of pages that are made here.
+/// The type of pages that are made here.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
-/// Of what is in no known format (RFC 9110 §8.3).
+/// The type of files in no known format (RFC 9110 §8.3).
 const UNKNOWN: &str = "application/octet-stream";
 
-/// In order, for a binary search. Text is said to be UTF-8, which it is today or is ASCII.
+/// Sorted, for a binary search. Text is declared as UTF-8, which today nearly all text is.
 const TYPES: &[(&str, &str)] = &[
     ("7z", "application/x-7z-compressed"),
     ("aac", "audio/aac"),
@@ -132,12 +132,11 @@ pub fn of(path: &[u8]) -> &'static str {
     };
     let folded = || extension.iter().map(u8::to_ascii_lowercase);
     TYPES
-        .binary_search_by(|(known, _)| known.bytes().cmp(folded()))
+        .binary_search_by(|(cache, _)| cache.bytes().cmp(folded()))
         .map_or(UNKNOWN, |at| TYPES[at].1)
 }
 
-/// What follows the last dot of the last segment. A dot at the beginning hides a file, and has nothing
-/// to do with its type.
+/// What follows the last dot of the last segment. A dot at the beginning marks a hidden file, not an extension.
 fn extension(path: &[u8]) -> Option<&[u8]> {
     let name = path.rsplit(|&byte| byte == b'/').next()?;
     let dot = name.iter().rposition(|&byte| byte == b'.')?;

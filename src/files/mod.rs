@@ -1,13 +1,13 @@
 //! A folder as a web site: which file a request means, and what the answer to it is.
 //!
-//! Paths are resolved by the kernel, beneath a folder that was opened at start, so that nothing outside it can be
-//! named: neither by dots, however encoded, nor by symbolic links. The folder is held, not its name: one that takes its
-//! place under the same name is seen when the server is configured anew.
+//! The kernel resolves paths, and only below a folder that was opened at start. So nothing outside the folder can be
+//! named, neither by dots, however encoded, nor by symbolic links. The folder itself is kept open: another folder that
+//! takes its name is served only after the server is configured again.
 //!
-//! There is no socket here. An answer is a status, its fields and either bytes or an open file with the ranges of it
-//! that are to be sent; to send them is the engine's part, and so are Date, Content-Length and whether a body goes out
-//! at all. Who must not wait for the disk asks [`Folder::answer_now`], and where that has no answer has a [`Visit`] made
-//! elsewhere.
+//! There is no socket here. An answer is a status, its fields, and either bytes or an open file with the ranges to send.
+//! The engine sends it, adds Date and Content-Length, and decides whether a body is sent at all. The event loop calls
+//! [`ServedFolder::answer_now`], which never waits for the disk. When that has no answer, another thread runs a
+//! [`BlockingLookup`].
 
 mod answer;
 mod blocking_lookup;
@@ -18,10 +18,10 @@ mod listing;
 mod mime;
 mod open;
 
-pub use self::answer::{Answer, Body, Segment};
-pub use self::blocking_lookup::{Visit, Visited};
-pub use self::cache::{Known, is_in_memory};
-pub use self::folder::{Folder, Settings};
+pub use self::answer::{Body, FileAnswer, Segment};
+pub use self::blocking_lookup::{BlockingLookup, LookupResult};
+pub use self::cache::{Cache, is_in_memory};
+pub use self::folder::{ServedFolder, Settings};
 pub use self::mime::of as content_type;
 
 #[cfg(test)]

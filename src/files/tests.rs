@@ -10,6 +10,8 @@ use std::os::unix::net::UnixListener;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::cache::Lookup;
+use super::open::DiskAccess;
 use super::*;
 use crate::conn::deadline::Tick;
 use crate::proto::http::date;
@@ -22,8 +24,8 @@ const TEXT: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 /// A folder, and the temporary one that it and the secret are in.
 struct Site {
     outside: TempDir,
-    folder: Folder,
-    known: RefCell<Known>,
+    folder: ServedFolder,
+    cache: RefCell<Cache>,
 }
 
 fn settings() -> Settings {
@@ -89,11 +91,11 @@ fn site_with(settings: Settings) -> Site {
     // SAFETY: the path ends with a NUL, and the call reads it.
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
     drop(UnixListener::bind(at("site/socket")).unwrap());
-    let folder = Folder::open(&at("site"), settings).unwrap();
+    let folder = ServedFolder::open(&at("site"), settings).unwrap();
     Site {
         outside,
         folder,
-        known: RefCell::default(),
+        cache: RefCell::default(),
     }
 }
 
@@ -111,7 +113,7 @@ struct Seen {
 
 impl Seen {
     fn field(&self, name: &str) -> Option<&str> {
-        let mut values = self.fields.iter().filter(|(known, _)| *known == name);
+        let mut values = self.fields.iter().filter(|(cache, _)| *cache == name);
         let value = values.next().map(|(_, value)| value.as_str());
         assert!(values.next().is_none(), "{name} is there twice");
         value
@@ -122,8 +124,8 @@ impl Seen {
     }
 }
 
-impl From<Answer> for Seen {
-    fn from(answer: Answer) -> Self {
+impl From<FileAnswer> for Seen {
+    fn from(answer: FileAnswer) -> Self {
         let body = match answer.body {
             Body::Bytes(bytes) => bytes,
             Body::Content(content) => content.to_vec(),
@@ -156,6 +158,14 @@ impl From<Answer> for Seen {
     }
 }
 
+/// The answer of a lookup that may wait for the disk.
+fn answer(folder: &ServedFolder, head: &RequestHead<'_>, prefix: &str) -> FileAnswer {
+    let mut cache = Cache::default();
+    let mut lookup = Lookup::new(DiskAccess::MayWait, &mut cache, Tick::default());
+    let answer = folder.lookup(head, prefix, &mut lookup);
+    answer.unwrap_or_else(|error| FileAnswer::page(open::status(&error)))
+}
+
 impl Site {
     /// Asks with fields that are separated by `|`.
     fn ask(&self, method: &str, target: &str, fields: &str) -> Seen {
@@ -173,13 +183,13 @@ impl Site {
         let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
             .unwrap()
             .unwrap();
-        let seen: Seen = self.folder.answer(&head, prefix).into();
+        let seen: Seen = answer(&self.folder, &head, prefix).into();
         // Without waiting, and with what is remembered from before, the same.
-        let mut known = self.known.borrow_mut();
+        let mut cache = self.cache.borrow_mut();
         for _ in 0..2 {
             let now = self
                 .folder
-                .answer_now(&head, prefix, &mut known, Tick(5000));
+                .answer_now(&head, prefix, &mut cache, Tick(5000));
             if let Some(now) = now {
                 assert_eq!(Seen::from(now), seen, "{text}");
             }
@@ -408,7 +418,7 @@ fn without_openat2_no_link_is_followed() {
 fn a_folder_that_is_none_cannot_be_opened() {
     let site = site();
     for name in ["missing", "site/a.txt"] {
-        assert!(Folder::open(&site.outside.path().join(name), settings()).is_err());
+        assert!(ServedFolder::open(&site.outside.path().join(name), settings()).is_err());
     }
 }
 

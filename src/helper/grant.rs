@@ -1,10 +1,9 @@
 //! What the helper does with root's rights itself: reads the configuration, opens files, listens.
 
 use std::ffi::CStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::config::{self, Address, Config};
@@ -52,22 +51,6 @@ fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Opens a file to read; a regular one, so that nobody waits for a FIFO or sets a device off.
-pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file.into())
-    } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "no regular file",
-        ))
-    }
-}
-
 /// Listens on an address. A unix socket is given to whom the daemon runs as.
 pub(super) fn bind(address: &Address, identity: Option<&Identity>) -> io::Result<OwnedFd> {
     match address {
@@ -84,9 +67,7 @@ pub(super) fn bind(address: &Address, identity: Option<&Identity>) -> io::Result
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::CString;
     use std::io::Read as _;
-    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -117,22 +98,6 @@ mod tests {
         fs::write(&path, b"\xff").unwrap();
         assert!(read(&path).unwrap().config.is_none());
         assert!(read(&folder.path().join("none")).is_err());
-    }
-
-    #[test]
-    fn regular_files_are_opened_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key.pem");
-        fs::write(&path, "key").unwrap();
-        assert_eq!(text(open(&path).unwrap()), "key");
-        let fifo = folder.path().join("fifo");
-        let name = CString::new(fifo.as_os_str().as_bytes()).unwrap();
-        // SAFETY: the name ends in NUL.
-        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
-        for other in [folder.path(), &fifo, Path::new("/dev/zero")] {
-            let error = open(other).unwrap_err();
-            assert_eq!(error.to_string(), "no regular file", "{}", other.display());
-        }
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroize;
 
+use crate::config::open_file;
 use crate::engine::seqpacket;
 use crate::process::privileges::Identity;
-use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, Secret};
+use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, WipedBytes};
 
 use super::attempt::{self, Attempt, VerifySecret};
 use super::grant;
@@ -96,7 +97,7 @@ impl From<io::Error> for End {
 impl Helper {
     fn turn_until_end(&mut self) -> Result<(), End> {
         // Passwords come through here.
-        let mut buffer = Secret::new(vec![0; MAX]);
+        let mut buffer = WipedBytes::new(vec![0; MAX]);
         loop {
             let now = Instant::now();
             self.expire(now)?;
@@ -243,8 +244,8 @@ impl Helper {
             }
             Ask::Open { path } => {
                 let granted = self.setup.permitted.file(path).ok_or_else(not_granted);
-                let done = granted.and_then(grant::open);
-                self.give(id, done.map(|file| (Answer::Descriptor, file)))
+                let done = granted.and_then(open_file);
+                self.give(id, done.map(|file| (Answer::Descriptor, file.into())))
             }
             Ask::Bind { address } => {
                 let identity = self.setup.identity.as_ref();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::auth::Secret;
+use crate::auth::StoredPassword;
 use crate::config::{Config, Server, Users};
 use crate::engine::Engine;
 
@@ -104,7 +104,7 @@ fn takes_long(server: &Server) -> bool {
         Some(Users::System { .. }) => true,
         Some(Users::List(entries)) => entries
             .iter()
-            .any(|entry| Secret::parse(entry.secret.reveal()).is_ok_and(|it| it.is_hash())),
+            .any(|entry| StoredPassword::parse(entry.secret.reveal()).is_ok_and(|it| it.is_hash())),
         None => false,
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::{self, Http, Serve};
 use crate::conn::{Answer, AnswerHead};
 use crate::engine::Ops;
-use crate::files::{self, Body, Folder, Known, Settings, Visit};
+use crate::files::{self, BlockingLookup, Body, Cache, ServedFolder, Settings};
 use crate::proto::cgi;
 use crate::proto::http::head::{Method, RequestHead, RequestTarget};
 use crate::proto::http::response;
@@ -24,7 +24,7 @@ const HTML: (&str, &[u8]) = ("Content-Type", b"text/html; charset=utf-8");
 pub(super) enum Content {
     Empty,
     Page(config::Page, String),
-    Folder(Arc<Folder>, Box<Known>, SendRoot),
+    Folder(Arc<ServedFolder>, Box<Cache>, SendRoot),
 }
 
 impl Content {
@@ -44,7 +44,7 @@ impl Content {
                     cache_control: http.cache_control.clone(),
                 };
                 let path = &folder.path;
-                let folder = Arc::new(Folder::open(path, settings)?);
+                let folder = Arc::new(ServedFolder::open(path, settings)?);
                 let root = SendRoot::new(Arc::clone(&folder), path);
                 Content::Folder(folder, Box::default(), root)
             }
@@ -60,9 +60,9 @@ impl Content {
     }
 
     /// Adds to its cache what a look-up elsewhere has found.
-    pub(super) fn learn(&mut self, seen: Known) {
-        if let Content::Folder(_, known, _) = self {
-            known.learn(seen);
+    pub(super) fn learn(&mut self, seen: Cache) {
+        if let Content::Folder(_, cache, _) = self {
+            cache.learn(seen);
         }
     }
 
@@ -77,7 +77,7 @@ impl Content {
                     body: b"",
                 });
             }
-            // RFC 9110 §9.1: a method that is not known, and one that is known and not allowed here.
+            // RFC 9110 §9.1: a method that is not cache, and one that is cache and not allowed here.
             Method::Other(_) => respond_error(ops, 501, &[]),
             _ => respond_error(ops, 405, &[ALLOW]),
         }
@@ -104,11 +104,11 @@ impl Content {
                     body: &page.content,
                 });
             }
-            Content::Folder(folder, known, _) => {
-                match folder.answer_now(head, prefix, known, ops.now()) {
+            Content::Folder(folder, cache, _) => {
+                match folder.answer_now(head, prefix, cache, ops.now()) {
                     Some(answer) => send(ops, answer),
                     // The disk has to be waited for.
-                    None => ops.look_up(Visit::new(folder, head, prefix, ops.now())),
+                    None => ops.look_up(BlockingLookup::new(folder, head, prefix, ops.now())),
                 }
             }
         }
@@ -118,12 +118,12 @@ impl Content {
 /// A folder whose files a script may have sent.
 #[derive(Clone, Debug)]
 pub(super) struct SendRoot {
-    folder: Arc<Folder>,
+    folder: Arc<ServedFolder>,
     path: PathBuf,
 }
 
 impl SendRoot {
-    pub(super) fn new(folder: Arc<Folder>, path: &Path) -> SendRoot {
+    pub(super) fn new(folder: Arc<ServedFolder>, path: &Path) -> SendRoot {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         SendRoot { folder, path }
     }
@@ -135,10 +135,13 @@ impl SendRoot {
             dotfiles: true,
             cache_control: String::new(),
         };
-        Ok(SendRoot::new(Arc::new(Folder::open(path, settings)?), path))
+        Ok(SendRoot::new(
+            Arc::new(ServedFolder::open(path, settings)?),
+            path,
+        ))
     }
 
-    pub(super) fn folder(&self) -> &Arc<Folder> {
+    pub(super) fn folder(&self) -> &Arc<ServedFolder> {
         &self.folder
     }
 
@@ -157,11 +160,11 @@ impl SendRoot {
 }
 
 /// Sends what a folder answers.
-pub(super) fn send(ops: &mut Ops<'_>, answer: files::Answer) {
+pub(super) fn send(ops: &mut Ops<'_>, answer: files::FileAnswer) {
     send_with(ops, answer, &[]);
 }
 
-fn send_with(ops: &mut Ops<'_>, answer: files::Answer, more: &[(&str, &[u8])]) {
+fn send_with(ops: &mut Ops<'_>, answer: files::FileAnswer, more: &[(&str, &[u8])]) {
     let mut fields: Vec<(&str, &[u8])> = Vec::with_capacity(answer.fields.len() + more.len());
     fields.extend(
         answer
@@ -202,7 +205,7 @@ fn send_with(ops: &mut Ops<'_>, answer: files::Answer, more: &[(&str, &[u8])]) {
 }
 
 /// Sends a file that a script has named, with what the script says beside it.
-pub(super) fn send_for_script(ops: &mut Ops<'_>, mut answer: files::Answer, head: &cgi::Head) {
+pub(super) fn send_for_script(ops: &mut Ops<'_>, mut answer: files::FileAnswer, head: &cgi::Head) {
     if answer.status >= 400 {
         return send(ops, answer);
     }

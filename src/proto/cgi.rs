@@ -19,7 +19,7 @@ use std::fmt;
 
 use memchr::memchr;
 
-use crate::proto::http::response::{is_field_value, is_token};
+use crate::proto::http::byte::{is_field_value, is_token, trim};
 
 #[cfg(test)]
 mod tests;
@@ -104,7 +104,7 @@ pub struct Head {
 
 /// What the beginning of an output is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum OutputHead {
     /// More is needed to tell.
     More,
     /// There is no head; all of it is text.
@@ -114,11 +114,11 @@ pub enum Found {
 }
 
 /// Reads the head of an output from its beginning. `ended` says that no more of it will come; then it is never
-/// [`Found::More`].
+/// [`OutputHead::More`].
 ///
 /// # Errors
 /// A head was meant, and is malformed.
-pub fn decode(output: &[u8], ended: bool) -> Result<Found, Error> {
+pub fn decode(output: &[u8], ended: bool) -> Result<OutputHead, Error> {
     let seen = &output[..output.len().min(MAX_HEAD)];
     let mut lines: Vec<(&str, &[u8])> = Vec::new();
     let mut at = 0;
@@ -132,7 +132,7 @@ pub fn decode(output: &[u8], ended: bool) -> Result<Found, Error> {
                     lines.extend(split(rest));
                     no_head(&lines, Error::Unfinished)
                 }
-                (true, false, false) => Ok(Found::More),
+                (true, false, false) => Ok(OutputHead::More),
             };
         };
         let line = &rest[..end];
@@ -141,7 +141,7 @@ pub fn decode(output: &[u8], ended: bool) -> Result<Found, Error> {
         match split(line) {
             Some(field) => lines.push(field),
             None if line.is_empty() && !lines.is_empty() => {
-                return read(&lines).map(|head| Found::Head(head, at));
+                return read(&lines).map(|head| OutputHead::Head(head, at));
             }
             None => return no_head(&lines, Error::Line),
         }
@@ -149,7 +149,7 @@ pub fn decode(output: &[u8], ended: bool) -> Result<Found, Error> {
 }
 
 /// The output has no head, unless one was meant.
-fn no_head(lines: &[(&str, &[u8])], error: Error) -> Result<Found, Error> {
+fn no_head(lines: &[(&str, &[u8])], error: Error) -> Result<OutputHead, Error> {
     let names = [
         "Status",
         "Content-Type",
@@ -164,7 +164,7 @@ fn no_head(lines: &[(&str, &[u8])], error: Error) -> Result<Found, Error> {
     if lines.iter().any(is_cgi) {
         Err(error)
     } else {
-        Ok(Found::Text)
+        Ok(OutputHead::Text)
     }
 }
 
@@ -178,11 +178,7 @@ fn could_be_field(line: &[u8]) -> bool {
 
 fn split(line: &[u8]) -> Option<(&str, &[u8])> {
     let colon = memchr(b':', line)?;
-    let name = &line[..colon];
-    let mut value = &line[colon + 1..];
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
+    let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
     // A token is ASCII.
     let name = str::from_utf8(name).ok().filter(|_| is_token(name))?;
     Some((name, value))

@@ -22,7 +22,7 @@ mod tests;
 pub const MAX: usize = 16 * 1024;
 
 /// Bytes that are wiped when they are dropped.
-pub type Secret = Zeroizing<Vec<u8>>;
+pub type WipedBytes = Zeroizing<Vec<u8>>;
 
 /// What the daemon asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Ask {
         /// The name as the peer gave it.
         user: String,
         /// The password as the peer gave it.
-        password: Secret,
+        password: WipedBytes,
         /// The address of the peer; empty when it has none.
         remote_host: String,
         /// By name; whoever is in none of them is refused.
@@ -52,9 +52,9 @@ pub enum Ask {
     /// Whether a password is the one that was hashed.
     Hash {
         /// The hash as a user list has it.
-        secret: Secret,
+        secret: WipedBytes,
         /// The password as the peer gave it.
-        password: Secret,
+        password: WipedBytes,
     },
     /// Read the configuration that was named at start anew.
     Reload,
@@ -180,15 +180,15 @@ impl std::error::Error for Malformed {}
 
 /// A message that would be longer than [`MAX`], or a part of it longer than its length can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLong;
+pub struct PacketTooLong;
 
-impl fmt::Display for TooLong {
+impl fmt::Display for PacketTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a message of more than {MAX} bytes")
     }
 }
 
-impl std::error::Error for TooLong {}
+impl std::error::Error for PacketTooLong {}
 
 const AUTH: u8 = 1;
 const HASH: u8 = 2;
@@ -209,7 +209,7 @@ impl Request {
     ///
     /// # Errors
     /// It would be longer than [`MAX`].
-    pub fn encode(&self) -> Result<Secret, TooLong> {
+    pub fn encode(&self) -> Result<WipedBytes, PacketTooLong> {
         let mut writer = Writer::new(self.ask.tag(), self.id);
         match &self.ask {
             Ask::Auth {
@@ -288,7 +288,7 @@ impl Reply {
     ///
     /// # Errors
     /// It would be longer than [`MAX`].
-    pub fn encode(&self) -> Result<Secret, TooLong> {
+    pub fn encode(&self) -> Result<WipedBytes, PacketTooLong> {
         let mut writer = Writer::new(self.answer.tag(), self.id);
         match &self.answer {
             Answer::Granted { user } => writer.field(user.as_bytes()),
@@ -340,7 +340,7 @@ impl Answer {
 
 /// Writes into memory that never moves, so that no copy of a password is left unwiped.
 struct Writer {
-    packet: Secret,
+    packet: WipedBytes,
     fits: bool,
 }
 
@@ -378,9 +378,9 @@ impl Writer {
         self.bytes(&[u8::from(flag)]);
     }
 
-    fn finish(self) -> Result<Secret, TooLong> {
+    fn finish(self) -> Result<WipedBytes, PacketTooLong> {
         if !self.fits {
-            return Err(TooLong);
+            return Err(PacketTooLong);
         }
         // As long as it is: packets that wait to be sent hold no more than that.
         Ok(Zeroizing::new(self.packet.to_vec()))
@@ -418,7 +418,7 @@ impl<'p> Reader<'p> {
         Ok(field)
     }
 
-    fn secret(&mut self) -> Result<Secret, Malformed> {
+    fn secret(&mut self) -> Result<WipedBytes, Malformed> {
         Ok(Zeroizing::new(self.field()?.to_vec()))
     }
 

@@ -7,33 +7,30 @@ use std::fmt;
 
 use memchr::memchr;
 
-/// The longest line of a process that is taken for a message or a command.
-pub const MAX_LINE: usize = 1024 * 1024;
-
 /// A line is longer than it may be. What follows is of no use, since it is not known where the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLong;
+pub struct LineTooLong;
 
-impl fmt::Display for TooLong {
+impl fmt::Display for LineTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a line is too long")
     }
 }
 
-impl std::error::Error for TooLong {}
+impl std::error::Error for LineTooLong {}
 
 /// The beginning of a line whose end has not come.
 #[derive(Debug, Clone)]
-pub struct Lines {
+pub struct LineSplitter {
     begun: Vec<u8>,
     max: usize,
 }
 
-impl Lines {
+impl LineSplitter {
     /// Lines of at most `max` bytes.
     #[must_use]
-    pub fn new(max: usize) -> Lines {
-        Lines {
+    pub fn new(max: usize) -> LineSplitter {
+        LineSplitter {
             begun: Vec::new(),
             max,
         }
@@ -49,7 +46,11 @@ impl Lines {
     ///
     /// # Errors
     /// A line is too long, be it ended or not; those before it were given.
-    pub fn take(&mut self, mut piece: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), TooLong> {
+    pub fn take(
+        &mut self,
+        mut piece: &[u8],
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), LineTooLong> {
         while let Some(end) = memchr(b'\n', piece) {
             let (line, rest) = (&piece[..end], &piece[end + 1..]);
             self.check(line.len())?;
@@ -73,9 +74,9 @@ impl Lines {
         Some(std::mem::take(&mut self.begun)).filter(|line| !line.is_empty())
     }
 
-    fn check(&self, more: usize) -> Result<(), TooLong> {
+    fn check(&self, more: usize) -> Result<(), LineTooLong> {
         if self.begun.len() + more > self.max {
-            Err(TooLong)
+            Err(LineTooLong)
         } else {
             Ok(())
         }
@@ -87,10 +88,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Split = (Vec<Vec<u8>>, Result<Option<Vec<u8>>, TooLong>);
+    type Split = (Vec<Vec<u8>>, Result<Option<Vec<u8>>, LineTooLong>);
 
     fn split<'p>(max: usize, pieces: impl IntoIterator<Item = &'p [u8]>) -> Split {
-        let mut lines = Lines::new(max);
+        let mut lines = LineSplitter::new(max);
         let mut out = Vec::new();
         for piece in pieces {
             if let Err(error) = lines.take(piece, |line| out.push(line.to_vec())) {
@@ -121,7 +122,7 @@ mod tests {
         );
         for text in ["a\nabcd\n", "a\nabcd", "a\nabcde\nf\n"] {
             let whole = split(3, [text.as_bytes()]);
-            assert_eq!(whole, (vec![b"a".to_vec()], Err(TooLong)), "{text}");
+            assert_eq!(whole, (vec![b"a".to_vec()], Err(LineTooLong)), "{text}");
             assert_eq!(split(3, text.as_bytes().chunks(1)), whole, "{text}");
         }
     }

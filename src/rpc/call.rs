@@ -7,8 +7,9 @@ use super::error::{Code, Error};
 use super::event::Kind;
 use super::json::Object;
 use super::name::ConnectionName;
-use super::params::{Params, quoted, wrong};
+use super::params::{Params, wrong};
 use super::respond::{self, Respond};
+use crate::config::quoted;
 use crate::proto::ws::close::{CloseCode, MAX_REASON};
 
 const SERVER: &str = "the id of a server";

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::data::{Data, decode_base64};
 use super::error::{Code, Error};
 use super::name::ConnectionName;
+use crate::config::quoted;
 
 /// Params by name. A null stands for one that is absent.
 #[derive(Debug)]
@@ -128,14 +129,6 @@ impl Params {
 /// What is wrong with a param.
 pub(super) fn wrong(field: &str, what: &str, allowed: &str) -> Error {
     Error::field(Code::InvalidParams, field, what, allowed)
-}
-
-/// Text in quotes and short, as part of a message.
-pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or(text)),
-        None => format!("{text:?}"),
-    }
 }
 
 fn refuse(field: &str, value: &Value, allowed: &str) -> Error {

@@ -4,8 +4,9 @@ use super::data::Data;
 use super::error::Error;
 use super::json::{Object, array, string};
 use super::name::RequestName;
-use super::params::{Params, quoted, wrong};
-use crate::proto::http::response::{is_field_value, is_token};
+use super::params::{Params, wrong};
+use crate::config::quoted;
+use crate::proto::http::byte::{is_field_value, is_token};
 
 pub(super) const FIELDS: &[&str] = &[
     "request", "status", "type", "text", "base64", "redirect", "headers", "cookies",

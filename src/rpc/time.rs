@@ -3,11 +3,7 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::proto::http::date;
-
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+use crate::proto::http::date::DateTime;
 
 /// A moment since 1970-01-01T00:00:00Z. Shown, and written into events, as `1994-11-06T08:49:37.250Z`; what lies after
 /// the year 9999 is shown as its last second.
@@ -32,15 +28,30 @@ impl Time {
     /// Reads what [`Time`] is shown as, with or without a fraction of a second.
     pub fn parse(text: &str) -> Option<Time> {
         let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
-        let mut date = date.splitn(3, '-');
-        let (year, month, day) = (date.next()?, date.next()?, date.next()?);
-        let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
         let (clock, millis) = match clock.split_once('.') {
             Some((clock, fraction)) => (clock, parse_millis(fraction)?),
             None => (clock, 0),
         };
-        // The day of the week is not looked at.
-        let secs = date::parse(format!("Thu, {day} {month} {year} {clock} GMT").as_bytes())?;
+        if (date.len(), clock.len()) != (10, 8) {
+            return None;
+        }
+        let mut numbers = date.split('-').chain(clock.split(':'));
+        let mut number = |digits: usize| {
+            let text = numbers.next().filter(|text| text.len() == digits)?;
+            let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| text.parse::<u16>().ok())?
+        };
+        let year = number(4)?;
+        let [month, day, hour, minute, second] = [(); 5].map(|()| number(2));
+        let date = DateTime {
+            year,
+            month: month? as u8,
+            day: day? as u8,
+            hour: hour? as u8,
+            minute: minute? as u8,
+            second: second? as u8,
+        };
+        let secs = u64::try_from(date.to_unix()?).ok()?;
         Some(Time { secs, millis })
     }
 }
@@ -56,17 +67,17 @@ fn parse_millis(fraction: &str) -> Option<u16> {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `Sun, 06 Nov 1994 08:49:37 GMT`, all of it ASCII.
-        let imf = date::format(self.secs);
-        let part = |range: std::ops::Range<usize>| {
-            str::from_utf8(imf.get(range).unwrap_or_default()).unwrap_or_default()
-        };
-        let name = part(8..11);
-        let month = 1 + MONTHS.iter().position(|month| *month == name).unwrap_or(0);
-        let (year, day, clock) = (part(12..16), part(5..7), part(17..25));
+        let DateTime {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = DateTime::from_unix(self.secs);
         write!(
             f,
-            "{year}-{month:02}-{day}T{clock}.{:03}Z",
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
             self.millis.min(999)
         )
     }
@@ -111,6 +122,8 @@ mod tests {
             "1970-01-01T00:00:00.Z",
             "1970-01-01T00:00:00.x1Z",
             "70-01-01T00:00:00Z",
+            "1970-01-01-00T00:00Z",
+            "1970-01-01T+0:00:00Z",
         ] {
             assert_eq!(Time::parse(text), None, "{text}");
         }

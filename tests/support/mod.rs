@@ -14,7 +14,7 @@ use bellwire::conn::{Answer, AnswerHead, Aux, Conf, Connection, SlowPeer, Tools}
 use bellwire::proto::http::head::BodyLength;
 use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::{self, Kind, OpCode, Role};
-use bellwire::proto::ws::handshake::{self, Request};
+use bellwire::proto::ws::handshake::{self, UpgradeRequest};
 use bellwire::proto::ws::mask::MaskingKeys;
 use bellwire::proto::ws::message::Pool;
 use bellwire::proto::ws::session::SHORT_HEADER;
@@ -126,7 +126,7 @@ pub(crate) fn conf() -> Conf {
     }
 }
 
-const REQUEST: Request<'static> = Request {
+const REQUEST: UpgradeRequest<'static> = UpgradeRequest {
     host: "localhost",
     target: "/",
     protocols: &["chat.v1"],

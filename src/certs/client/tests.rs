@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
-use crate::certs::open_file;
+use crate::config::open_file;
 
 struct Folder(TempDir);
 
@@ -24,10 +24,10 @@ impl Folder {
     /// What is wrong with these files, without their folder.
     fn faults(&self, files: &ClientFiles<'_>) -> Vec<String> {
         let folder = format!("{}/", self.0.path().display());
-        let Err(faults) = load_client(files, &mut SystemRoots::default()) else {
+        let Err(faults) = load_client(files, &mut SystemRoots::new(open_file)) else {
             return Vec::new();
         };
-        let short = |fault: Fault| {
+        let short = |fault: CertificateFault| {
             let what = fault.what.replace(&folder, "");
             let end = what.find("; allowed: ").unwrap();
             what[..end].to_owned()
@@ -59,7 +59,7 @@ fn an_own_authority_and_certificate() {
         verify: true,
         open: &open_file,
     };
-    let loaded = load_client(&files, &mut SystemRoots::default()).unwrap();
+    let loaded = load_client(&files, &mut SystemRoots::new(open_file)).unwrap();
     assert_eq!(loaded.chain.len(), 1);
     assert_eq!(loaded.chain[0].names, ["me"]);
     assert!(loaded.config.client_auth_cert_resolver.has_certs());
@@ -106,7 +106,12 @@ fn the_system_is_read_from_where_the_variables_say() {
     let one = authority("one");
     let bundle = folder.file("bundle.pem", one.clone() + &authority("two"));
     let roots = |file: Option<&Path>, folders: Option<&str>| {
-        read_system(file.map(Path::as_os_str), folders.map(OsStr::new)).map(|roots| roots.len())
+        read_system(
+            open_file,
+            file.map(Path::as_os_str),
+            folders.map(OsStr::new),
+        )
+        .map(|roots| roots.len())
     };
     assert_eq!(roots(Some(&bundle), None), Ok(2));
 
@@ -140,7 +145,10 @@ fn the_system_is_read_from_where_the_variables_say() {
 
 #[test]
 fn the_system_is_read_once() {
-    let mut system = SystemRoots(Some(Err("nothing there".to_owned())));
+    let mut system = SystemRoots {
+        open: open_file,
+        read: Some(Err("nothing there".to_owned())),
+    };
     let files = ClientFiles {
         ca: None,
         identity: None,

@@ -25,7 +25,7 @@ fn subject_names_and_times_are_read() {
         params.not_before = date_time_ymd(2024, 2, 29);
         params.not_after = date_time_ymd(2051, 1, 1);
     });
-    let facts = Facts::read(&der).unwrap();
+    let facts = CertificateFacts::read(&der).unwrap();
     assert_eq!(
         facts.to_string(),
         "CN=example.org, O=Beispiel \u{fffd}[31m GmbH (example.org, *.example.org, 192.0.2.1, 2001:db8::1)"
@@ -36,7 +36,7 @@ fn subject_names_and_times_are_read() {
 
 #[test]
 fn a_certificate_need_not_have_names() {
-    let facts = Facts::read(&certificate(|_| {})).unwrap();
+    let facts = CertificateFacts::read(&certificate(|_| {})).unwrap();
     assert_eq!(facts.to_string(), "without a name");
     assert!(facts.names.is_empty());
 }
@@ -45,14 +45,14 @@ fn a_certificate_need_not_have_names() {
 fn a_certificate_that_is_cut_off_is_none() {
     let der = certificate(|params| params.distinguished_name.push(DnType::CommonName, "a"));
     for end in 0..der.len() {
-        assert_eq!(Facts::read(&der[..end]), None, "{end}");
+        assert_eq!(CertificateFacts::read(&der[..end]), None, "{end}");
     }
     // Whatever a byte becomes, there is an answer.
     for at in 0..der.len() {
         for change in [0x01, 0x80, 0xff] {
             let mut changed = der.clone();
             changed[at] ^= change;
-            let _ = Facts::read(&changed);
+            let _ = CertificateFacts::read(&changed);
         }
     }
 }
@@ -71,6 +71,7 @@ fn times_are_of_the_gregorian_calendar() {
         &b"700101000000"[..],
         b"7001010000Z",
         b"701301000000Z",
+        b"700230000000Z",
         b"70010100000xZ",
         b"",
     ] {
@@ -80,7 +81,7 @@ fn times_are_of_the_gregorian_calendar() {
 
 #[test]
 fn days_and_warnings() {
-    let facts = Facts {
+    let facts = CertificateFacts {
         issuer: String::new(),
         subject: "CN=a".to_owned(),
         names: Vec::new(),

@@ -11,7 +11,7 @@ use crate::conn::event::{CloseReason, ConnId, Event, Got};
 use crate::conn::tls::{Cipher, Tls};
 use crate::conn::{Aux, Conf, Connection, SlowPeer, Tools};
 use crate::proto::ws::close::CloseCode;
-use crate::proto::ws::handshake::Request;
+use crate::proto::ws::handshake::UpgradeRequest;
 use crate::proto::ws::mask::MaskingKeys;
 use crate::proto::ws::message::Pool;
 
@@ -189,7 +189,7 @@ impl Link {
     /// Sends the upgrade request. `random` fills with bytes that nobody can guess.
     pub(super) fn open(
         transport: Transport,
-        request: &Request<'_>,
+        request: &UpgradeRequest<'_>,
         random: fn(&mut [u8; 256]),
     ) -> Result<Link, Failure> {
         let mut bytes = [0; 256];

@@ -43,6 +43,10 @@ fn what_is_no_toml_is_a_fault_among_the_others() {
             "4:10: unclosed array table, expected `]`",
         ],
     );
+    assert_faults(
+        "[daemon]\nmax_connections= = 3\n",
+        &["2:18: extra `=`, expected nothing"],
+    );
     assert_server_faults(
         "subprotocols = [\"a\"\nname = \"b\"\n",
         &["4:1: missing comma between array elements, expected `,`"],

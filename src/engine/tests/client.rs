@@ -108,7 +108,7 @@ fn connected() -> (Engine, Forward, TcpStream) {
     let outgoing = Outgoing {
         owner,
         conf: &Rc::new(conf()),
-        request: handshake::Request {
+        request: handshake::UpgradeRequest {
             host: "localhost",
             target: "/",
             protocols: &[],

@@ -27,14 +27,16 @@ fn both_ways_lead_to_the_same() {
         [
             "", ".", "a", "a/", "a/b/", "a/b/c", "d", "e", "d/", "d/e", "a/e", "/d", "//a",
         ]
-        .map(|path| match root.find(path.as_bytes(), Way::Waiting) {
-            Ok(Found::File(_)) => {
-                let opened = root.read(path.as_bytes(), Way::Waiting);
-                read(opened.map(|opened| opened.file))
-            }
-            Ok(Found::Folder(_)) => "folder".into(),
-            Err(error) => status(&error).to_string(),
-        })
+        .map(
+            |path| match root.find(path.as_bytes(), DiskAccess::MayWait) {
+                Ok(Resolved::File(_)) => {
+                    let opened = root.read(path.as_bytes(), DiskAccess::MayWait);
+                    read(opened.map(|opened| opened.file))
+                }
+                Ok(Resolved::Folder(_)) => "folder".into(),
+                Err(error) => status(&error).to_string(),
+            },
+        )
         .into()
     };
     let expected = [
@@ -52,13 +54,13 @@ fn both_ways_lead_to_the_same() {
 #[test]
 fn dots_do_not_lead_out() {
     let (_folder, root) = root();
-    assert!(root.look(b"a/../d").is_ok());
-    assert_eq!(status(&root.look(b"..").unwrap_err()), 404);
-    assert_eq!(status(&root.look(b"a/../../x").unwrap_err()), 404);
-    assert_eq!(status(&root.look(b"a\0").unwrap_err()), 404);
+    assert!(root.metadata(b"a/../d").is_ok());
+    assert_eq!(status(&root.metadata(b"..").unwrap_err()), 404);
+    assert_eq!(status(&root.metadata(b"a/../../x").unwrap_err()), 404);
+    assert_eq!(status(&root.metadata(b"a\0").unwrap_err()), 404);
     let root = root.without_openat2();
-    assert_eq!(status(&root.look(b"a/../d").unwrap_err()), 404);
-    assert_eq!(status(&root.look(b"..").unwrap_err()), 404);
+    assert_eq!(status(&root.metadata(b"a/../d").unwrap_err()), 404);
+    assert_eq!(status(&root.metadata(b"..").unwrap_err()), 404);
 }
 
 #[test]
@@ -69,12 +71,15 @@ fn only_a_regular_file_is_read() {
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
     for root in [root, Root::open(folder.path()).unwrap().without_openat2()] {
         assert_eq!(
-            read(root.read(b"d", Way::Waiting).map(|opened| opened.file)),
+            read(
+                root.read(b"d", DiskAccess::MayWait)
+                    .map(|opened| opened.file)
+            ),
             "d"
         );
         // As if it had taken a file's place just now: nothing waits for a writer.
         for path in [b"fifo" as &[u8], b"a"] {
-            let error = root.read(path, Way::Waiting).unwrap_err();
+            let error = root.read(path, DiskAccess::MayWait).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
         }
     }
@@ -84,23 +89,26 @@ fn only_a_regular_file_is_read() {
 fn what_was_just_looked_at_is_found_without_waiting() {
     let (_folder, root) = root();
     for path in [b"d" as &[u8], b"a/b/c", b"a"] {
-        root.find(path, Way::Waiting).unwrap();
-        match root.find(path, Way::Cached) {
+        root.find(path, DiskAccess::MayWait).unwrap();
+        match root.find(path, DiskAccess::InMemory) {
             Ok(_) => {}
             // A file system that keeps no names in memory; the answer is to wait.
-            Err(error) => assert!(is_cold(&error, Way::Cached), "{error}"),
+            Err(error) => assert!(is_cold(&error, DiskAccess::InMemory), "{error}"),
         }
     }
-    let error = root.find(b"e", Way::Waiting).unwrap_err();
-    assert!(!is_cold(&error, Way::Waiting) && status(&error) == 404);
+    let error = root.find(b"e", DiskAccess::MayWait).unwrap_err();
+    assert!(!is_cold(&error, DiskAccess::MayWait) && status(&error) == 404);
 }
 
 #[test]
 fn a_way_holds_when_the_name_is_gone() {
     let (folder, root) = root();
-    let place = File::from(root.resolve(b"d", libc::O_PATH, Way::Waiting).unwrap());
+    let place = File::from(
+        root.resolve(b"d", libc::O_PATH, DiskAccess::MayWait)
+            .unwrap(),
+    );
     fs::remove_file(folder.path().join("d")).unwrap();
-    assert_eq!(read(File::open(way_to(&place))), "d");
+    assert_eq!(read(File::open(path_of(&place))), "d");
 }
 
 #[test]

@@ -13,8 +13,6 @@ use crate::conn::deadline::Millis;
 use crate::conn::event::{CloseReason, Refusal};
 use crate::conn::{Conf, SlowPeer};
 use crate::engine::{Outgoing, OwnerId};
-use crate::proto::http::url::host_field;
-use crate::proto::ws::handshake::Request;
 
 use super::offline_queue::MAX_BYTES;
 
@@ -59,26 +57,14 @@ impl HandshakeRequest {
 
     /// Begins the connection of `owner` with it.
     pub(super) fn lend<T>(&self, owner: OwnerId, begin: impl FnOnce(&Outgoing<'_>) -> T) -> T {
-        let conf = &*self.conf;
-        let protocols: Vec<&str> = conf.subprotocols.iter().map(String::as_str).collect();
-        let fields: Vec<(&str, &[u8])> = conf
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            .collect();
-        let basic = conf.basic.as_ref();
-        begin(&Outgoing {
-            owner,
-            conf: &self.shared,
-            request: Request {
-                host: &host_field(&conf.host, conf.port, conf.tls),
-                target: &conf.parameters,
-                protocols: &protocols,
-                basic: basic.map(|basic| (basic.username.as_str(), basic.password.reveal())),
-                fields: &fields,
-            },
-            nonce: self.nonce,
-            tls: self.tls.as_ref().map(|(tls, name)| (tls, name.clone())),
+        self.conf.with_request(|request| {
+            begin(&Outgoing {
+                owner,
+                conf: &self.shared,
+                request,
+                nonce: self.nonce,
+                tls: self.tls.as_ref().map(|(tls, name)| (tls, name.clone())),
+            })
         })
     }
 }

@@ -14,10 +14,10 @@ use crate::conn::event::ExchangeId;
 use crate::conn::{Answer as HttpAnswer, AnswerHead};
 use crate::engine::Engine;
 use crate::engine::child::ChildEvent;
-use crate::files::Visit;
+use crate::files::BlockingLookup;
 use crate::manager::content::{SendRoot, respond_error};
 use crate::manager::trigger::BodyPiece;
-use crate::proto::cgi::{self, Found, Head};
+use crate::proto::cgi::{self, Head, OutputHead};
 
 use super::reply::HIGH;
 use super::run::Run;
@@ -246,9 +246,9 @@ impl Answer {
     /// Reads the head, if it is there.
     fn read_head(&mut self, run: &Run, engine: &mut Engine, ended: bool) {
         match cgi::decode(&self.kept, ended) {
-            Ok(Found::More) => {}
-            Ok(Found::Text) => self.stage = Stage::Text,
-            Ok(Found::Head(head, length)) => {
+            Ok(OutputHead::More) => {}
+            Ok(OutputHead::Text) => self.stage = Stage::Text,
+            Ok(OutputHead::Head(head, length)) => {
                 self.kept.drain(..length);
                 self.stage = match head.send_file {
                     Some(_) => Stage::File(Box::new(head)),
@@ -341,7 +341,7 @@ impl Answer {
         run: &Run,
         engine: &mut Engine,
         succeeded: bool,
-    ) -> Option<(Visit, Box<Head>)> {
+    ) -> Option<(BlockingLookup, Box<Head>)> {
         if matches!(self.stage, Stage::Begins) && succeeded {
             self.read_head(run, engine, true);
         }
@@ -396,11 +396,11 @@ impl Answer {
     }
 
     /// The way to the file that the script names; `None` when it may not send that.
-    fn visit(&self, engine: &Engine, head: &Head) -> Option<Visit> {
+    fn visit(&self, engine: &Engine, head: &Head) -> Option<BlockingLookup> {
         let root = self.files.as_ref()?;
         let path = root.relative(head.send_file.as_deref()?)?;
         let (folder, now) = (root.folder(), engine.now());
-        Some(Visit::send_file(folder, &self.request, path, now))
+        Some(BlockingLookup::send_file(folder, &self.request, path, now))
     }
 }
 

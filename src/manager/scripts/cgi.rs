@@ -83,7 +83,7 @@ fn form_of(head: &RequestHead<'_>, request: &HttpRequest) -> Result<Vec<Paramete
         return Ok(Vec::new());
     }
     let content_type = head.field("Content-Type").unwrap_or_default();
-    match form::Kind::of(content_type) {
+    match form::FormKind::of(content_type) {
         Some(kind) => kind.decode(&request.body).map_err(form::Error::status),
         None => Ok(Vec::new()),
     }

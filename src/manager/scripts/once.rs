@@ -3,7 +3,7 @@
 use crate::config::Reply;
 use crate::engine::Engine;
 use crate::engine::child::ChildEvent;
-use crate::proto::lines::Lines;
+use crate::proto::lines::LineSplitter;
 
 use super::reply;
 use super::run::Run;
@@ -16,7 +16,7 @@ pub(super) enum Once {
     /// All of it, when it has ended.
     Whole(Vec<u8>),
     /// Each line.
-    Lines(Lines),
+    Lines(LineSplitter),
 }
 
 impl Once {
@@ -29,7 +29,7 @@ impl Once {
         }
         match run.rule.run().map(|run| run.reply) {
             Some(Reply::Whole) => Once::Whole(Vec::new()),
-            Some(Reply::Lines) => Once::Lines(Lines::new(max_message(run))),
+            Some(Reply::Lines) => Once::Lines(LineSplitter::new(max_message(run))),
             Some(Reply::None) | None => {
                 run.discard_output(engine);
                 Once::Mute

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::child::{ChildEvent, Exit};
-use crate::proto::lines::Lines;
+use crate::proto::lines::LineSplitter;
 use crate::proto::ws::close::CloseCode;
 
 use super::reply;
@@ -12,7 +12,7 @@ use super::stdin_queue::StdinQueue;
 /// The state of such a process.
 #[derive(Debug)]
 pub(super) struct PerConnection {
-    lines: Lines,
+    lines: LineSplitter,
     /// Its connection lives.
     attached: bool,
     stdin: StdinQueue,
@@ -31,7 +31,7 @@ impl PerConnection {
         }
         stdin.flush(engine, run.id);
         PerConnection {
-            lines: Lines::new(max_message),
+            lines: LineSplitter::new(max_message),
             attached: true,
             stdin,
             broken: false,

@@ -1,7 +1,7 @@
 //! Messages from processes to peers, no faster than those read.
 
 use crate::engine::Engine;
-use crate::proto::lines::{Lines, TooLong};
+use crate::proto::lines::{LineSplitter, LineTooLong};
 use crate::proto::ws::frame::Kind;
 
 use super::run::Run;
@@ -24,9 +24,9 @@ pub(super) fn send(run: &mut Run, engine: &mut Engine, message: &[u8]) {
 pub(super) fn send_lines(
     run: &mut Run,
     engine: &mut Engine,
-    lines: &mut Lines,
+    lines: &mut LineSplitter,
     output: &[u8],
-) -> Result<(), TooLong> {
+) -> Result<(), LineTooLong> {
     let Some(conn) = run.origin.as_ref().map(|origin| origin.conn) else {
         return Ok(());
     };

@@ -11,7 +11,7 @@ use crate::engine::{Backoff, Engine};
 use crate::manager::trigger::rules::Rule;
 use crate::manager::trigger::trigger_event::TriggerEvent;
 use crate::proto::http::head::FieldTable;
-use crate::proto::lines::Lines;
+use crate::proto::lines::LineSplitter;
 use crate::rpc::event::Event;
 use crate::rpc::{RequestName, Time};
 
@@ -122,7 +122,7 @@ impl Worker {
                 self.child = Some(id);
                 self.stdin.flush(engine, id);
                 let output = WorkerOutput {
-                    lines: Lines::new(self.max_line),
+                    lines: LineSplitter::new(self.max_line),
                     waits: false,
                     kept: VecDeque::new(),
                     broken: false,
@@ -166,7 +166,7 @@ impl Worker {
 /// What a running worker has written.
 #[derive(Debug)]
 pub(super) struct WorkerOutput {
-    lines: Lines,
+    lines: LineSplitter,
     /// It does not read: its commands wait until it does.
     waits: bool,
     kept: VecDeque<Vec<u8>>,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use crate::auth::{Check, Login, Secret, Source as ClientAddress, Throttle, UserList};
+use crate::auth::{Check, ClientNetwork, LoginKey, StoredPassword, Throttle, UserList};
 use crate::config::{self, Auth, Network, Users, Ways};
 use crate::engine::{Ops, OwnerId};
 use crate::manager::content::{path_of, respond_error};
@@ -52,7 +52,7 @@ impl Authenticator {
         let users = match server.users.as_ref()? {
             Users::List(entries) => {
                 let entries = entries.iter().filter_map(|entry| {
-                    let secret = Secret::parse(entry.secret.reveal()).ok()?;
+                    let secret = StoredPassword::parse(entry.secret.reveal()).ok()?;
                     Some((entry.name.as_str(), secret))
                 });
                 UserSource::List(Box::new(UserList::new(&seed(), entries)))
@@ -112,7 +112,7 @@ impl Authenticator {
         let client = ops.peer().address().map(|address| address.ip());
         let client = client
             .filter(|ip| !self.is_exempt(*ip))
-            .map(ClientAddress::of);
+            .map(ClientNetwork::of);
         if let Some(client) = client
             && let Some(refused) = self.throttled(ops, client, &credentials, now)
         {
@@ -261,7 +261,7 @@ impl Authenticator {
     fn throttled(
         &mut self,
         ops: &mut Ops<'_>,
-        client: ClientAddress,
+        client: ClientNetwork,
         credentials: &Credentials,
         now: Instant,
     ) -> Option<Decision> {
@@ -283,7 +283,7 @@ impl Authenticator {
 
     fn succeeded(
         &mut self,
-        client: Option<ClientAddress>,
+        client: Option<ClientNetwork>,
         credentials: &Credentials,
         now: Instant,
     ) {
@@ -296,7 +296,7 @@ impl Authenticator {
     fn failed(
         &mut self,
         ops: &Ops<'_>,
-        client: Option<ClientAddress>,
+        client: Option<ClientNetwork>,
         credentials: &Credentials,
         now: Instant,
     ) {
@@ -327,8 +327,8 @@ fn too_many(ops: &mut Ops<'_>, retry_after: u32) -> Decision {
 }
 
 /// A login as it is remembered.
-fn login<'c>(owner: OwnerId, logins: &Logins, credentials: &'c Credentials) -> Login<'c> {
-    Login {
+fn login<'c>(owner: OwnerId, logins: &Logins, credentials: &'c Credentials) -> LoginKey<'c> {
+    LoginKey {
         owner: u64::from(owner),
         generation: logins.generation,
         user: &credentials.username,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::config;
 use crate::conn::event::{ConnId, Event, ExchangeId};
 use crate::engine::{Bound, Engine, Ops, OwnerId, Speaks};
-use crate::files::Visited;
+use crate::files::LookupResult;
 use crate::proto::helper::Answer;
 use crate::proto::http::head::{FieldTable, RequestHead};
 use crate::proto::ws::close::CloseCode;
@@ -269,9 +269,9 @@ impl Servers {
         &mut self,
         engine: &mut Engine,
         exchange: ExchangeId,
-        visited: Visited,
+        found: LookupResult,
     ) {
-        let Visited { answer, seen } = visited;
+        let LookupResult { answer, seen } = found;
         engine.with_exchange(exchange, |ops| {
             if let Some(server) = self.running.get_mut(ops.owner()) {
                 server.content().learn(seen);

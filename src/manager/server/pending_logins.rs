@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::auth::{self, Outcome as HashCheck, Remember, Source as ClientAddress};
+use crate::auth::{self, ClientNetwork, HashVerdict, RecentLogins};
 use crate::conn::event::ExchangeId;
 use crate::engine::{Engine, OwnerId, Warnings};
 use crate::manager::content::path_of;
@@ -53,25 +53,25 @@ pub(super) struct PendingLogin {
     pub owner: OwnerId,
     /// The head, to be read again. It holds the credentials.
     pub head: Zeroizing<Vec<u8>>,
-    pub client: Option<ClientAddress>,
+    pub client: Option<ClientNetwork>,
     pub credentials: Credentials,
     pub entry: Entry,
     /// What the list says beside the hash, of a user in a list.
-    pub check: Option<HashCheck>,
+    pub check: Option<HashVerdict>,
     /// Of the users that it is checked against.
     pub generation: u64,
 }
 
 impl PendingLogin {
     /// The server, the address and the user that it is counted for.
-    fn key(&self) -> (OwnerId, Option<ClientAddress>, &str) {
+    fn key(&self) -> (OwnerId, Option<ClientNetwork>, &str) {
         (self.owner, self.client, &self.credentials.username)
     }
 }
 
 /// The logins of all servers.
 pub(in crate::manager) struct Logins {
-    pub(super) remembered: Remember,
+    pub(super) remembered: RecentLogins,
     /// Raised when users are read again.
     pub(super) generation: u64,
     /// Limits what is logged of checks that cannot be made.
@@ -85,7 +85,7 @@ pub(in crate::manager) struct Logins {
 impl Default for Logins {
     fn default() -> Logins {
         Logins {
-            remembered: Remember::new(&seed(), REMEMBERED),
+            remembered: RecentLogins::new(&seed(), REMEMBERED),
             generation: 0,
             unchecked: Warnings::default(),
             pending: HashMap::new(),
@@ -140,7 +140,7 @@ impl Logins {
     }
 
     /// Whether as many checks are under way for this address, or for this user from it, as may be.
-    pub(super) fn is_busy(&self, owner: OwnerId, client: ClientAddress, user: &str) -> bool {
+    pub(super) fn is_busy(&self, owner: OwnerId, client: ClientNetwork, user: &str) -> bool {
         let unasked = self.unasked.iter().map(|(pending, _)| pending);
         let (mut all, mut same) = (0, 0);
         for pending in self.pending.values().chain(unasked) {

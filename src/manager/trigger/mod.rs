@@ -269,7 +269,7 @@ pub(super) fn aim(
         BodyLength::Length(bytes) => bytes <= MAX_FORM as u64,
         BodyLength::Chunked => true,
         BodyLength::Empty => false,
-    } && form::Kind::of(content_type).is_some();
+    } && form::FormKind::of(content_type).is_some();
     let has_body = length != BodyLength::Empty;
     let collects = match rule.mode() {
         _ if !has_body => None,

@@ -6,7 +6,7 @@ use super::*;
 #[track_caller]
 fn head(output: &str) -> (Head, &str) {
     match decode(output.as_bytes(), true) {
-        Ok(Found::Head(head, used)) => (head, &output[used..]),
+        Ok(OutputHead::Head(head, used)) => (head, &output[used..]),
         other => panic!("{output:?}: {other:?}"),
     }
 }
@@ -107,15 +107,15 @@ fn output_without_a_head() {
     ] {
         assert_eq!(
             decode(output.as_bytes(), true),
-            Ok(Found::Text),
+            Ok(OutputHead::Text),
             "{output:?}"
         );
     }
     // Lines of any number that look like fields, and no CGI field among them.
     let table = "key: value\n".repeat(MAX_HEAD / 11 + 1);
-    assert_eq!(decode(table.as_bytes(), false), Ok(Found::Text));
+    assert_eq!(decode(table.as_bytes(), false), Ok(OutputHead::Text));
     let table = "key: value\n".repeat(MAX_FIELDS + 1);
-    assert_eq!(decode(table.as_bytes(), true), Ok(Found::Text));
+    assert_eq!(decode(table.as_bytes(), true), Ok(OutputHead::Text));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn what_is_no_head_shows_at_its_first_byte() {
     ] {
         assert_eq!(
             decode(output.as_bytes(), false),
-            Ok(Found::Text),
+            Ok(OutputHead::Text),
             "{output:?}"
         );
     }
@@ -146,7 +146,7 @@ fn what_is_no_head_shows_at_its_first_byte() {
     ] {
         assert_eq!(
             decode(output.as_bytes(), false),
-            Ok(Found::More),
+            Ok(OutputHead::More),
             "{output:?}"
         );
     }
@@ -222,9 +222,9 @@ proptest! {
             output.push_str("\n\nbody");
         }
         let bytes = output.as_bytes();
-        let first = (0..=bytes.len()).map(|end| decode(&bytes[..end], false)).find(|it| *it != Ok(Found::More));
+        let first = (0..=bytes.len()).map(|end| decode(&bytes[..end], false)).find(|it| *it != Ok(OutputHead::More));
         let whole = decode(bytes, true);
-        prop_assert_ne!(&whole, &Ok(Found::More));
+        prop_assert_ne!(&whole, &Ok(OutputHead::More));
         prop_assert_eq!(first.unwrap_or(whole.clone()), whole);
     }
 }

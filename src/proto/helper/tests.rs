@@ -1,6 +1,6 @@
 use super::*;
 
-fn secret(text: &str) -> Secret {
+fn secret(text: &str) -> WipedBytes {
     Zeroizing::new(text.as_bytes().to_vec())
 }
 
@@ -125,7 +125,7 @@ fn the_longest_message_fits_and_one_byte_more_does_not() {
     assert_eq!(packet.len(), MAX);
     assert_eq!(Request::decode(&packet), Ok(longest));
     for length in [MAX - overhead + 1, usize::from(u16::MAX) + 1] {
-        assert_eq!(ask(length).encode(), Err(TooLong), "{length}");
+        assert_eq!(ask(length).encode(), Err(PacketTooLong), "{length}");
     }
 }
 

@@ -15,7 +15,7 @@ const MAX_DIGITS: u8 = 16;
 
 /// What was found in a body.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece<'i> {
+pub enum BodyPiece<'i> {
     /// All input is used, and the body goes on.
     More,
     /// Data of the body, at least one byte.
@@ -24,16 +24,16 @@ pub enum Piece<'i> {
     End,
 }
 
-/// Takes a body apart. Feed it, until [`Piece::End`], what it has not used yet and then what comes.
+/// Takes a body apart. Feed it, until [`BodyPiece::End`], what it has not used yet and then what comes.
 #[derive(Debug)]
 pub struct BodyDecoder {
-    state: State,
+    state: BodyState,
     overhead: u16,
 }
 
 /// What is expected next.
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum BodyState {
     /// The rest of a body without chunks.
     Plain(u64),
     /// A digit of a size, or what follows the last.
@@ -58,14 +58,14 @@ enum State {
     Ended,
 }
 
-const NO_SIZE: State = State::Size { size: 0, digits: 0 };
+const NO_SIZE: BodyState = BodyState::Size { size: 0, digits: 0 };
 
 impl BodyDecoder {
     /// A decoder of the body that this length announces.
     pub fn new(length: BodyLength) -> Self {
         let state = match length {
-            BodyLength::Empty | BodyLength::Length(0) => State::Ended,
-            BodyLength::Length(length) => State::Plain(length),
+            BodyLength::Empty | BodyLength::Length(0) => BodyState::Ended,
+            BodyLength::Length(length) => BodyState::Plain(length),
             BodyLength::Chunked => NO_SIZE,
         };
         Self { state, overhead: 0 }
@@ -75,21 +75,21 @@ impl BodyDecoder {
     ///
     /// # Errors
     /// What is wrong with the body. The decoder is of no use then.
-    pub fn decode<'i>(&mut self, input: &'i mut [u8]) -> Result<(usize, Piece<'i>), Error> {
+    pub fn decode<'i>(&mut self, input: &'i mut [u8]) -> Result<(usize, BodyPiece<'i>), Error> {
         let mut used = 0;
         loop {
             match self.state {
-                State::Ended => return Ok((used, Piece::End)),
-                State::Plain(left) | State::Data(left) if used < input.len() => {
+                BodyState::Ended => return Ok((used, BodyPiece::End)),
+                BodyState::Plain(left) | BodyState::Data(left) if used < input.len() => {
                     let len = usize::try_from(left).unwrap_or(usize::MAX);
                     let end = used + len.min(input.len() - used);
                     self.state = self.state.without((end - used) as u64);
-                    return Ok((end, Piece::Data(&mut input[used..end])));
+                    return Ok((end, BodyPiece::Data(&mut input[used..end])));
                 }
                 _ => {}
             }
             let Some(&byte) = input.get(used) else {
-                return Ok((used, Piece::More));
+                return Ok((used, BodyPiece::More));
             };
             self.state = self.state.after(byte)?;
             self.count()?;
@@ -101,7 +101,10 @@ impl BodyDecoder {
     fn count(&mut self) -> Result<(), Error> {
         let overhead = matches!(
             self.state,
-            State::Semicolon(_) | State::Extension(_) | State::TrailerName | State::TrailerValue
+            BodyState::Semicolon(_)
+                | BodyState::Extension(_)
+                | BodyState::TrailerName
+                | BodyState::TrailerValue
         );
         self.overhead = self.overhead.saturating_add(u16::from(overhead));
         if usize::from(self.overhead) > MAX_OVERHEAD {
@@ -112,7 +115,7 @@ impl BodyDecoder {
     }
 }
 
-impl State {
+impl BodyState {
     /// The state after so many bytes of data.
     fn without(self, len: u64) -> Self {
         match self {
@@ -167,12 +170,12 @@ impl State {
     }
 }
 
-fn with_digit(size: u64, digits: u8, digit: u8) -> Result<State, Error> {
+fn with_digit(size: u64, digits: u8, digit: u8) -> Result<BodyState, Error> {
     let value = char::from(digit).to_digit(16).unwrap_or_default();
     if digits == MAX_DIGITS {
         return Err(Error::ChunkSize);
     }
-    Ok(State::Size {
+    Ok(BodyState::Size {
         size: size << 4 | u64::from(value),
         digits: digits + 1,
     })
@@ -184,10 +187,10 @@ mod tests {
     use proptest::prelude::*;
 
     /// The data, and how many bytes the body had; `None` when it has not ended.
-    type Outcome = Result<(Vec<u8>, Option<usize>), Error>;
+    type DecodedBody = Result<(Vec<u8>, Option<usize>), Error>;
 
     /// Feeds the input in parts that end at the cuts.
-    fn fed(length: BodyLength, input: &[u8], cuts: impl IntoIterator<Item = usize>) -> Outcome {
+    fn fed(length: BodyLength, input: &[u8], cuts: impl IntoIterator<Item = usize>) -> DecodedBody {
         let mut decoder = BodyDecoder::new(length);
         let mut data = Vec::new();
         let mut from = 0;
@@ -199,12 +202,12 @@ mod tests {
                 let (used, piece) = decoder.decode(rest)?;
                 from += used;
                 match piece {
-                    Piece::More => {
+                    BodyPiece::More => {
                         assert_eq!(used, before, "all input is used");
                         break;
                     }
-                    Piece::End => return Ok((data, Some(from))),
-                    Piece::Data(piece) => {
+                    BodyPiece::End => return Ok((data, Some(from))),
+                    BodyPiece::Data(piece) => {
                         assert!(!piece.is_empty());
                         data.extend_from_slice(piece);
                     }
@@ -216,7 +219,7 @@ mod tests {
     }
 
     /// The outcome, having checked that it is the same however the input is cut.
-    fn outcome(length: BodyLength, input: &[u8]) -> Outcome {
+    fn outcome(length: BodyLength, input: &[u8]) -> DecodedBody {
         let whole = fed(length, input, []);
         assert_eq!(fed(length, input, 0..input.len()), whole, "byte by byte");
         if input.len() < 1000 {
@@ -251,7 +254,7 @@ mod tests {
         for length in [BodyLength::Empty, BodyLength::Length(0)] {
             assert_eq!(
                 BodyDecoder::new(length).decode(&mut []),
-                Ok((0, Piece::End))
+                Ok((0, BodyPiece::End))
             );
         }
     }
@@ -261,7 +264,10 @@ mod tests {
         let mut decoder = BodyDecoder::new(BodyLength::Length(1));
         assert_eq!(decoder.decode(b"ab".to_vec().as_mut()).unwrap().0, 1);
         for _ in 0..2 {
-            assert_eq!(decoder.decode(b"b".to_vec().as_mut()), Ok((0, Piece::End)));
+            assert_eq!(
+                decoder.decode(b"b".to_vec().as_mut()),
+                Ok((0, BodyPiece::End))
+            );
         }
     }
 

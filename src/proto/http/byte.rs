@@ -1,4 +1,4 @@
-//! What a byte may be part of. Tables, since every byte of a head is asked.
+//! Classes of bytes, and the short texts that are made of one class. Tables, since every byte of a head is looked up.
 
 /// ```text
 /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~"
@@ -26,25 +26,43 @@ const fn alphanumeric_or(others: &[u8]) -> [bool; 256] {
     table
 }
 
-/// Of a token (RFC 9110 §5.6.2).
+/// Whether it may be in a token (RFC 9110 §5.6.2).
 pub(super) fn is_tchar(byte: u8) -> bool {
     TCHAR[usize::from(byte)]
 }
 
-/// Of a registered name (RFC 3986 §3.2.2), percent-encoding aside.
+/// Whether it is a token (RFC 9110 §5.6.2), as methods, field names and subprotocols are.
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&byte| is_tchar(byte))
+}
+
+/// Whether it may be in a registered name (RFC 3986 §3.2.2), percent-encoding aside.
 pub(super) fn is_reg_name(byte: u8) -> bool {
     REG_NAME[usize::from(byte)]
 }
 
-/// Of a field value or a reason: anything but control characters, HTAB excepted.
+/// Whether it may be in a field value or a reason: anything but control characters, HTAB excepted.
 pub(super) fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
-/// Of a request target: visible ASCII but for `#`. That is more than RFC 3986 allows: browsers send
+/// Whether a field value can be written as it is: it has no control character but HTAB.
+pub fn is_field_value(value: &[u8]) -> bool {
+    value.iter().fold(true, |ok, &byte| ok & is_text(byte))
+}
+
+/// Whether it may be in a request target: visible ASCII but for `#`. That is more than RFC 3986 allows: browsers send
 /// `|`, `"`, `{` and the like as they are.
-pub(super) fn is_target(byte: u8) -> bool {
+pub(crate) fn is_target(byte: u8) -> bool {
     (0x21..=0x7e).contains(&byte) & (byte != b'#')
+}
+
+/// Takes away the optional whitespace (OWS) around a value.
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ impl Validator<'_> {
 
 /// What the preconditions of a request ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PreconditionResult {
     /// The method is to be performed.
     Proceed,
     /// The client has the representation: 304.
@@ -31,34 +31,34 @@ pub enum Outcome {
 
 /// Evaluates the preconditions of a request for a representation that exists, in the order of RFC 9110 §13.2.2. A date
 /// that is none, or that is there twice, is ignored.
-pub fn evaluate(head: &RequestHead<'_>, validator: Validator<'_>) -> Outcome {
+pub fn evaluate(head: &RequestHead<'_>, validator: Validator<'_>) -> PreconditionResult {
     if head.field("If-Match").is_some() {
         // §13.1.1: the strong comparison.
         if !lists(head, "If-Match", |tag| tag.is_same(validator.tag())) {
-            return Outcome::PreconditionFailed;
+            return PreconditionResult::PreconditionFailed;
         }
     } else if let Some(date) = moment(head, "If-Unmodified-Since")
         && validator.modified > date
     {
-        return Outcome::PreconditionFailed;
+        return PreconditionResult::PreconditionFailed;
     }
 
     let reads = matches!(head.method(), Method::Get | Method::Head);
     if head.field("If-None-Match").is_some() {
         // §13.1.2: the weak comparison.
         if !lists(head, "If-None-Match", |tag| tag.is_like(validator.tag())) {
-            return Outcome::Proceed;
+            return PreconditionResult::Proceed;
         }
         return if reads {
-            Outcome::NotModified
+            PreconditionResult::NotModified
         } else {
-            Outcome::PreconditionFailed
+            PreconditionResult::PreconditionFailed
         };
     }
     match moment(head, "If-Modified-Since") {
         // §13.1.3: of GET and HEAD alone.
-        Some(date) if reads && validator.modified <= date => Outcome::NotModified,
-        _ => Outcome::Proceed,
+        Some(date) if reads && validator.modified <= date => PreconditionResult::NotModified,
+        _ => PreconditionResult::Proceed,
     }
 }
 

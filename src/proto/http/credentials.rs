@@ -11,8 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::field::trim;
+use super::byte::trim;
 use super::head::RequestHead;
+use super::percent;
 
 /// What a path with credentials begins with.
 const PREFIX: &str = "/auth/";
@@ -143,14 +144,6 @@ pub struct UrlCredentials<'p> {
     pub rest: &'p str,
 }
 
-impl<'p> UrlCredentials<'p> {
-    /// The path that is asked for: the rest, or `/` when there is none.
-    #[must_use]
-    pub fn path(&self) -> &'p str {
-        if self.rest.is_empty() { "/" } else { self.rest }
-    }
-}
-
 impl fmt::Debug for UrlCredentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UrlCredentials")
@@ -197,28 +190,13 @@ fn segment_len(text: &str) -> usize {
     text.find('/').unwrap_or(text.len())
 }
 
-/// RFC 3986 §2.1. The room is taken at once: one that grew would leave a part of a password behind.
+/// The capacity is allocated at once: a vector that grows would leave a part of a password behind.
 fn percent_decode(segment: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut out = Zeroizing::new(Vec::with_capacity(segment.len()));
-    let mut rest = segment.as_bytes();
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        let mut byte = *byte;
-        if byte == b'%' {
-            let [high, low, tail @ ..] = rest else {
-                return Err(Error::Encoding);
-            };
-            byte = hex(*high)? << 4 | hex(*low)?;
-            rest = tail;
-        }
-        out.push(byte);
+    for byte in percent::decode(segment.as_bytes()) {
+        out.push(byte.map_err(|percent::Malformed| Error::Encoding)?);
     }
     Ok(out)
-}
-
-fn hex(digit: u8) -> Result<u8, Error> {
-    let value = char::from(digit).to_digit(16).ok_or(Error::Encoding)?;
-    Ok(value as u8)
 }
 
 /// The challenge that asks for Basic credentials (RFC 7617 §2, §2.1), the value of a WWW-Authenticate field.

@@ -1,8 +1,8 @@
-//! Dates as HTTP writes them (RFC 9110 §5.6.7), to and from seconds since 1970-01-01T00:00:00Z.
+//! Dates as HTTP writes them (RFC 9110 §5.6.7), and the Gregorian calendar, which other formats of a date share.
 //!
-//! Nothing here knows what time it is.
+//! Times are seconds since 1970-01-01T00:00:00Z. Nothing here reads a clock.
 
-const DAY: u64 = 86_400;
+const DAY: i64 = 86_400;
 const WEEKDAYS: [&[u8]; 7] = [b"Sun", b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat"];
 const LONG_WEEKDAYS: [&[u8]; 7] = [
     b"Sunday",
@@ -16,39 +16,120 @@ const LONG_WEEKDAYS: [&[u8]; 7] = [
 const MONTHS: [&[u8]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
-/// The last second that four digits of year can express.
+/// The last second of the year 9999: later years do not fit into four digits.
 const LATEST: u64 = 253_402_300_799;
 
-/// The IMF-fixdate of a moment: `Sun, 06 Nov 1994 08:49:37 GMT`. Moments after the year 9999 become
-/// its last second.
+/// A date and a time of day, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DateTime {
+    /// From 0 to 9999.
+    pub year: u16,
+    /// From 1 to 12.
+    pub month: u8,
+    /// From 1 to the length of the month.
+    pub day: u8,
+    /// From 0 to 23.
+    pub hour: u8,
+    /// From 0 to 59.
+    pub minute: u8,
+    /// From 0 to 60; a leap second, 60, counts as the second after it.
+    pub second: u8,
+}
+
+impl DateTime {
+    /// The date of a time. Times after the year 9999 become its last second.
+    pub fn from_unix(secs: u64) -> DateTime {
+        let secs = secs.min(LATEST) as i64;
+        let (days, time) = (secs / DAY, secs % DAY);
+        // A guess that is never too late, and a few years early at most.
+        let mut year = (1970 + days / 366) as u16;
+        while days_before(year + 1) <= days {
+            year += 1;
+        }
+        let (mut day, mut month) = (days - days_before(year), 1);
+        while day >= days_in_month(year, month) {
+            day -= days_in_month(year, month);
+            month += 1;
+        }
+        DateTime {
+            year,
+            month,
+            day: day as u8 + 1,
+            hour: (time / 3600) as u8,
+            minute: (time / 60 % 60) as u8,
+            second: (time % 60) as u8,
+        }
+    }
+
+    /// The time of a date, negative before 1970; `None` when there is no such date.
+    pub fn to_unix(self) -> Option<i64> {
+        let day = i64::from(self.day);
+        let exists = (1..=12).contains(&self.month)
+            && (1..=days_in_month(self.year, self.month)).contains(&day)
+            && self.hour < 24
+            && self.minute < 60
+            && self.second <= 60;
+        if !exists {
+            return None;
+        }
+        let months = (1..self.month).map(|month| days_in_month(self.year, month));
+        let days = days_before(self.year) + months.sum::<i64>() + day - 1;
+        let minutes = i64::from(self.hour) * 60 + i64::from(self.minute);
+        Some(days * DAY + minutes * 60 + i64::from(self.second))
+    }
+}
+
+/// Days from 1970-01-01 to the beginning of a year of the Gregorian calendar.
+fn days_before(year: u16) -> i64 {
+    let past = i64::from(year) - 1;
+    let leap_days = past.div_euclid(4) - past.div_euclid(100) + past.div_euclid(400);
+    past * 365 + leap_days - 719_162
+}
+
+fn days_in_month(year: u16, month: u8) -> i64 {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// The IMF-fixdate of a time: `Sun, 06 Nov 1994 08:49:37 GMT`. Times after the year 9999 become its last second.
 pub fn format(unix_secs: u64) -> [u8; 29] {
-    let secs = unix_secs.min(LATEST);
-    let (days, time) = (secs / DAY, secs % DAY);
-    let (year, month, day) = civil(days);
+    let date = DateTime::from_unix(unix_secs);
     let mut out = *b"Thu, 01 Jan 1970 00:00:00 GMT";
     // 1970-01-01 was a Thursday.
-    out[..3].copy_from_slice(WEEKDAYS[((days + 4) % 7) as usize]);
-    out[8..11].copy_from_slice(MONTHS[month]);
-    two_digits(&mut out[5..7], day);
-    two_digits(&mut out[12..14], year / 100);
-    two_digits(&mut out[14..16], year % 100);
-    two_digits(&mut out[17..19], time / 3600);
-    two_digits(&mut out[20..22], time / 60 % 60);
-    two_digits(&mut out[23..25], time % 60);
+    let weekday = (unix_secs.min(LATEST) / DAY as u64 + 4) % 7;
+    out[..3].copy_from_slice(WEEKDAYS[weekday as usize]);
+    out[8..11].copy_from_slice(MONTHS[usize::from(date.month) - 1]);
+    two_digits(&mut out[5..7], date.day);
+    two_digits(&mut out[12..14], (date.year / 100) as u8);
+    two_digits(&mut out[14..16], (date.year % 100) as u8);
+    two_digits(&mut out[17..19], date.hour);
+    two_digits(&mut out[20..22], date.minute);
+    two_digits(&mut out[23..25], date.second);
     out
 }
 
-/// The moment that a date names, in any of the three forms that a recipient must know. `None` when
-/// it is none of them, or lies before 1970. A two-digit year is of this century below 70, else of
-/// the last.
+fn two_digits(out: &mut [u8], number: u8) {
+    out[0] = b'0' + number / 10;
+    out[1] = b'0' + number % 10;
+}
+
+/// The time that a date names, in any of the three forms that a recipient must understand. `None` when it is none of
+/// them, or lies before 1970. The day of the week is not checked against the date. A two-digit year below 70 is of this
+/// century, any other of the last.
 pub fn parse(text: &[u8]) -> Option<u64> {
-    imf_fixdate(text)
+    let date = imf_fixdate(text)
         .or_else(|| rfc850_date(text))
-        .or_else(|| asctime_date(text))
+        .or_else(|| asctime_date(text))?;
+    u64::try_from(date.to_unix()?).ok()
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`
-fn imf_fixdate(text: &[u8]) -> Option<u64> {
+fn imf_fixdate(text: &[u8]) -> Option<DateTime> {
     let mut rest = Rest(text);
     rest.one_of(&WEEKDAYS)?;
     rest.literal(b", ")?;
@@ -64,7 +145,7 @@ fn imf_fixdate(text: &[u8]) -> Option<u64> {
 }
 
 /// `Sunday, 06-Nov-94 08:49:37 GMT`
-fn rfc850_date(text: &[u8]) -> Option<u64> {
+fn rfc850_date(text: &[u8]) -> Option<DateTime> {
     let mut rest = Rest(text);
     rest.one_of(&LONG_WEEKDAYS)?;
     rest.literal(b", ")?;
@@ -83,7 +164,7 @@ fn rfc850_date(text: &[u8]) -> Option<u64> {
 }
 
 /// `Sun Nov  6 08:49:37 1994`
-fn asctime_date(text: &[u8]) -> Option<u64> {
+fn asctime_date(text: &[u8]) -> Option<DateTime> {
     let mut rest = Rest(text);
     rest.one_of(&WEEKDAYS)?;
     rest.literal(b" ")?;
@@ -109,12 +190,12 @@ impl Rest<'_> {
         Some(())
     }
 
-    fn number(&mut self, digits: usize) -> Option<u64> {
+    fn number(&mut self, digits: usize) -> Option<u16> {
         let (head, tail) = self.0.split_at_checked(digits)?;
         self.0 = tail;
         head.iter().try_fold(0, |sum, byte| {
             byte.is_ascii_digit()
-                .then(|| sum * 10 + u64::from(byte - b'0'))
+                .then(|| sum * 10 + u16::from(byte - b'0'))
         })
     }
 
@@ -124,61 +205,27 @@ impl Rest<'_> {
         Some(found)
     }
 
-    /// Seconds since midnight. A leap second, 60, counts as the second after it.
-    fn time(&mut self) -> Option<u64> {
+    /// Hour, minute and second.
+    fn time(&mut self) -> Option<[u16; 3]> {
         let hour = self.number(2)?;
         self.literal(b":")?;
         let minute = self.number(2)?;
         self.literal(b":")?;
-        let second = self.number(2)?;
-        (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+        Some([hour, minute, self.number(2)?])
     }
 
-    fn end(self, year: u64, month: usize, day: u64, time: u64) -> Option<u64> {
-        if !self.0.is_empty() || year < 1970 || day == 0 || day > days_in_month(year, month) {
-            return None;
-        }
-        let before: u64 = (0..month).map(|month| days_in_month(year, month)).sum();
-        let days = days_before(year) - days_before(1970) + before + day - 1;
-        Some(days * DAY + time)
+    /// The date, if nothing follows it. `month` counts from 0; every number but the year has two digits.
+    fn end(self, year: u16, month: usize, day: u16, time: [u16; 3]) -> Option<DateTime> {
+        let [hour, minute, second] = time.map(|number| number as u8);
+        self.0.is_empty().then_some(DateTime {
+            year,
+            month: month as u8 + 1,
+            day: day as u8,
+            hour,
+            minute,
+            second,
+        })
     }
-}
-
-/// Year, month from 0 and day from 1 of a day since 1970-01-01.
-fn civil(days: u64) -> (u64, usize, u64) {
-    // A guess that is never too late, and a few years early at most.
-    let mut year = 1970 + days / 366;
-    while days_before(year + 1) - days_before(1970) <= days {
-        year += 1;
-    }
-    let mut day = days - (days_before(year) - days_before(1970));
-    let mut month = 0;
-    while day >= days_in_month(year, month) {
-        day -= days_in_month(year, month);
-        month += 1;
-    }
-    (year, month, day + 1)
-}
-
-/// Days from the beginning of year 1 to the beginning of `year`, in the Gregorian calendar.
-fn days_before(year: u64) -> u64 {
-    let past = year - 1;
-    past * 365 + past / 4 - past / 100 + past / 400
-}
-
-fn days_in_month(year: u64, month: usize) -> u64 {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    match month {
-        1 if leap => 29,
-        1 => 28,
-        3 | 5 | 8 | 10 => 30,
-        _ => 31,
-    }
-}
-
-fn two_digits(out: &mut [u8], number: u64) {
-    out[0] = b'0' + (number / 10) as u8;
-    out[1] = b'0' + (number % 10) as u8;
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use httparse::{EMPTY_HEADER, Header};
 
-use super::byte::{is_tchar, is_text};
+use super::byte::{is_field_value, is_token, trim};
 use super::error::Error;
 
 /// The longest head that is read, its first line and the empty line at its end included.
@@ -135,11 +135,11 @@ fn fault(line: &[u8]) -> Option<Error> {
     if name.last().is_some_and(blank) {
         // RFC 9112 §5.1
         Some(Error::SpaceBeforeColon)
-    } else if name.is_empty() || !name.iter().all(|&byte| is_tchar(byte)) {
+    } else if !is_token(name) {
         Some(Error::FieldName)
     } else if value.contains(&b'\r') {
         Some(Error::BareCarriageReturn)
-    } else if !value.iter().all(|&byte| is_text(byte)) {
+    } else if !is_field_value(value) {
         Some(Error::FieldValue)
     } else {
         None
@@ -190,12 +190,4 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .split(|&byte| byte == b',')
         .map(trim)
         .filter(|member| !member.is_empty())
-}
-
-/// Takes away the optional whitespace (OWS) around a value.
-pub(super) fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
 }

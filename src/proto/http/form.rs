@@ -8,8 +8,8 @@ use std::fmt;
 
 use memchr::memmem;
 
-use super::byte::is_tchar;
-use super::field::trim;
+use super::byte::{is_token, trim};
+use super::percent;
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +17,8 @@ mod tests;
 /// The most parameters that a form may have, files included.
 pub const MAX_PARAMETERS: usize = 128;
 
-/// The longest head of a part.
-const MAX_PART_HEAD: usize = 4 * 1024;
+/// The longest head of a part in bytes, without the empty line at its end.
+pub const MAX_PART_HEAD: usize = 4 * 1024;
 
 /// Content-Transfer-Encodings that leave the content as it is (RFC 2045 §6.2).
 const IDENTITIES: [&[u8]; 3] = [b"7bit", b"8bit", b"binary"];
@@ -67,23 +67,23 @@ impl std::error::Error for Error {}
 
 /// What a body is read as, by the value of its Content-Type field (RFC 9110 §8.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum FormKind {
     /// application/x-www-form-urlencoded
     Urlencoded,
     /// multipart/form-data, and its boundary when it has a valid one.
     Multipart(Option<Vec<u8>>),
 }
 
-impl Kind {
+impl FormKind {
     /// `None` when it is no form.
-    pub fn of(content_type: &[u8]) -> Option<Kind> {
+    pub fn of(content_type: &[u8]) -> Option<FormKind> {
         let (media_type, parameters) = split_at(content_type, b';');
         let media_type = trim(media_type);
         if media_type.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-            Some(Kind::Urlencoded)
+            Some(FormKind::Urlencoded)
         } else if media_type.eq_ignore_ascii_case(b"multipart/form-data") {
             let boundary = parameter(parameters, b"boundary").ok().flatten();
-            Some(Kind::Multipart(boundary.filter(|it| is_boundary(it))))
+            Some(FormKind::Multipart(boundary.filter(|it| is_boundary(it))))
         } else {
             None
         }
@@ -95,9 +95,9 @@ impl Kind {
     /// Why it cannot be read.
     pub fn decode(&self, body: &[u8]) -> Result<Vec<Parameter>, Error> {
         match self {
-            Kind::Urlencoded => decode_urlencoded(body),
-            Kind::Multipart(Some(boundary)) => decode_multipart(body, boundary),
-            Kind::Multipart(None) => Err(Error::Boundary),
+            FormKind::Urlencoded => decode_urlencoded(body),
+            FormKind::Multipart(Some(boundary)) => decode_multipart(body, boundary),
+            FormKind::Multipart(None) => Err(Error::Boundary),
         }
     }
 }
@@ -143,29 +143,16 @@ fn split_at(input: &[u8], mark: u8) -> (&[u8], &[u8]) {
     }
 }
 
+/// URL Standard §5.1: a plus sign is a space, and a malformed escape stands for itself.
 fn percent_decode(input: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(input.len());
-    let mut rest = input;
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        match (byte, tail) {
-            (b'+', _) => out.push(b' '),
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    out.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => out.push(b'%'),
-            },
-            _ => out.push(*byte),
+    for (at, word) in input.split(|&byte| byte == b'+').enumerate() {
+        if at > 0 {
+            out.push(b' ');
         }
+        out.extend(percent::decode(word).map(|byte| byte.unwrap_or(b'%')));
     }
     out
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    // A digit of base 16 is within a byte.
-    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 /// ```text
@@ -255,7 +242,7 @@ fn disposition(head: &[u8]) -> Result<&[u8], Error> {
         rest = end.map(|end| &lines[end + 2..]);
         let colon = memchr::memchr(b':', line).ok_or(Error::Part)?;
         let (name, value) = (&line[..colon], trim(&line[colon + 1..]));
-        if name.is_empty() || !name.iter().all(|&byte| is_tchar(byte)) {
+        if !is_token(name) {
             return Err(Error::Part);
         }
         if name.eq_ignore_ascii_case(b"Content-Disposition") && found.replace(value).is_some() {
@@ -290,7 +277,7 @@ fn parameter(mut parameters: &[u8], wanted: &[u8]) -> Result<Option<Vec<u8>>, Er
         }
         let equals = memchr::memchr(b'=', parameters).ok_or(Error::Part)?;
         let name = &parameters[..equals];
-        if name.is_empty() || !name.iter().all(|&byte| is_tchar(byte)) {
+        if !is_token(name) {
             return Err(Error::Part);
         }
         let (value, rest) = parameter_value(&parameters[equals + 1..])?;

@@ -12,8 +12,9 @@
 use memchr::{memchr, memchr_iter};
 
 use super::authority::Authority;
+use super::byte::trim;
 use super::error::Error;
-use super::field::{Fields, members, trim};
+use super::field::{Fields, members};
 use super::line::{self, RequestLine};
 
 pub use super::field::{FieldPos, FieldTable, MAX_FIELDS, MAX_HEAD};
@@ -46,7 +47,7 @@ pub struct RequestHead<'a> {
     /// Where the request line begins, behind empty lines.
     start: u16,
     line: RequestLine,
-    facts: Facts<'a>,
+    facts: MessageFacts<'a>,
 }
 
 impl<'a> RequestHead<'a> {
@@ -78,7 +79,7 @@ impl<'a> RequestHead<'a> {
             positions: table.fill(bytes, found.fields, found.lines)?,
         };
         let line = found.first;
-        let facts = Facts::gather(fields, line.version)?;
+        let facts = MessageFacts::gather(fields, line.version)?;
         Ok(Some((
             Self {
                 fields,
@@ -185,7 +186,6 @@ pub struct ResponseHead<'a> {
     fields: Fields<'a>,
     version: Version,
     status: u16,
-    reason: &'a [u8],
 }
 
 impl<'a> ResponseHead<'a> {
@@ -207,13 +207,12 @@ impl<'a> ResponseHead<'a> {
             head: bytes,
             positions: table.fill(bytes, found.fields, found.lines)?,
         };
-        let (version, status, reason) = found.first;
+        let (version, status) = found.first;
         Ok(Some((
             Self {
                 fields,
                 version,
                 status,
-                reason,
             },
             found.end,
         )))
@@ -227,16 +226,6 @@ impl<'a> ResponseHead<'a> {
     /// The status code, of three digits.
     pub fn status(&self) -> u16 {
         self.status
-    }
-
-    /// The reason phrase; empty when there is none, or it is not UTF-8.
-    pub fn reason(&self) -> &'a str {
-        str::from_utf8(self.reason).unwrap_or_default()
-    }
-
-    /// All fields in their order, values without the whitespace around them.
-    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        self.fields.iter()
     }
 
     /// The value of the first field of that name, in any case.
@@ -270,7 +259,7 @@ fn skip_empty_lines(input: &[u8]) -> usize {
 }
 
 /// A head whose end has been found.
-struct Found<L> {
+struct FoundHead<L> {
     first: L,
     /// Where the first field line begins.
     fields: usize,
@@ -286,7 +275,7 @@ fn find<'a, L>(
     start: usize,
     scanned: &mut usize,
     parse: fn(&'a [u8]) -> Result<L, Error>,
-) -> Result<Option<Found<L>>, Error> {
+) -> Result<Option<FoundHead<L>>, Error> {
     let input = &input[..input.len().min(MAX_HEAD)];
     let line = &input[start..input.len().min(start + MAX_LINE)];
     let Some(len) = memchr(b'\n', line) else {
@@ -315,7 +304,7 @@ fn find<'a, L>(
             };
             let lines = if again { MAX_FIELDS } else { count };
             *scanned = 0;
-            return Ok(Some(Found {
+            return Ok(Some(FoundHead {
                 first,
                 fields,
                 lines,
@@ -333,7 +322,7 @@ fn find<'a, L>(
 
 /// What the fields say about the message itself.
 #[derive(Debug, Clone, Copy)]
-struct Facts<'a> {
+struct MessageFacts<'a> {
     host: Option<&'a str>,
     body: BodyLength,
     close: bool,
@@ -341,7 +330,7 @@ struct Facts<'a> {
     expects_continue: bool,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> MessageFacts<'a> {
     fn gather(fields: Fields<'a>, version: Version) -> Result<Self, Error> {
         let mut facts = Self {
             host: None,
@@ -351,7 +340,7 @@ impl<'a> Facts<'a> {
             expects_continue: false,
         };
         let mut length = None;
-        let mut coding = Coding::None;
+        let mut coding = TransferCoding::None;
         for pos in fields.positions {
             let (name, value) = (pos.name(fields.head), pos.value(fields.head));
             let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
@@ -418,14 +407,14 @@ fn content_length(value: &[u8], before: Option<u64>) -> Result<u64, Error> {
 
 /// The transfer codings seen so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
+enum TransferCoding {
     None,
     Chunked,
     Unknown,
     UnknownChunked,
 }
 
-impl Coding {
+impl TransferCoding {
     /// Adds the codings of another line. RFC 9112 §6.1: `chunked` is there once, and last.
     fn then(self, value: &[u8]) -> Result<Self, Error> {
         value
@@ -442,16 +431,22 @@ impl Coding {
     }
 }
 
-fn body_length(version: Version, length: Option<u64>, coding: Coding) -> Result<BodyLength, Error> {
+fn body_length(
+    version: Version,
+    length: Option<u64>,
+    coding: TransferCoding,
+) -> Result<BodyLength, Error> {
     match (coding, length) {
-        (Coding::None, None | Some(0)) => Ok(BodyLength::Empty),
-        (Coding::None, Some(length)) => Ok(BodyLength::Length(length)),
+        (TransferCoding::None, None | Some(0)) => Ok(BodyLength::Empty),
+        (TransferCoding::None, Some(length)) => Ok(BodyLength::Length(length)),
         // RFC 9112 §6.1: its framing is faulty.
         _ if version == Version::Http10 => Err(Error::TransferEncodingInHttp10),
         // RFC 9112 §6.3 allows either to be believed: so neither is.
         (_, Some(_)) => Err(Error::LengthAndCoding),
-        (Coding::Chunked, None) => Ok(BodyLength::Chunked),
-        (Coding::Unknown | Coding::UnknownChunked, None) => Err(Error::TransferCodingUnknown),
+        (TransferCoding::Chunked, None) => Ok(BodyLength::Chunked),
+        (TransferCoding::Unknown | TransferCoding::UnknownChunked, None) => {
+            Err(Error::TransferCodingUnknown)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::authority::Authority;
-use super::byte::{is_target, is_tchar, is_text};
+use super::byte::{is_field_value, is_target, is_tchar};
 use super::error::Error;
 
 /// The longest method that is read. The registry's longest, UPDATEREDIRECTREF, has 17 letters.
@@ -246,7 +246,7 @@ pub(super) fn check_status_line(line: &[u8]) -> Result<(), Error> {
 /// ```
 /// `line` is without its CRLF. The space before an absent reason may be absent too: servers that
 /// leave it out are many.
-pub(super) fn parse_status_line(line: &[u8]) -> Result<(Version, u16, &[u8]), Error> {
+pub(super) fn parse_status_line(line: &[u8]) -> Result<(Version, u16), Error> {
     let (version, rest) = line.split_at_checked(8).ok_or(Error::StatusLine)?;
     let version = parse_version(version)?;
     let [
@@ -262,10 +262,9 @@ pub(super) fn parse_status_line(line: &[u8]) -> Result<(Version, u16, &[u8]), Er
     let status = [a, b, c]
         .iter()
         .fold(0, |sum, digit| sum * 10 + u16::from(**digit - b'0'));
-    let reason = match reason {
-        [] => reason,
-        [b' ', reason @ ..] if reason.iter().all(|&byte| is_text(byte)) => reason,
-        _ => return Err(Error::StatusLine),
-    };
-    Ok((version, status, reason))
+    match reason {
+        [] => Ok((version, status)),
+        [b' ', reason @ ..] if is_field_value(reason) => Ok((version, status)),
+        _ => Err(Error::StatusLine),
+    }
 }

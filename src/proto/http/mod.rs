@@ -3,17 +3,15 @@
 //! What is read is read strictly: whatever two readers could understand differently is an
 //! [`Error`], not a guess. What is written cannot be split by a value that somebody else chose.
 //! There is no connection here, no clock and no policy: bytes become values, and values bytes.
-//!
-//! Order: byte, error, date, authority, url, line, field, head, body, response, origin, path, conditional,
-//! range, credentials, form. A file imports only what stands left of it.
 
 mod authority;
-mod byte;
 mod error;
 mod field;
 mod line;
+pub(super) mod percent;
 
 pub mod body;
+pub mod byte;
 pub mod conditional;
 pub mod credentials;
 pub mod date;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::byte::is_reg_name;
+use super::percent;
 
 /// Why a path names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub fn decode(path: &str) -> Result<Vec<u8>, Error> {
     let mut named = false;
     for segment in path.split('/') {
         let start = out.len();
-        decode_segment(segment.as_bytes(), &mut out)?;
+        decode_segment(segment, &mut out)?;
         named = !matches!(&out[start..], b"" | b"." | b"..");
         if named {
             out.push(b'/');
@@ -76,37 +77,17 @@ pub fn decode(path: &str) -> Result<Vec<u8>, Error> {
 }
 
 /// ```text
-/// segment     = *pchar
-/// pct-encoded = "%" HEXDIG HEXDIG
+/// segment = *pchar
 /// ```
-fn decode_segment(segment: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    let mut rest = segment;
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        let mut byte = *byte;
-        if byte == b'%' {
-            let [high, low, tail @ ..] = rest else {
-                return Err(Error::Encoding);
-            };
-            byte = hex(*high)? << 4 | hex(*low)?;
-            rest = tail;
-        }
-        match byte {
+fn decode_segment(segment: &str, out: &mut Vec<u8>) -> Result<(), Error> {
+    for byte in percent::decode(segment.as_bytes()) {
+        match byte.map_err(|percent::Malformed| Error::Encoding)? {
             0 => return Err(Error::Nul),
             b'/' | b'\\' => return Err(Error::Separator),
-            _ => out.push(byte),
+            byte => out.push(byte),
         }
     }
     Ok(())
-}
-
-fn hex(digit: u8) -> Result<u8, Error> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(Error::Encoding),
-    }
 }
 
 /// Takes the last segment away, with the slash behind it.
@@ -120,17 +101,7 @@ fn remove_last(out: &mut Vec<u8>) -> Result<(), Error> {
 /// Encodes a path so that [`decode`] gives it back: all but slashes and what a segment may have (RFC 3986 §3.3). The
 /// result is ASCII, and fit for a Location field.
 pub fn encode_path(path: &[u8]) -> String {
-    let mut out = String::with_capacity(path.len());
-    for &byte in path {
-        if is_reg_name(byte) || b"/:@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(b"0123456789ABCDEF"[usize::from(byte >> 4)]));
-            out.push(char::from(b"0123456789ABCDEF"[usize::from(byte & 15)]));
-        }
-    }
-    out
+    percent::encode(path, |byte| is_reg_name(byte) || b"/:@".contains(&byte))
 }
 
 #[cfg(test)]

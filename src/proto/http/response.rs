@@ -4,7 +4,7 @@
 //! (RFC 9110 §5.5 has recipients of CR, LF and NUL do that), and a field whose name is no token is
 //! left out. Who takes fields from strangers checks them before, to be able to say what is wrong.
 
-use super::byte::{is_tchar, is_text};
+use super::byte::{is_field_value, is_text, is_token};
 
 /// Writes one response head at the end of a buffer. Dropping it before [`end`](Self::end) leaves
 /// the head without its end.
@@ -85,16 +85,6 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(&digits[at..]);
-}
-
-/// Whether it is a token (RFC 9110 §5.6.2), as methods, field names and subprotocols are.
-pub fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|&byte| is_tchar(byte))
-}
-
-/// Whether a value can be written as it is: it has no control character but HTAB.
-pub fn is_field_value(value: &[u8]) -> bool {
-    value.iter().fold(true, |ok, &byte| ok & is_text(byte))
 }
 
 /// The reason phrase of a status code, empty when it is not registered.

@@ -6,13 +6,14 @@
 //! ```
 //!
 //! Userinfo, which RFC 3986 §3.2.1 has before the host, becomes credentials. A URL may hold secrets, in its userinfo and
-//! in its path alike: neither is shown by `Debug`, `Display` or a [`Fault`].
+//! in its path alike: neither is shown by `Debug`, `Display` or a [`UrlFault`].
 
 use std::fmt;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::byte::is_target;
+use super::percent;
 
 /// The longest name of a host (RFC 1035 §2.3.4), and the longest label of it.
 const MAX_NAME: usize = 253;
@@ -56,7 +57,7 @@ pub enum Host {
 
 /// What is wrong with a URL, or with a part of one. It never shows what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum UrlFault {
     /// There is a space or a control character.
     Space,
     /// There is a character beyond ASCII, or another that must be percent-encoded.
@@ -88,48 +89,48 @@ pub enum Fault {
     TooLong,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for UrlFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Fault::Space => "a space or a control character, which is percent-encoded in a URL",
-            Fault::Character => "a character that must be percent-encoded in a URL",
-            Fault::Scheme => "it does not begin with ws://, wss://, http:// or https://",
-            Fault::Fragment => "a fragment (#), which a WebSocket has none of",
-            Fault::Userinfo => "the user name or password is not percent-encoded UTF-8",
-            Fault::At => "an @ in the user name or password, which is written %40",
-            Fault::UserColon => "a colon in the user name, which cannot be sent",
-            Fault::HostMissing => "the host is missing",
-            Fault::Host => {
+            UrlFault::Space => "a space or a control character, which is percent-encoded in a URL",
+            UrlFault::Character => "a character that must be percent-encoded in a URL",
+            UrlFault::Scheme => "it does not begin with ws://, wss://, http:// or https://",
+            UrlFault::Fragment => "a fragment (#), which a WebSocket has none of",
+            UrlFault::Userinfo => "the user name or password is not percent-encoded UTF-8",
+            UrlFault::At => "an @ in the user name or password, which is written %40",
+            UrlFault::UserColon => "a colon in the user name, which cannot be sent",
+            UrlFault::HostMissing => "the host is missing",
+            UrlFault::Host => {
                 "the host is neither a name in ASCII (an international one is written in its form xn--) nor an address"
             }
-            Fault::Brackets => "an IPv6 address in a URL stands in brackets",
-            Fault::Zone => "an IPv6 address with a zone, which is not supported",
-            Fault::Port => "the port is no number from 1 to 65535",
-            Fault::Slash => "path and query do not begin with a slash",
-            Fault::TooLong => "path and query are too long",
+            UrlFault::Brackets => "an IPv6 address in a URL stands in brackets",
+            UrlFault::Zone => "an IPv6 address with a zone, which is not supported",
+            UrlFault::Port => "the port is no number from 1 to 65535",
+            UrlFault::Slash => "path and query do not begin with a slash",
+            UrlFault::TooLong => "path and query are too long",
         })
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for UrlFault {}
 
 impl Url {
     /// Reads a URL whose scheme is ws, wss, http or https.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Url, Fault> {
+    pub fn parse(text: &str) -> Result<Url, UrlFault> {
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(Fault::Space);
+            return Err(UrlFault::Space);
         }
-        let (scheme, rest) = text.split_once("://").ok_or(Fault::Scheme)?;
+        let (scheme, rest) = text.split_once("://").ok_or(UrlFault::Scheme)?;
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "ws" | "http" => false,
             "wss" | "https" => true,
-            _ => return Err(Fault::Scheme),
+            _ => return Err(UrlFault::Scheme),
         };
         if rest.contains('#') {
-            return Err(Fault::Fragment);
+            return Err(UrlFault::Fragment);
         }
         let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (userinfo, authority) = match authority.split_once('@') {
@@ -137,7 +138,7 @@ impl Url {
             None => (None, authority),
         };
         if authority.contains('@') {
-            return Err(Fault::At);
+            return Err(UrlFault::At);
         }
         let (host, port) = split_port(authority)?;
         let parameters = match rest {
@@ -193,51 +194,51 @@ pub fn host_field(host: &Host, port: u16, tls: bool) -> String {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_parameters(text: &str) -> Result<(), Fault> {
+pub fn check_parameters(text: &str) -> Result<(), UrlFault> {
     if !text.starts_with('/') {
-        Err(Fault::Slash)
+        Err(UrlFault::Slash)
     } else if text.contains('#') {
-        Err(Fault::Fragment)
+        Err(UrlFault::Fragment)
     } else if text
         .bytes()
         .any(|byte| byte == b' ' || byte.is_ascii_control())
     {
-        Err(Fault::Space)
+        Err(UrlFault::Space)
     } else if !text.bytes().all(is_target) {
-        Err(Fault::Character)
+        Err(UrlFault::Character)
     } else if text.len() > MAX_PARAMETERS {
-        Err(Fault::TooLong)
+        Err(UrlFault::TooLong)
     } else {
         Ok(())
     }
 }
 
 /// `host [ ":" port ]`; an empty port means the scheme's own (RFC 3986 §3.2.3).
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), UrlFault> {
     let (host, port) = if authority.starts_with('[') {
-        authority.split_at(authority.find(']').ok_or(Fault::Host)? + 1)
+        authority.split_at(authority.find(']').ok_or(UrlFault::Host)? + 1)
     } else if authority.parse::<Ipv6Addr>().is_ok() {
-        return Err(Fault::Brackets);
+        return Err(UrlFault::Brackets);
     } else {
         authority.split_at(authority.find(':').unwrap_or(authority.len()))
     };
     let port = match port.strip_prefix(':') {
-        None if !port.is_empty() => return Err(Fault::Host),
+        None if !port.is_empty() => return Err(UrlFault::Host),
         None | Some("") => None,
         Some(digits) => Some(parse_port(digits)?),
     };
     Ok((host, port))
 }
 
-fn parse_port(digits: &str) -> Result<u16, Fault> {
+fn parse_port(digits: &str) -> Result<u16, UrlFault> {
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Fault::Port);
+        return Err(UrlFault::Port);
     }
     digits
         .parse()
         .ok()
         .filter(|port| *port != 0)
-        .ok_or(Fault::Port)
+        .ok_or(UrlFault::Port)
 }
 
 impl Host {
@@ -245,23 +246,23 @@ impl Host {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Host, Fault> {
+    pub fn parse(text: &str) -> Result<Host, UrlFault> {
         match text.parse::<Ipv6Addr>() {
             Ok(address) => Ok(Host::Ip(address.into())),
             Err(_) => Host::in_url(text),
         }
     }
 
-    fn in_url(text: &str) -> Result<Host, Fault> {
+    fn in_url(text: &str) -> Result<Host, UrlFault> {
         if text.is_empty() {
-            return Err(Fault::HostMissing);
+            return Err(UrlFault::HostMissing);
         }
         if let Some(literal) = text.strip_prefix('[') {
-            let address = literal.strip_suffix(']').ok_or(Fault::Host)?;
+            let address = literal.strip_suffix(']').ok_or(UrlFault::Host)?;
             if address.contains('%') {
-                return Err(Fault::Zone);
+                return Err(UrlFault::Zone);
             }
-            let address = address.parse::<Ipv6Addr>().map_err(|_| Fault::Host)?;
+            let address = address.parse::<Ipv6Addr>().map_err(|_| UrlFault::Host)?;
             return Ok(Host::Ip(address.into()));
         }
         if let Ok(address) = text.parse::<Ipv4Addr>() {
@@ -270,7 +271,7 @@ impl Host {
         if is_name(text) {
             Ok(Host::Name(text.to_owned()))
         } else {
-            Err(Fault::Host)
+            Err(UrlFault::Host)
         }
     }
 }
@@ -294,41 +295,26 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Userinfo {
-    fn parse(text: &str) -> Result<Userinfo, Fault> {
+    fn parse(text: &str) -> Result<Userinfo, UrlFault> {
         let (user, password) = text.split_once(':').unwrap_or((text, ""));
         let userinfo = Userinfo {
             user: percent_decoded(user)?,
             password: percent_decoded(password)?,
         };
         if userinfo.user.contains(':') {
-            return Err(Fault::UserColon);
+            return Err(UrlFault::UserColon);
         }
         Ok(userinfo)
     }
 }
 
-fn percent_decoded(text: &str) -> Result<String, Fault> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, tail @ ..] = rest {
-        rest = tail;
-        if *byte != b'%' {
-            out.push(*byte);
-            continue;
-        }
-        let [high, low, tail @ ..] = tail else {
-            return Err(Fault::Userinfo);
-        };
-        let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(Fault::Userinfo);
-        // Two hexadecimal digits are one byte.
-        out.push((digit(*high)? << 4 | digit(*low)?) as u8);
-        rest = tail;
-    }
-    let text = String::from_utf8(out).map_err(|_| Fault::Userinfo)?;
-    if text.chars().any(char::is_control) {
-        return Err(Fault::Userinfo);
-    }
-    Ok(text)
+fn percent_decoded(text: &str) -> Result<String, UrlFault> {
+    let bytes: Result<_, _> = percent::decode(text.as_bytes()).collect();
+    bytes
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .filter(|text| !text.chars().any(char::is_control))
+        .ok_or(UrlFault::Userinfo)
 }
 
 impl fmt::Display for Host {

@@ -21,24 +21,16 @@ impl CloseCode {
     pub const GOING_AWAY: CloseCode = CloseCode(1001);
     /// The peer broke the protocol.
     pub const PROTOCOL_ERROR: CloseCode = CloseCode(1002);
-    /// A kind of data that cannot be taken.
-    pub const UNSUPPORTED_DATA: CloseCode = CloseCode(1003);
     /// Data that is not what its kind says: text that is not UTF-8.
     pub const INVALID_PAYLOAD: CloseCode = CloseCode(1007);
     /// Refused, for a reason that has no code of its own.
     pub const POLICY_VIOLATION: CloseCode = CloseCode(1008);
     /// A message too big to process.
     pub const MESSAGE_TOO_BIG: CloseCode = CloseCode(1009);
-    /// A client misses an extension in the server's handshake.
-    pub const MANDATORY_EXTENSION: CloseCode = CloseCode(1010);
     /// A server met something unexpected.
     pub const INTERNAL_ERROR: CloseCode = CloseCode(1011);
-    /// The service restarts.
-    pub const SERVICE_RESTART: CloseCode = CloseCode(1012);
     /// The service is overloaded.
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
-    /// A gateway got an invalid answer.
-    pub const BAD_GATEWAY: CloseCode = CloseCode(1014);
 
     /// The code of this number; `None` for those that RFC 6455 §7.4 keeps off the wire:
     /// undefined ones below 3000, 1004, 1005, 1006, 1015, and anything from 5000 on.

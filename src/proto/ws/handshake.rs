@@ -1,7 +1,7 @@
 //! The opening handshake (RFC 6455 §4) of both roles, on HTTP heads that have been read already.
 //!
 //! No extension is offered or accepted. Whether an Origin is welcome, and who may enter, is decided
-//! by others; [`Request`] and [`Offer`] only carry what was sent.
+//! by others; [`UpgradeRequest`] and [`Offer`] only carry what was sent.
 
 use std::fmt;
 
@@ -10,8 +10,10 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
+use crate::proto::http::byte::{is_target, is_token};
 use crate::proto::http::head::{BodyLength, Method, RequestHead, ResponseHead, Version};
-use crate::proto::http::response::{ResponseWriter, is_token, put_field};
+use crate::proto::http::percent;
+use crate::proto::http::response::{ResponseWriter, put_field};
 
 /// RFC 6455 §1.3
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -38,11 +40,6 @@ pub struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    /// The value of Sec-WebSocket-Key, as it was sent.
-    pub fn key(&self) -> &'a [u8] {
-        self.key
-    }
-
     /// The subprotocols that the client can speak, the most preferred first. What is no token is
     /// left out, for it could not be answered.
     pub fn protocols(&self) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -55,7 +52,7 @@ impl<'a> Offer<'a> {
 
 /// Why a request cannot be accepted as an opening handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum HandshakeFault {
     /// The method is not GET.
     Method,
     /// The version of HTTP is 1.0.
@@ -72,7 +69,7 @@ pub enum Refused {
     Body,
 }
 
-impl Refused {
+impl HandshakeFault {
     /// The status code that answers it.
     pub fn status(self) -> u16 {
         match self {
@@ -98,7 +95,7 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for HandshakeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Method => "the method of an opening handshake is not GET",
@@ -112,35 +109,35 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for HandshakeFault {}
 
 /// Reads a client's opening handshake (RFC 6455 §4.2.1).
 ///
 /// # Errors
 /// Why it cannot be accepted.
-pub fn read_request<'a>(head: &RequestHead<'a>) -> Result<Offer<'a>, Refused> {
+pub fn read_request<'a>(head: &RequestHead<'a>) -> Result<Offer<'a>, HandshakeFault> {
     if head.method() != Method::Get {
-        return Err(Refused::Method);
+        return Err(HandshakeFault::Method);
     }
     if head.version() < Version::Http11 {
-        return Err(Refused::HttpVersion);
+        return Err(HandshakeFault::HttpVersion);
     }
     if !head.contains_token("Upgrade", "websocket") {
-        return Err(Refused::Upgrade);
+        return Err(HandshakeFault::Upgrade);
     }
     if !head.contains_token("Connection", "upgrade") {
-        return Err(Refused::Connection);
+        return Err(HandshakeFault::Connection);
     }
     // §4.4 comes before the key: another version may have another kind of key.
     if only(head.field_lines("Sec-WebSocket-Version")) != Some(b"13") {
-        return Err(Refused::Version);
+        return Err(HandshakeFault::Version);
     }
-    let key = only(head.field_lines("Sec-WebSocket-Key")).ok_or(Refused::Key)?;
+    let key = only(head.field_lines("Sec-WebSocket-Key")).ok_or(HandshakeFault::Key)?;
     if KEY.decode_slice(key, &mut [0; 18]) != Ok(16) {
-        return Err(Refused::Key);
+        return Err(HandshakeFault::Key);
     }
     if head.body_length() != BodyLength::Empty {
-        return Err(Refused::Body);
+        return Err(HandshakeFault::Body);
     }
     Ok(Offer { head: *head, key })
 }
@@ -180,7 +177,7 @@ pub fn write_response(
 
 /// What a client asks for.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub struct UpgradeRequest<'a> {
     /// The value of Host.
     pub host: &'a str,
     /// Path and query. What may not stand in a target is percent-encoded.
@@ -194,7 +191,7 @@ pub struct Request<'a> {
 }
 
 /// Credentials may be anywhere in it, the target included.
-impl fmt::Debug for Request<'_> {
+impl fmt::Debug for UpgradeRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("host", &self.host)
@@ -204,7 +201,7 @@ impl fmt::Debug for Request<'_> {
 
 /// Writes a client's opening handshake (RFC 6455 §4.1). The nonce is 16 bytes that nobody can
 /// guess, new for each connection.
-pub fn write_request(out: &mut Vec<u8>, request: &Request<'_>, nonce: [u8; 16]) {
+pub fn write_request(out: &mut Vec<u8>, request: &UpgradeRequest<'_>, nonce: [u8; 16]) {
     out.extend_from_slice(b"GET ");
     put_target(out, request.target);
     out.extend_from_slice(b" HTTP/1.1\r\n");
@@ -238,14 +235,8 @@ fn put_target(out: &mut Vec<u8>, target: &str) {
     if !target.starts_with('/') {
         out.push(b'/');
     }
-    for byte in target.bytes() {
-        if byte.is_ascii_graphic() && byte != b'#' {
-            out.push(byte);
-        } else {
-            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
-            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
+    let target = percent::encode(target.as_bytes(), is_target);
+    out.extend_from_slice(target.as_bytes());
 }
 
 fn encode_key(nonce: [u8; 16]) -> [u8; 24] {

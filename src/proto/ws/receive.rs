@@ -17,7 +17,7 @@ const MIN_SPARE: usize = 16 << 10;
 /// Where the stream of frames stands.
 #[derive(Debug)]
 pub(super) struct Receiver {
-    state: State,
+    state: ReceiverState,
     /// The message whose fragments are coming in; control frames may come between them (§5.4).
     unfinished: Option<Unfinished>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Receiver {
 // As of the connection's phase, which see: with a tag of its own. What is declared first lies first then.
 #[repr(u8)]
 #[derive(Debug)]
-enum State {
+enum ReceiverState {
     /// At the beginning of a frame.
     Between,
     /// In a header, of which `have` bytes have come.
@@ -40,13 +40,13 @@ enum State {
         left: u64,
     },
     /// In the payload of a control frame: rare, for they are short.
-    Control(Box<Control>),
+    Control(Box<ControlFrame>),
     /// After the last frame that counts.
     Done,
 }
 
 #[derive(Debug)]
-pub(super) struct Control {
+pub(super) struct ControlFrame {
     opcode: OpCode,
     key: MaskingKey,
     len: usize,
@@ -89,22 +89,31 @@ impl Cursor<'_> {
 
 /// What a piece of input has made, by its place: the input cannot be lent out while it is read on.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum ReceivedPart {
     Nothing,
-    Message { kind: Kind, range: Range<usize> },
-    Whole { kind: Kind, data: Buffer },
-    Control { opcode: OpCode, payload: Place },
+    Message {
+        kind: Kind,
+        range: Range<usize>,
+    },
+    Whole {
+        kind: Kind,
+        data: Buffer,
+    },
+    Control {
+        opcode: OpCode,
+        payload: PayloadPlace,
+    },
 }
 
 /// Where the payload of a control frame lies.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum PayloadPlace {
     Input(Range<usize>),
     /// It came in pieces.
-    Own(Box<Control>),
+    Own(Box<ControlFrame>),
 }
 
-impl Control {
+impl ControlFrame {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.payload[..self.len]
     }
@@ -113,7 +122,7 @@ impl Control {
 impl Receiver {
     pub(super) fn new() -> Receiver {
         Receiver {
-            state: State::Between,
+            state: ReceiverState::Between,
             unfinished: None,
         }
     }
@@ -121,16 +130,16 @@ impl Receiver {
     /// Whether a frame begins here that has to do with no other.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Between) && self.unfinished.is_none()
+        matches!(self.state, ReceiverState::Between) && self.unfinished.is_none()
     }
 
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.state, State::Done)
+        matches!(self.state, ReceiverState::Done)
     }
 
     /// Receives nothing more.
     pub(super) fn end(&mut self, pool: &mut Pool) {
-        self.state = State::Done;
+        self.state = ReceiverState::Done;
         if let Some(buffer) = self
             .unfinished
             .take()
@@ -153,10 +162,10 @@ impl Receiver {
         input: &mut Cursor<'_>,
         terms: Terms,
         pool: &mut Pool,
-    ) -> Result<Found, Error> {
+    ) -> Result<ReceivedPart, Error> {
         while input.left() > 0 {
             match self.advance(input, terms, pool) {
-                Ok(Found::Nothing) => {}
+                Ok(ReceivedPart::Nothing) => {}
                 Ok(found) => return Ok(found),
                 Err(error) => {
                     input.take(input.left());
@@ -164,7 +173,7 @@ impl Receiver {
                 }
             }
         }
-        Ok(Found::Nothing)
+        Ok(ReceivedPart::Nothing)
     }
 
     /// Goes on by a frame, or by what there is of its header or payload.
@@ -174,21 +183,23 @@ impl Receiver {
         input: &mut Cursor<'_>,
         terms: Terms,
         pool: &mut Pool,
-    ) -> Result<Found, Error> {
+    ) -> Result<ReceivedPart, Error> {
         match self.state {
-            State::Between => match FrameHeader::decode(input.rest(), terms.role)? {
+            ReceiverState::Between => match FrameHeader::decode(input.rest(), terms.role)? {
                 Some((header, len)) => {
                     input.take(len);
                     self.begin(&header, input, terms, pool)
                 }
                 None => Ok(self.keep_header(0, [0; MAX_HEADER - 1], input)),
             },
-            State::Header { have, bytes } => self.continue_header(have, bytes, input, terms, pool),
-            State::Data { .. } => self.continue_data(input),
-            State::Control(_) => Ok(self.continue_control(input)),
-            State::Done => {
+            ReceiverState::Header { have, bytes } => {
+                self.continue_header(have, bytes, input, terms, pool)
+            }
+            ReceiverState::Data { .. } => self.continue_data(input),
+            ReceiverState::Control(_) => Ok(self.continue_control(input)),
+            ReceiverState::Done => {
                 input.take(input.left());
-                Ok(Found::Nothing)
+                Ok(ReceivedPart::Nothing)
             }
         }
     }
@@ -199,16 +210,16 @@ impl Receiver {
         have: u8,
         mut bytes: [u8; MAX_HEADER - 1],
         input: &mut Cursor<'_>,
-    ) -> Found {
+    ) -> ReceivedPart {
         let n = input.left();
         let have = usize::from(have);
         bytes[have..have + n].copy_from_slice(input.rest());
         input.take(n);
-        self.state = State::Header {
+        self.state = ReceiverState::Header {
             have: (have + n) as u8,
             bytes,
         };
-        Found::Nothing
+        ReceivedPart::Nothing
     }
 
     fn continue_header(
@@ -218,7 +229,7 @@ impl Receiver {
         input: &mut Cursor<'_>,
         terms: Terms,
         pool: &mut Pool,
-    ) -> Result<Found, Error> {
+    ) -> Result<ReceivedPart, Error> {
         let before = usize::from(have);
         let n = input.left().min(MAX_HEADER - before);
         let mut joined = [0; MAX_HEADER];
@@ -227,7 +238,7 @@ impl Receiver {
         match FrameHeader::decode(&joined[..before + n], terms.role)? {
             Some((header, len)) => {
                 input.take(len - before);
-                self.state = State::Between;
+                self.state = ReceiverState::Between;
                 self.begin(&header, input, terms, pool)
             }
             None => Ok(self.keep_header(have, bytes, input)),
@@ -241,7 +252,7 @@ impl Receiver {
         input: &mut Cursor<'_>,
         terms: Terms,
         pool: &mut Pool,
-    ) -> Result<Found, Error> {
+    ) -> Result<ReceivedPart, Error> {
         if header.opcode.is_control() {
             Ok(self.begin_control(header, input))
         } else {
@@ -249,14 +260,14 @@ impl Receiver {
         }
     }
 
-    fn begin_control(&mut self, header: &FrameHeader, input: &mut Cursor<'_>) -> Found {
+    fn begin_control(&mut self, header: &FrameHeader, input: &mut Cursor<'_>) -> ReceivedPart {
         let FrameHeader {
             opcode, mask, len, ..
         } = *header;
         let (key, len) = (mask.unwrap_or_default(), len as usize);
         if input.left() < len {
             let payload = [0; MAX_CONTROL_PAYLOAD];
-            self.state = State::Control(Box::new(Control {
+            self.state = ReceiverState::Control(Box::new(ControlFrame {
                 opcode,
                 key,
                 len,
@@ -267,31 +278,33 @@ impl Receiver {
         }
         let range = input.take(len);
         mask::apply(key, 0, &mut input.bytes[range.clone()]);
-        Found::Control {
+        ReceivedPart::Control {
             opcode,
-            payload: Place::Input(range),
+            payload: PayloadPlace::Input(range),
         }
     }
 
-    fn continue_control(&mut self, input: &mut Cursor<'_>) -> Found {
-        let State::Control(control) = &mut self.state else {
-            return Found::Nothing;
+    fn continue_control(&mut self, input: &mut Cursor<'_>) -> ReceivedPart {
+        let ReceiverState::Control(control) = &mut self.state else {
+            return ReceivedPart::Nothing;
         };
         let n = (control.len - control.have).min(input.left());
         control.payload[control.have..control.have + n].copy_from_slice(&input.rest()[..n]);
         control.have += n;
         input.take(n);
         if control.have < control.len {
-            return Found::Nothing;
+            return ReceivedPart::Nothing;
         }
-        let State::Control(mut control) = mem::replace(&mut self.state, State::Between) else {
-            return Found::Nothing;
+        let ReceiverState::Control(mut control) =
+            mem::replace(&mut self.state, ReceiverState::Between)
+        else {
+            return ReceivedPart::Nothing;
         };
         let (opcode, len) = (control.opcode, control.len);
         mask::apply(control.key, 0, &mut control.payload[..len]);
-        Found::Control {
+        ReceivedPart::Control {
             opcode,
-            payload: Place::Own(control),
+            payload: PayloadPlace::Own(control),
         }
     }
 
@@ -301,7 +314,7 @@ impl Receiver {
         input: &mut Cursor<'_>,
         terms: Terms,
         pool: &mut Pool,
-    ) -> Result<Found, Error> {
+    ) -> Result<ReceivedPart, Error> {
         let key = header.mask.unwrap_or_default();
         if let Some(kind) = self.kind_of_first(header.opcode)? {
             if header.fin && terms.keep && header.len <= input.left() as u64 {
@@ -317,7 +330,7 @@ impl Receiver {
         if let Some(unfinished) = &mut self.unfinished {
             unfinished.reserve(header.len, terms.max_message)?;
         }
-        self.state = State::Data {
+        self.state = ReceiverState::Data {
             left: header.len,
             key,
             fin: header.fin,
@@ -338,9 +351,9 @@ impl Receiver {
         }
     }
 
-    fn continue_data(&mut self, input: &mut Cursor<'_>) -> Result<Found, Error> {
-        let State::Data { left, key, .. } = &mut self.state else {
-            return Ok(Found::Nothing);
+    fn continue_data(&mut self, input: &mut Cursor<'_>) -> Result<ReceivedPart, Error> {
+        let ReceiverState::Data { left, key, .. } = &mut self.state else {
+            return Ok(ReceivedPart::Nothing);
         };
         let n = usize::try_from(*left).map_or(input.left(), |left| left.min(input.left()));
         let range = input.take(n);
@@ -352,15 +365,20 @@ impl Receiver {
             unfinished.push(piece)?;
         }
         let whole = self.end_of_data()?;
-        Ok(whole.map_or(Found::Nothing, |(kind, data)| Found::Whole { kind, data }))
+        Ok(
+            whole.map_or(ReceivedPart::Nothing, |(kind, data)| ReceivedPart::Whole {
+                kind,
+                data,
+            }),
+        )
     }
 
     /// Ends the data frame if all of it has come, and with the last frame its message.
     fn end_of_data(&mut self) -> Result<Option<(Kind, Buffer)>, Error> {
-        let State::Data { left: 0, fin, .. } = self.state else {
+        let ReceiverState::Data { left: 0, fin, .. } = self.state else {
             return Ok(None);
         };
-        self.state = State::Between;
+        self.state = ReceiverState::Between;
         if !fin {
             return Ok(None);
         }
@@ -374,7 +392,7 @@ impl Receiver {
     #[inline(always)]
     pub(super) fn spare(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         match self.state {
-            State::Data { left, .. } => self.spare_for(left),
+            ReceiverState::Data { left, .. } => self.spare_for(left),
             _ => None,
         }
     }
@@ -388,7 +406,7 @@ impl Receiver {
 
     /// Goes on after `n` bytes have been read into the buffer.
     pub(super) fn filled(&mut self, n: usize) -> Result<Option<(Kind, Buffer)>, Error> {
-        let State::Data { left, key, .. } = &mut self.state else {
+        let ReceiverState::Data { left, key, .. } = &mut self.state else {
             return Ok(None);
         };
         let Some(unfinished) = &mut self.unfinished else {
@@ -405,7 +423,7 @@ impl Receiver {
     /// Bytes held for what is unfinished.
     pub(super) fn held(&self) -> usize {
         let control = match &self.state {
-            State::Control(_) => size_of::<Control>(),
+            ReceiverState::Control(_) => size_of::<ControlFrame>(),
             _ => 0,
         };
         control + self.unfinished.as_ref().map_or(0, Unfinished::held)
@@ -420,7 +438,7 @@ fn whole_message(
     len: usize,
     input: &mut Cursor<'_>,
     max_message: usize,
-) -> Result<Found, Error> {
+) -> Result<ReceivedPart, Error> {
     if len > max_message {
         return Err(Error::TooBig);
     }
@@ -430,5 +448,5 @@ fn whole_message(
     if kind == Kind::Text && !utf8::validate(data) {
         return Err(Error::InvalidUtf8);
     }
-    Ok(Found::Message { kind, range })
+    Ok(ReceivedPart::Message { kind, range })
 }

@@ -1,9 +1,9 @@
 //! The machine of RFC 6455 after the opening handshake, for both roles: bytes in, events and bytes out.
 //!
-//! Call `step` with what has been received, and again with what it left, until it reports `Got::More`: then all of the
+//! Call `step` with what has been received, and again with what it left, until it reports `SessionEvent::More`: then all of the
 //! input is used and the rest is up to the peer. A message that lies whole in the input is unmasked there and lent
 //! out; any other is put together in a buffer of the `Pool` and moved out. Pongs and Close frames are written to `out`
-//! by the session itself. After `Got::Closed` or `Got::Failed` nothing more is read.
+//! by the session itself. After `SessionEvent::Closed` or `SessionEvent::Failed` nothing more is read.
 //!
 //! The session knows no sockets, no time (when to ping is somebody else's idea) and no extension.
 
@@ -13,7 +13,7 @@ use super::frame::{
 };
 use super::mask::{self, MaskingKeys};
 use super::message::{Buffer, Pool};
-use super::receive::{Cursor, Found, Place, Receiver, Terms};
+use super::receive::{Cursor, PayloadPlace, ReceivedPart, Receiver, Terms};
 use super::utf8;
 
 /// One connection's state; small, since an idle connection is little else.
@@ -29,16 +29,16 @@ const _: () = assert!(size_of::<Session>() <= 40);
 
 /// How far a call of `Session::step` has come.
 #[derive(Debug)]
-pub struct Step<'e> {
+pub struct SessionStep<'e> {
     /// Bytes of the input that are done with.
     pub used: usize,
     /// What they made.
-    pub got: Got<'e>,
+    pub got: SessionEvent<'e>,
 }
 
 /// What the peer has said.
 #[derive(Debug, PartialEq)]
-pub enum Got<'e> {
+pub enum SessionEvent<'e> {
     /// All input is used, and nothing is to be reported.
     More,
     /// A message that lay in the input: unmasked there, its text validated.
@@ -111,7 +111,7 @@ impl Session {
         keys: &mut MaskingKeys,
         out: &mut Vec<u8>,
         max_message: usize,
-    ) -> Step<'e> {
+    ) -> SessionStep<'e> {
         let used = self.short_message(input, max_message).map(|(used, _)| used);
         let Some(used) = used else {
             return self.step_through(input, control, pool, keys, out, max_message);
@@ -121,9 +121,9 @@ impl Session {
         } else {
             Kind::Binary
         };
-        Step {
+        SessionStep {
             used,
-            got: Got::Message {
+            got: SessionEvent::Message {
                 kind,
                 data: &mut input[SHORT_HEADER..used],
             },
@@ -171,7 +171,7 @@ impl Session {
         keys: &mut MaskingKeys,
         out: &mut Vec<u8>,
         max_message: usize,
-    ) -> Step<'e> {
+    ) -> SessionStep<'e> {
         let terms = Terms {
             role: self.role,
             keep: !self.closing,
@@ -184,32 +184,32 @@ impl Session {
         let found = self.receiver.receive(&mut input, terms, pool);
         let Cursor { bytes, at: used } = input;
         let got = match found {
-            Ok(Found::Nothing) => Got::More,
-            Ok(Found::Message { kind, range }) => Got::Message {
+            Ok(ReceivedPart::Nothing) => SessionEvent::More,
+            Ok(ReceivedPart::Message { kind, range }) => SessionEvent::Message {
                 kind,
                 data: &mut bytes[range],
             },
-            Ok(Found::Whole { kind, data }) => Got::Whole { kind, data },
-            Ok(Found::Control {
+            Ok(ReceivedPart::Whole { kind, data }) => SessionEvent::Whole { kind, data },
+            Ok(ReceivedPart::Control {
                 opcode: OpCode::Ping,
                 payload,
             }) => {
                 let payload = find(payload, bytes, control);
                 // RFC 6455 §5.5.2, §5.5.3: answered with the same payload.
                 self.put_control(OpCode::Pong, payload, keys, out);
-                Got::Ping(payload)
+                SessionEvent::Ping(payload)
             }
-            Ok(Found::Control {
+            Ok(ReceivedPart::Control {
                 opcode: OpCode::Pong,
                 payload,
-            }) => Got::Pong(find(payload, bytes, control)),
-            Ok(Found::Control { payload, .. }) => {
+            }) => SessionEvent::Pong(find(payload, bytes, control)),
+            Ok(ReceivedPart::Control { payload, .. }) => {
                 self.receiver.end(pool);
                 self.handle_close(find(payload, bytes, control), keys, out)
             }
             Err(error) => self.fail(error, pool, keys, out),
         };
-        Step { used, got }
+        SessionStep { used, got }
     }
 
     fn handle_close<'e>(
@@ -217,16 +217,16 @@ impl Session {
         payload: &'e [u8],
         keys: &mut MaskingKeys,
         out: &mut Vec<u8>,
-    ) -> Got<'e> {
+    ) -> SessionEvent<'e> {
         match Close::decode(payload) {
             Ok(Close { code, reason }) => {
                 // RFC 6455 §5.5.1: the answer typically echoes the code.
                 self.put_close(&Close { code, reason: "" }, keys, out);
-                Got::Closed { code, reason }
+                SessionEvent::Closed { code, reason }
             }
             Err(error) => {
                 self.put_close_for(error, keys, out);
-                Got::Failed(error)
+                SessionEvent::Failed(error)
             }
         }
     }
@@ -239,14 +239,14 @@ impl Session {
         pool: &mut Pool,
         keys: &mut MaskingKeys,
         out: &mut Vec<u8>,
-    ) -> Got<'static> {
+    ) -> SessionEvent<'static> {
         self.receiver.end(pool);
         self.put_close_for(error, keys, out);
-        Got::Failed(error)
+        SessionEvent::Failed(error)
     }
 
     /// RFC 6455 §7.1.2, Start the WebSocket Closing Handshake: sends a Close frame, once; a reason of more than 123
-    /// bytes is cut. Messages that come after it are checked and dropped; `Got::Closed` comes with the peer's answer.
+    /// bytes is cut. Messages that come after it are checked and dropped; `SessionEvent::Closed` comes with the peer's answer.
     pub fn start_closing(
         &mut self,
         code: CloseCode,
@@ -283,7 +283,7 @@ impl Session {
         self.receiver.is_idle() && !self.closing
     }
 
-    /// Whether the session has ended, with `Got::Closed` or `Got::Failed`: nothing is read any more.
+    /// Whether the session has ended, with `SessionEvent::Closed` or `SessionEvent::Failed`: nothing is read any more.
     #[inline]
     pub fn is_done(&self) -> bool {
         self.receiver.is_done()
@@ -342,10 +342,10 @@ impl Session {
         pool: &mut Pool,
         keys: &mut MaskingKeys,
         out: &mut Vec<u8>,
-    ) -> Got<'static> {
+    ) -> SessionEvent<'static> {
         match self.receiver.filled(n) {
-            Ok(Some((kind, data))) => Got::Whole { kind, data },
-            Ok(None) => Got::More,
+            Ok(Some((kind, data))) => SessionEvent::Whole { kind, data },
+            Ok(None) => SessionEvent::More,
             Err(error) => self.fail(error, pool, keys, out),
         }
     }
@@ -393,10 +393,10 @@ impl Session {
 }
 
 /// The payload of a control frame.
-fn find<'e>(payload: Place, input: &'e [u8], control: &'e mut ControlPayload) -> &'e [u8] {
+fn find<'e>(payload: PayloadPlace, input: &'e [u8], control: &'e mut ControlPayload) -> &'e [u8] {
     match payload {
-        Place::Input(range) => &input[range],
-        Place::Own(payload) => {
+        PayloadPlace::Input(range) => &input[range],
+        PayloadPlace::Own(payload) => {
             let payload = payload.bytes();
             control[..payload.len()].copy_from_slice(payload);
             &control[..payload.len()]

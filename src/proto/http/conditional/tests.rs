@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::proto::http::head::FieldTable;
-use Outcome::{NotModified, PreconditionFailed, Proceed};
+use PreconditionResult::{NotModified, PreconditionFailed, Proceed};
 
 /// Sun, 06 Nov 1994 08:49:37 GMT
 const MODIFIED: u64 = 784_111_777;
@@ -33,7 +33,12 @@ fn with_head<T>(method: &str, fields: &str, then: impl FnOnce(&RequestHead<'_>) 
     then(&head)
 }
 
-fn assert_outcome(method: &str, fields: &str, validator: Validator<'_>, expected: Outcome) {
+fn assert_outcome(
+    method: &str,
+    fields: &str,
+    validator: Validator<'_>,
+    expected: PreconditionResult,
+) {
     let outcome = with_head(method, fields, |head| evaluate(head, validator));
     assert_eq!(outcome, expected, "{method} {fields} {validator:?}");
 }

@@ -58,13 +58,16 @@ fn what_is_no_urlencoded_form() {
 
 #[test]
 fn kinds() {
-    let boundary = |text: &str| Some(Kind::Multipart(Some(text.as_bytes().to_vec())));
-    let none = Some(Kind::Multipart(None));
+    let boundary = |text: &str| Some(FormKind::Multipart(Some(text.as_bytes().to_vec())));
+    let none = Some(FormKind::Multipart(None));
     for (content_type, expected) in [
-        ("application/x-www-form-urlencoded", Some(Kind::Urlencoded)),
+        (
+            "application/x-www-form-urlencoded",
+            Some(FormKind::Urlencoded),
+        ),
         (
             "Application/X-WWW-Form-Urlencoded ; charset=utf-8",
-            Some(Kind::Urlencoded),
+            Some(FormKind::Urlencoded),
         ),
         ("multipart/form-data; boundary=abc", boundary("abc")),
         (
@@ -83,17 +86,21 @@ fn kinds() {
         ("", None),
     ] {
         assert_eq!(
-            Kind::of(content_type.as_bytes()),
+            FormKind::of(content_type.as_bytes()),
             expected,
             "{content_type}"
         );
     }
-    let long =
-        |count| Kind::of(format!("multipart/form-data; boundary={}", "a".repeat(count)).as_bytes());
+    let long = |count| {
+        FormKind::of(format!("multipart/form-data; boundary={}", "a".repeat(count)).as_bytes())
+    };
     assert_eq!(long(70), boundary(&"a".repeat(70)));
-    assert_eq!(long(71), Some(Kind::Multipart(None)));
-    assert_eq!(Kind::Multipart(None).decode(b""), Err(Error::Boundary));
-    assert_eq!(Kind::Urlencoded.decode(b"a=b"), Ok(pairs(&[("a", "b")])));
+    assert_eq!(long(71), Some(FormKind::Multipart(None)));
+    assert_eq!(FormKind::Multipart(None).decode(b""), Err(Error::Boundary));
+    assert_eq!(
+        FormKind::Urlencoded.decode(b"a=b"),
+        Ok(pairs(&[("a", "b")]))
+    );
 }
 
 /// Lines of a body, each ended by CRLF.

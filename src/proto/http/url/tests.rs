@@ -61,8 +61,8 @@ fn hosts_are_names_or_addresses() {
         assert_eq!(Host::parse(text), Ok(Host::Ip(Ipv6Addr::LOCALHOST.into())));
     }
     assert_eq!(Host::parse("h"), Ok(Host::Name("h".to_owned())));
-    assert_eq!(Host::parse("h:80"), Err(Fault::Host));
-    assert_eq!(Host::parse(""), Err(Fault::HostMissing));
+    assert_eq!(Host::parse("h:80"), Err(UrlFault::Host));
+    assert_eq!(Host::parse(""), Err(UrlFault::HostMissing));
 }
 
 #[test]
@@ -107,54 +107,54 @@ fn userinfo_is_decoded() {
 #[test]
 fn faults_say_what_is_wrong() {
     for (text, fault) in [
-        ("", Fault::Scheme),
-        ("h", Fault::Scheme),
-        ("h:80/x", Fault::Scheme),
-        ("ws:h", Fault::Scheme),
-        ("ftp://h", Fault::Scheme),
-        ("://h", Fault::Scheme),
-        (" ws://h", Fault::Space),
-        ("ws://h/a b", Fault::Space),
-        ("ws://h/\u{a0}", Fault::Space),
-        ("ws://h/\0", Fault::Space),
-        ("ws://h\n", Fault::Space),
-        ("ws://h/#", Fault::Fragment),
-        ("ws://h#x", Fault::Fragment),
-        ("ws://h/ü", Fault::Character),
-        ("ws://", Fault::HostMissing),
-        ("ws:///x", Fault::HostMissing),
-        ("ws://:80", Fault::HostMissing),
-        ("ws://user@", Fault::HostMissing),
-        ("ws://h:0", Fault::Port),
-        ("ws://h:65536", Fault::Port),
-        ("ws://h:+1", Fault::Port),
-        ("ws://h:80:80", Fault::Port),
-        ("ws://::1", Fault::Brackets),
-        ("ws://[::1", Fault::Host),
-        ("ws://[::1]x", Fault::Host),
-        ("ws://[fe80::1%25eth0]", Fault::Zone),
-        ("ws://ü.example", Fault::Host),
-        ("ws://a..b", Fault::Host),
-        ("ws://-a", Fault::Host),
-        ("ws://a%2e", Fault::Host),
-        ("ws://a\\b", Fault::Host),
-        ("ws://256.1.1.1", Fault::Host),
-        ("ws://1.2.3", Fault::Host),
-        ("ws://u%zz@h", Fault::Userinfo),
-        ("ws://u%f@h", Fault::Userinfo),
-        ("ws://u:%ff@h", Fault::Userinfo),
-        ("ws://u:%0a@h", Fault::Userinfo),
-        ("ws://u%3a:p@h", Fault::UserColon),
-        ("ws://u:p@p@h", Fault::At),
+        ("", UrlFault::Scheme),
+        ("h", UrlFault::Scheme),
+        ("h:80/x", UrlFault::Scheme),
+        ("ws:h", UrlFault::Scheme),
+        ("ftp://h", UrlFault::Scheme),
+        ("://h", UrlFault::Scheme),
+        (" ws://h", UrlFault::Space),
+        ("ws://h/a b", UrlFault::Space),
+        ("ws://h/\u{a0}", UrlFault::Space),
+        ("ws://h/\0", UrlFault::Space),
+        ("ws://h\n", UrlFault::Space),
+        ("ws://h/#", UrlFault::Fragment),
+        ("ws://h#x", UrlFault::Fragment),
+        ("ws://h/ü", UrlFault::Character),
+        ("ws://", UrlFault::HostMissing),
+        ("ws:///x", UrlFault::HostMissing),
+        ("ws://:80", UrlFault::HostMissing),
+        ("ws://user@", UrlFault::HostMissing),
+        ("ws://h:0", UrlFault::Port),
+        ("ws://h:65536", UrlFault::Port),
+        ("ws://h:+1", UrlFault::Port),
+        ("ws://h:80:80", UrlFault::Port),
+        ("ws://::1", UrlFault::Brackets),
+        ("ws://[::1", UrlFault::Host),
+        ("ws://[::1]x", UrlFault::Host),
+        ("ws://[fe80::1%25eth0]", UrlFault::Zone),
+        ("ws://ü.example", UrlFault::Host),
+        ("ws://a..b", UrlFault::Host),
+        ("ws://-a", UrlFault::Host),
+        ("ws://a%2e", UrlFault::Host),
+        ("ws://a\\b", UrlFault::Host),
+        ("ws://256.1.1.1", UrlFault::Host),
+        ("ws://1.2.3", UrlFault::Host),
+        ("ws://u%zz@h", UrlFault::Userinfo),
+        ("ws://u%f@h", UrlFault::Userinfo),
+        ("ws://u:%ff@h", UrlFault::Userinfo),
+        ("ws://u:%0a@h", UrlFault::Userinfo),
+        ("ws://u%3a:p@h", UrlFault::UserColon),
+        ("ws://u:p@p@h", UrlFault::At),
     ] {
         assert!(Url::parse(text) == Err(fault), "{text}: {fault}");
     }
     let long = |count| format!("ws://h/{}", "a".repeat(count));
     assert!(Url::parse(&long(MAX_PARAMETERS - 1)).is_ok());
-    assert!(Url::parse(&long(MAX_PARAMETERS)) == Err(Fault::TooLong));
+    assert!(Url::parse(&long(MAX_PARAMETERS)) == Err(UrlFault::TooLong));
     let label = |count| format!("ws://{}", "a".repeat(count));
     assert!(Url::parse(&label(63)).is_ok() && Url::parse(&label(64)).is_err());
-    assert_eq!(check_parameters("x"), Err(Fault::Slash));
+    assert_eq!(check_parameters("x"), Err(UrlFault::Slash));
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn the_request_of_the_rfc() {
     with_request(&request(&[]), |head| {
         assert!(wants_upgrade(head));
         let offer = read_request(head).unwrap();
-        assert_eq!(offer.key(), KEY_VALUE.as_bytes());
+        assert_eq!(offer.key, KEY_VALUE.as_bytes());
         assert_eq!(offer.protocols().collect::<Vec<_>>(), ["chat", "superchat"]);
 
         let mut out = Vec::new();
@@ -136,79 +136,109 @@ fn requests_accepted() {
 #[test]
 fn requests_refused() {
     for (beginning, line, refused, status) in [
-        ("GET", "POST /chat HTTP/1.1", Refused::Method, 405),
-        ("GET", "HEAD /chat HTTP/1.1", Refused::Method, 405),
-        ("GET", "GET /chat HTTP/1.0", Refused::HttpVersion, 400),
-        ("Upgrade", "", Refused::Upgrade, 400),
-        ("Upgrade", "Upgrade: websocket2", Refused::Upgrade, 400),
-        ("Connection", "", Refused::Connection, 400),
-        ("Connection", "Connection: close", Refused::Connection, 400),
-        ("Sec-WebSocket-Version", "", Refused::Version, 426),
+        ("GET", "POST /chat HTTP/1.1", HandshakeFault::Method, 405),
+        ("GET", "HEAD /chat HTTP/1.1", HandshakeFault::Method, 405),
+        (
+            "GET",
+            "GET /chat HTTP/1.0",
+            HandshakeFault::HttpVersion,
+            400,
+        ),
+        ("Upgrade", "", HandshakeFault::Upgrade, 400),
+        (
+            "Upgrade",
+            "Upgrade: websocket2",
+            HandshakeFault::Upgrade,
+            400,
+        ),
+        ("Connection", "", HandshakeFault::Connection, 400),
+        (
+            "Connection",
+            "Connection: close",
+            HandshakeFault::Connection,
+            400,
+        ),
+        ("Sec-WebSocket-Version", "", HandshakeFault::Version, 426),
         (
             "Sec-WebSocket-Version",
             "Sec-WebSocket-Version: 8",
-            Refused::Version,
+            HandshakeFault::Version,
             426,
         ),
         (
             "Sec-WebSocket-Version",
             "Sec-WebSocket-Version: 013",
-            Refused::Version,
+            HandshakeFault::Version,
             426,
         ),
         (
             "Sec-WebSocket-Version",
             "Sec-WebSocket-Version: 13, 8",
-            Refused::Version,
+            HandshakeFault::Version,
             426,
         ),
-        ("Origin", "Sec-WebSocket-Version: 13", Refused::Version, 426),
-        ("Sec-WebSocket-Key", "", Refused::Key, 400),
-        ("Sec-WebSocket-Key", "Sec-WebSocket-Key:", Refused::Key, 400),
+        (
+            "Origin",
+            "Sec-WebSocket-Version: 13",
+            HandshakeFault::Version,
+            426,
+        ),
+        ("Sec-WebSocket-Key", "", HandshakeFault::Key, 400),
+        (
+            "Sec-WebSocket-Key",
+            "Sec-WebSocket-Key:",
+            HandshakeFault::Key,
+            400,
+        ),
         (
             "Sec-WebSocket-Key",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j",
-            Refused::Key,
+            HandshakeFault::Key,
             400,
         ),
         (
             "Sec-WebSocket-Key",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTEy",
-            Refused::Key,
+            HandshakeFault::Key,
             400,
         ),
         (
             "Sec-WebSocket-Key",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTE=",
-            Refused::Key,
+            HandshakeFault::Key,
             400,
         ),
         (
             "Sec-WebSocket-Key",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ",
-            Refused::Key,
+            HandshakeFault::Key,
             400,
         ),
         (
             "Sec-WebSocket-Key",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25_ZQ==",
-            Refused::Key,
+            HandshakeFault::Key,
             400,
         ),
         (
             "Sec-WebSocket-Key",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==dGhlIHNhbXBsZSBub25jZQ==",
-            Refused::Key,
+            HandshakeFault::Key,
             400,
         ),
         (
             "Origin",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            Refused::Key,
+            HandshakeFault::Key,
             400,
         ),
-        ("Origin", "Content-Length: 1", Refused::Body, 400),
-        ("Origin", "Transfer-Encoding: chunked", Refused::Body, 400),
+        ("Origin", "Content-Length: 1", HandshakeFault::Body, 400),
+        (
+            "Origin",
+            "Transfer-Encoding: chunked",
+            HandshakeFault::Body,
+            400,
+        ),
     ] {
         with_request(&request(&[(beginning, line)]), |head| {
             assert_eq!(read_request(head).err(), Some(refused), "{line}");
@@ -235,12 +265,12 @@ fn what_does_not_ask_for_websocket() {
 #[test]
 fn a_refusal_has_the_fields_its_status_needs() {
     assert!(
-        Refused::Version
+        HandshakeFault::Version
             .fields()
             .contains(&("Sec-WebSocket-Version", "13"))
     );
-    assert!(Refused::Method.fields().contains(&("Allow", "GET")));
-    assert!(Refused::Key.fields().is_empty());
+    assert!(HandshakeFault::Method.fields().contains(&("Allow", "GET")));
+    assert!(HandshakeFault::Key.fields().is_empty());
 }
 
 #[test]
@@ -254,7 +284,7 @@ fn subprotocols_that_are_no_tokens_are_left_out() {
 
 #[test]
 fn what_a_client_writes_a_server_accepts() {
-    let request = Request {
+    let request = UpgradeRequest {
         host: "example.org:8080",
         target: "/a b?c=\u{e9}#d",
         protocols: &["chat.v1", "chat.v2"],

@@ -67,7 +67,7 @@ impl Peer {
                 ..
             } = self;
             let mut control = [0; 125];
-            let Step { used, got } =
+            let SessionStep { used, got } =
                 session.step(&mut input[at..], &mut control, pool, keys, out, self.max);
             at += used;
             match see(got) {
@@ -116,15 +116,19 @@ impl Peer {
     }
 }
 
-fn see(got: Got<'_>) -> Option<(Seen, Buffer)> {
+fn see(got: SessionEvent<'_>) -> Option<(Seen, Buffer)> {
     let seen = match got {
-        Got::More => return None,
-        Got::Message { kind, data } => Seen::Message(kind, data.to_vec()),
-        Got::Whole { kind, data } => return Some((Seen::Message(kind, data.to_vec()), data)),
-        Got::Ping(payload) => Seen::Ping(payload.to_vec()),
-        Got::Pong(payload) => Seen::Pong(payload.to_vec()),
-        Got::Closed { code, reason } => Seen::Closed(code.map(CloseCode::get), reason.to_owned()),
-        Got::Failed(error) => Seen::Failed(error),
+        SessionEvent::More => return None,
+        SessionEvent::Message { kind, data } => Seen::Message(kind, data.to_vec()),
+        SessionEvent::Whole { kind, data } => {
+            return Some((Seen::Message(kind, data.to_vec()), data));
+        }
+        SessionEvent::Ping(payload) => Seen::Ping(payload.to_vec()),
+        SessionEvent::Pong(payload) => Seen::Pong(payload.to_vec()),
+        SessionEvent::Closed { code, reason } => {
+            Seen::Closed(code.map(CloseCode::get), reason.to_owned())
+        }
+        SessionEvent::Failed(error) => Seen::Failed(error),
     };
     Some((seen, Buffer::default()))
 }
@@ -246,9 +250,12 @@ fn a_whole_message_is_lent_out_of_the_input() {
         } = &mut peer;
         let all = input.len();
         let mut control = [0; 125];
-        let Step { used, got } = session.step(&mut input, &mut control, pool, keys, out, MAX);
+        let SessionStep { used, got } =
+            session.step(&mut input, &mut control, pool, keys, out, MAX);
         assert_eq!(used, all);
-        assert!(matches!(got, Got::Message { kind: Kind::Text, data } if data.len() == len));
+        assert!(
+            matches!(got, SessionEvent::Message { kind: Kind::Text, data } if data.len() == len)
+        );
     }
 }
 

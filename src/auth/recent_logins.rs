@@ -1,10 +1,10 @@
-//! A short memory of logins that succeeded, so that a page with fifty files costs one slow hash.
+//! A short memory of successful logins, so that a page with fifty files costs one slow hash.
 //!
-//! What is kept is a keyed digest of the login, in a table of constant size: names and passwords cannot be read from it,
-//! and nobody can choose the place of an entry, to push out another's. Whatever makes an old success worthless, such as
-//! a list that was read again, goes into the login as its `generation`.
+//! It keeps keyed digests of logins in a table of constant size. Names and passwords cannot be read from a digest, and
+//! nobody can choose its place in the table, to push out the entry of somebody else. A login has a `generation`: a new one
+//! makes older logins invalid, for example when the list of users is read again.
 //!
-//! Times are [`Instant`]s and no ticks: those wrap after 49 days, and an entry may lie for longer.
+//! Times are [`Instant`]s, not ticks: ticks wrap after 49 days, and an entry may be older.
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use ring::hmac;
 /// Entries in all.
 const CAPACITY: usize = 1024;
 
-/// Entries among which the oldest gives way to a new one.
+/// Entries of one set. A new entry replaces the oldest of its set.
 const WAYS: usize = 8;
 
-/// What makes a login the same as an earlier one.
+/// A login. It is the same as an earlier one if all of this is equal.
 #[derive(Clone, Copy)]
-pub struct Login<'l> {
-    /// Whose users they are, such as the number of the server.
+pub struct LoginKey<'l> {
+    /// The owner of the list of users, such as the number of a server.
     pub owner: u64,
-    /// What the users were read from last.
+    /// Changes whenever the list of users is read again.
     pub generation: u64,
     /// The name.
     pub user: &'l str,
@@ -29,55 +29,55 @@ pub struct Login<'l> {
     pub password: &'l [u8],
 }
 
-/// The memory.
-pub struct Remember {
+/// The memory of successful logins.
+pub struct RecentLogins {
     key: hmac::Key,
     life: Duration,
-    /// Empty until there is something to remember.
-    entries: Vec<Option<Entry>>,
+    /// Empty until the first login.
+    entries: Vec<Option<RememberedLogin>>,
 }
 
 #[derive(Clone, Copy)]
-struct Entry {
+struct RememberedLogin {
     digest: [u8; 32],
     at: Instant,
 }
 
-impl Remember {
-    /// An empty memory. `seed` is random and nobody's; `life` is how long a success counts, a minute for example.
+impl RecentLogins {
+    /// An empty memory. `seed` is random and secret; `life` is how long a login is remembered, for example a minute.
     #[must_use]
-    pub fn new(seed: &[u8; 32], life: Duration) -> Remember {
-        Remember {
+    pub fn new(seed: &[u8; 32], life: Duration) -> RecentLogins {
+        RecentLogins {
             key: hmac::Key::new(hmac::HMAC_SHA256, seed),
             life,
             entries: Vec::new(),
         }
     }
 
-    /// Whether exactly this login succeeded lately.
+    /// Whether exactly this login succeeded within the last `life`.
     #[must_use]
-    pub fn holds(&self, login: &Login<'_>, now: Instant) -> bool {
+    pub fn holds(&self, login: &LoginKey<'_>, now: Instant) -> bool {
         let digest = self.digest(login);
-        let known = |entry: &&Entry| entry.digest == digest && self.is_fresh(entry, now);
+        let known = |entry: &&RememberedLogin| entry.digest == digest && self.is_fresh(entry, now);
         self.ways(&digest).flatten().any(|entry| known(&entry))
     }
 
     /// Remembers a login that succeeded just now.
-    pub fn add(&mut self, login: &Login<'_>, now: Instant) {
+    pub fn add(&mut self, login: &LoginKey<'_>, now: Instant) {
         let digest = self.digest(login);
         if self.entries.is_empty() {
             self.entries = vec![None; CAPACITY];
         }
         let first = first_way(&digest);
         let ways = &mut self.entries[first..first + WAYS];
-        // The same login again; else room; else the oldest.
-        let rank = |entry: &Option<Entry>| match entry {
+        // Replace the same login, else take a free entry, else replace the oldest.
+        let rank = |entry: &Option<RememberedLogin>| match entry {
             Some(entry) if entry.digest == digest => (0, None),
             None => (1, None),
             Some(entry) => (2, Some(entry.at)),
         };
         if let Some(entry) = ways.iter_mut().min_by_key(|entry| rank(entry)) {
-            *entry = Some(Entry { digest, at: now });
+            *entry = Some(RememberedLogin { digest, at: now });
         }
     }
 
@@ -86,17 +86,17 @@ impl Remember {
         self.entries.clear();
     }
 
-    fn is_fresh(&self, entry: &Entry, now: Instant) -> bool {
+    fn is_fresh(&self, entry: &RememberedLogin, now: Instant) -> bool {
         now.saturating_duration_since(entry.at) < self.life
     }
 
-    fn ways(&self, digest: &[u8; 32]) -> impl Iterator<Item = &Option<Entry>> {
+    fn ways(&self, digest: &[u8; 32]) -> impl Iterator<Item = &Option<RememberedLogin>> {
         self.entries.iter().skip(first_way(digest)).take(WAYS)
     }
 
-    /// HMAC-SHA256 (RFC 2104) over parts that each have their length before them. It is compared in the ordinary way:
-    /// who does not know the key cannot make use of the time that takes.
-    fn digest(&self, login: &Login<'_>) -> [u8; 32] {
+    /// HMAC-SHA256 (RFC 2104) over the parts, each with its length before it. Digests need no comparison in constant time:
+    /// the time tells nothing to those who do not know the key.
+    fn digest(&self, login: &LoginKey<'_>) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&login.owner.to_be_bytes());
         context.update(&login.generation.to_be_bytes());
@@ -121,8 +121,8 @@ mod tests {
 
     const LIFE: Duration = Duration::from_secs(60);
 
-    fn login<'l>(user: &'l str, password: &'l str) -> Login<'l> {
-        Login {
+    fn login<'l>(user: &'l str, password: &'l str) -> LoginKey<'l> {
+        LoginKey {
             owner: 1,
             generation: 1,
             user,
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn exactly_this_login_for_a_while() {
-        let mut memory = Remember::new(&[1; 32], LIFE);
+        let mut memory = RecentLogins::new(&[1; 32], LIFE);
         let now = Instant::now();
         let alice = login("alice", "secret");
         assert!(!memory.holds(&alice, now));
@@ -145,8 +145,8 @@ mod tests {
             login("alice", "secret2"),
             login("alic", "esecret"),
             login("bob", "secret"),
-            Login { owner: 2, ..alice },
-            Login {
+            LoginKey { owner: 2, ..alice },
+            LoginKey {
                 generation: 2,
                 ..alice
             },
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_success_again_counts_from_then() {
-        let mut memory = Remember::new(&[1; 32], LIFE);
+        let mut memory = RecentLogins::new(&[1; 32], LIFE);
         let now = Instant::now();
         let alice = login("alice", "secret");
         memory.add(&alice, now);
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_oldest_gives_way_and_the_size_stays() {
-        let mut memory = Remember::new(&[1; 32], LIFE);
+        let mut memory = RecentLogins::new(&[1; 32], LIFE);
         let now = Instant::now();
         for count in 0..10_000u32 {
             let at = now + Duration::from_micros(count.into());
