@@ -30,7 +30,7 @@ const ORDER: &[(&str, &str)] = &[
         "",
         "proto < conn < config certs auth files < rpc < engine < manager < process < helper < cli < mod < main",
     ),
-    ("proto", "lines http < cgi ws helper < mod"),
+    ("proto", "calendar lines < http < cgi ws helper < mod"),
     (
         "proto/http",
         "byte < error < date < authority < url < line < field < head < body < response < origin < path < conditional < range < credentials < form < mod",

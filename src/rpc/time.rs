@@ -1,13 +1,9 @@
-//! Moments as events have them: RFC 3339, in UTC, to the millisecond. The calendar is that of HTTP dates.
+//! Moments as events have them: RFC 3339, in UTC, to the millisecond.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::proto::http::date;
-
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+use crate::proto::calendar::DateTime;
 
 /// A moment since 1970-01-01T00:00:00Z. Shown, and written into events, as `1994-11-06T08:49:37.250Z`; what lies after
 /// the year 9999 is shown as its last second.
@@ -32,17 +28,35 @@ impl Time {
     /// Reads what [`Time`] is shown as, with or without a fraction of a second.
     pub fn parse(text: &str) -> Option<Time> {
         let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
-        let mut date = date.splitn(3, '-');
-        let (year, month, day) = (date.next()?, date.next()?, date.next()?);
-        let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
         let (clock, millis) = match clock.split_once('.') {
             Some((clock, fraction)) => (clock, parse_millis(fraction)?),
             None => (clock, 0),
         };
-        // The day of the week is not looked at.
-        let secs = date::parse(format!("Thu, {day} {month} {year} {clock} GMT").as_bytes())?;
+        let [year, month, day] = parse_numbers(date, '-', [4, 2, 2])?;
+        let [hour, minute, second] = parse_numbers(clock, ':', [2, 2, 2])?;
+        let date = DateTime {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        };
+        let secs = date.to_unix()?;
         Some(Time { secs, millis })
     }
+}
+
+/// Three numbers of so many digits.
+fn parse_numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[u64; 3]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; 3];
+    for (number, digits) in numbers.iter_mut().zip(digits) {
+        let part = parts.next().filter(|part| part.len() == digits)?;
+        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+        *number = part.parse().ok().filter(|_| is_number)?;
+    }
+    parts.next().is_none().then_some(numbers)
 }
 
 /// `.25` is 250; what is finer than a millisecond is cut off.
@@ -56,18 +70,18 @@ fn parse_millis(fraction: &str) -> Option<u16> {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `Sun, 06 Nov 1994 08:49:37 GMT`, all of it ASCII.
-        let imf = date::format(self.secs);
-        let part = |range: std::ops::Range<usize>| {
-            str::from_utf8(imf.get(range).unwrap_or_default()).unwrap_or_default()
-        };
-        let name = part(8..11);
-        let month = 1 + MONTHS.iter().position(|month| *month == name).unwrap_or(0);
-        let (year, day, clock) = (part(12..16), part(5..7), part(17..25));
+        let DateTime {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = DateTime::from_unix(self.secs);
+        let millis = self.millis.min(999);
         write!(
             f,
-            "{year}-{month:02}-{day}T{clock}.{:03}Z",
-            self.millis.min(999)
+            "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
         )
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Nothing here knows what time it is.
 
-const DAY: u64 = 86_400;
+use crate::proto::calendar::DateTime;
+
 const WEEKDAYS: [&[u8]; 7] = [b"Sun", b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat"];
 const LONG_WEEKDAYS: [&[u8]; 7] = [
     b"Sunday",
@@ -16,25 +17,20 @@ const LONG_WEEKDAYS: [&[u8]; 7] = [
 const MONTHS: [&[u8]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
-/// The last second that four digits of year can express.
-const LATEST: u64 = 253_402_300_799;
 
 /// The IMF-fixdate of a moment: `Sun, 06 Nov 1994 08:49:37 GMT`. Moments after the year 9999 become
 /// its last second.
 pub fn format(unix_secs: u64) -> [u8; 29] {
-    let secs = unix_secs.min(LATEST);
-    let (days, time) = (secs / DAY, secs % DAY);
-    let (year, month, day) = civil(days);
+    let at = DateTime::from_unix(unix_secs);
     let mut out = *b"Thu, 01 Jan 1970 00:00:00 GMT";
-    // 1970-01-01 was a Thursday.
-    out[..3].copy_from_slice(WEEKDAYS[((days + 4) % 7) as usize]);
-    out[8..11].copy_from_slice(MONTHS[month]);
-    two_digits(&mut out[5..7], day);
-    two_digits(&mut out[12..14], year / 100);
-    two_digits(&mut out[14..16], year % 100);
-    two_digits(&mut out[17..19], time / 3600);
-    two_digits(&mut out[20..22], time / 60 % 60);
-    two_digits(&mut out[23..25], time % 60);
+    out[..3].copy_from_slice(WEEKDAYS[at.weekday()]);
+    out[8..11].copy_from_slice(MONTHS[at.month as usize - 1]);
+    two_digits(&mut out[5..7], at.day);
+    two_digits(&mut out[12..14], at.year / 100);
+    two_digits(&mut out[14..16], at.year % 100);
+    two_digits(&mut out[17..19], at.hour);
+    two_digits(&mut out[20..22], at.minute);
+    two_digits(&mut out[23..25], at.second);
     out
 }
 
@@ -124,55 +120,27 @@ impl Rest<'_> {
         Some(found)
     }
 
-    /// Seconds since midnight. A leap second, 60, counts as the second after it.
-    fn time(&mut self) -> Option<u64> {
+    /// Hour, minute and second.
+    fn time(&mut self) -> Option<[u64; 3]> {
         let hour = self.number(2)?;
         self.literal(b":")?;
         let minute = self.number(2)?;
         self.literal(b":")?;
-        let second = self.number(2)?;
-        (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+        Some([hour, minute, self.number(2)?])
     }
 
-    fn end(self, year: u64, month: usize, day: u64, time: u64) -> Option<u64> {
-        if !self.0.is_empty() || year < 1970 || day == 0 || day > days_in_month(year, month) {
-            return None;
-        }
-        let before: u64 = (0..month).map(|month| days_in_month(year, month)).sum();
-        let days = days_before(year) - days_before(1970) + before + day - 1;
-        Some(days * DAY + time)
-    }
-}
-
-/// Year, month from 0 and day from 1 of a day since 1970-01-01.
-fn civil(days: u64) -> (u64, usize, u64) {
-    // A guess that is never too late, and a few years early at most.
-    let mut year = 1970 + days / 366;
-    while days_before(year + 1) - days_before(1970) <= days {
-        year += 1;
-    }
-    let mut day = days - (days_before(year) - days_before(1970));
-    let mut month = 0;
-    while day >= days_in_month(year, month) {
-        day -= days_in_month(year, month);
-        month += 1;
-    }
-    (year, month, day + 1)
-}
-
-/// Days from the beginning of year 1 to the beginning of `year`, in the Gregorian calendar.
-fn days_before(year: u64) -> u64 {
-    let past = year - 1;
-    past * 365 + past / 4 - past / 100 + past / 400
-}
-
-fn days_in_month(year: u64, month: usize) -> u64 {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    match month {
-        1 if leap => 29,
-        1 => 28,
-        3 | 5 | 8 | 10 => 30,
-        _ => 31,
+    /// `month` is from 0.
+    fn end(self, year: u64, month: usize, day: u64, time: [u64; 3]) -> Option<u64> {
+        let [hour, minute, second] = time;
+        let date = DateTime {
+            year,
+            month: month as u64 + 1,
+            day,
+            hour,
+            minute,
+            second,
+        };
+        self.0.is_empty().then(|| date.to_unix()).flatten()
     }
 }
 
@@ -184,6 +152,7 @@ fn two_digits(out: &mut [u8], number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::calendar::LATEST;
     use proptest::prelude::*;
 
     /// Dates that `date -u -d @N` wrote.
