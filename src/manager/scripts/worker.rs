@@ -12,8 +12,7 @@ use crate::manager::trigger::rules::Rule;
 use crate::manager::trigger::trigger_event::TriggerEvent;
 use crate::proto::http::head::FieldTable;
 use crate::proto::lines::Lines;
-use crate::rpc::event::Event;
-use crate::rpc::{RequestName, Time};
+use crate::rpc::{self, RequestName, Time};
 
 use super::environment::Base;
 use super::notice::Notice;
@@ -76,7 +75,7 @@ impl Worker {
         let mut line = Vec::new();
         let mut table = FieldTable::default();
         let notice = Notice::of(event, &mut table, request);
-        let mut encoded = Event::new(self.seq, Time::of(SystemTime::now()), notice.kind());
+        let mut encoded = rpc::Event::new(self.seq, Time::of(SystemTime::now()), notice.kind());
         encoded.source = Some(&event.origin.source.id);
         notice.fill(&mut encoded);
         encoded.encode(&mut line);
