@@ -85,7 +85,7 @@ const ORDER: &[(&str, &str)] = &[
     ("manager/control", "methods < mod"),
     (
         "rpc",
-        "time < json < name < error < data < params < event < respond < call < outcome < message < mod",
+        "time < json < name < error < data < params < event < respond < method < result < message < mod",
     ),
     (
         "process",

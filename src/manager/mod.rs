@@ -27,7 +27,7 @@ use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
 use crate::engine::{Bound, Engine, Handler, HelperReply, Ops, Outcome};
 use crate::proto::http::head::FieldTable;
-use crate::rpc::event::Kind as EventKind;
+use crate::rpc::EventKind;
 
 use control::Control;
 use scripts::{Notice, Report};

@@ -9,8 +9,7 @@ use std::time::SystemTime;
 use crate::conn::event::ConnId;
 use crate::engine::{Engine, Ops, Peer};
 use crate::proto::ws::frame;
-use crate::rpc::event::{Event, Filter, Kind};
-use crate::rpc::{ConnectionName, Payload, Time};
+use crate::rpc::{self, ConnectionName, EventFilter, EventKind, Payload, Time};
 
 /// Bytes that may wait for one subscriber; it loses events beyond that, and they are counted.
 const BACKLOG: usize = 1024 * 1024;
@@ -40,7 +39,7 @@ impl ConnectionFacts {
         ConnectionFacts::new(id, ops.peer(), ops.user())
     }
 
-    pub(super) fn fill<'e>(&'e self, event: &mut Event<'e>) {
+    pub(super) fn fill<'e>(&'e self, event: &mut rpc::Event<'e>) {
         event.connection = Some(self.connection);
         event.peer = Some(&self.peer);
         event.user = self.user.as_ref().map(|user| user.as_str());
@@ -57,7 +56,7 @@ pub(super) fn payload(kind: frame::Kind, data: &[u8]) -> Payload<'_> {
 
 struct Subscriber {
     conn: ConnId,
-    filter: Filter,
+    filter: EventFilter,
     /// Events that were not sent, and were not reported yet.
     lost: Lost,
     /// Events of this turn that come after all that is queued.
@@ -90,7 +89,7 @@ impl Lost {
 
 struct Queued {
     seq: u64,
-    kind: Kind,
+    kind: EventKind,
     source: Option<Rc<str>>,
     line: Rc<[u8]>,
 }
@@ -111,7 +110,7 @@ impl Subscribers {
     }
 
     /// Sends events to this connection of the control socket from now on. A second subscription replaces the first.
-    pub(super) fn subscribe(&mut self, conn: ConnId, filter: Filter) {
+    pub(super) fn subscribe(&mut self, conn: ConnId, filter: EventFilter) {
         self.unsubscribe(conn);
         self.subscribers.push(Subscriber {
             conn,
@@ -134,7 +133,7 @@ impl Subscribers {
 
     /// Whether anybody wants an event.
     #[inline]
-    pub(super) fn wants(&self, kind: Kind, source: Option<&str>) -> bool {
+    pub(super) fn wants(&self, kind: EventKind, source: Option<&str>) -> bool {
         !self.subscribers.is_empty()
             && self
                 .subscribers
@@ -152,7 +151,7 @@ impl Subscribers {
         data: &[u8],
     ) {
         let facts = ConnectionFacts::of(ops, id);
-        self.publish(Kind::Message, Some(source), |event| {
+        self.publish(EventKind::Message, Some(source), |event| {
             facts.fill(event);
             event.message = Some(payload(kind, data));
         });
@@ -165,7 +164,7 @@ impl Subscribers {
         count: u64,
         trigger: Option<&str>,
     ) {
-        self.publish(Kind::Dropped, source, |event| {
+        self.publish(EventKind::Dropped, source, |event| {
             event.count = Some(count);
             event.reason = trigger;
         });
@@ -174,15 +173,15 @@ impl Subscribers {
     /// Publishes an event, if anybody wants it; `fill` adds what is known of it.
     pub(super) fn publish<'e>(
         &mut self,
-        kind: Kind,
+        kind: EventKind,
         source: Option<&'e Rc<str>>,
-        fill: impl FnOnce(&mut Event<'e>),
+        fill: impl FnOnce(&mut rpc::Event<'e>),
     ) {
         if !self.wants(kind, source.map(|it| &**it)) {
             return;
         }
         self.seq += 1;
-        let mut event = Event::new(self.seq, Time::of(SystemTime::now()), kind);
+        let mut event = rpc::Event::new(self.seq, Time::of(SystemTime::now()), kind);
         event.source = source.map(|it| &**it);
         fill(&mut event);
         if self.bytes >= TURN {
@@ -257,7 +256,7 @@ impl Subscribers {
     fn tell_lost(&mut self, at: usize, engine: &mut Engine) {
         let subscriber = &mut self.subscribers[at];
         let lost = std::mem::take(&mut subscriber.lost);
-        let mut event = Event::new(lost.last, Time::of(SystemTime::now()), Kind::Lost);
+        let mut event = rpc::Event::new(lost.last, Time::of(SystemTime::now()), EventKind::Lost);
         event.count = Some(lost.count);
         let mut line = Vec::new();
         event.encode(&mut line);

@@ -8,7 +8,7 @@ use crate::config::{Fault, Place};
 
 /// The codes: those of JSON-RPC 2.0 §5.1, and bellwire's own from the range that is left to servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
+pub enum ErrorCode {
     /// -32700: the line is no JSON, or too long.
     Parse,
     /// -32600: it is JSON, but no request.
@@ -29,41 +29,41 @@ pub enum Code {
     Configuration,
 }
 
-impl Code {
+impl ErrorCode {
     /// All of them.
-    pub const ALL: [Code; 9] = [
-        Code::Parse,
-        Code::InvalidRequest,
-        Code::MethodNotFound,
-        Code::InvalidParams,
-        Code::Failed,
-        Code::NoSuchId,
-        Code::NotConnected,
-        Code::TimedOut,
-        Code::Configuration,
+    pub const ALL: [ErrorCode; 9] = [
+        ErrorCode::Parse,
+        ErrorCode::InvalidRequest,
+        ErrorCode::MethodNotFound,
+        ErrorCode::InvalidParams,
+        ErrorCode::Failed,
+        ErrorCode::NoSuchId,
+        ErrorCode::NotConnected,
+        ErrorCode::TimedOut,
+        ErrorCode::Configuration,
     ];
 
     /// The number on the wire.
     pub const fn number(self) -> i32 {
         match self {
-            Code::Parse => -32700,
-            Code::InvalidRequest => -32600,
-            Code::MethodNotFound => -32601,
-            Code::InvalidParams => -32602,
-            Code::Failed => -32000,
-            Code::NoSuchId => -32001,
-            Code::NotConnected => -32002,
-            Code::TimedOut => -32003,
-            Code::Configuration => -32004,
+            ErrorCode::Parse => -32700,
+            ErrorCode::InvalidRequest => -32600,
+            ErrorCode::MethodNotFound => -32601,
+            ErrorCode::InvalidParams => -32602,
+            ErrorCode::Failed => -32000,
+            ErrorCode::NoSuchId => -32001,
+            ErrorCode::NotConnected => -32002,
+            ErrorCode::TimedOut => -32003,
+            ErrorCode::Configuration => -32004,
         }
     }
 
     /// The code of a number. One that is not known means that something failed.
-    pub fn of(number: i64) -> Code {
-        let known = Code::ALL
+    pub fn of(number: i64) -> ErrorCode {
+        let known = ErrorCode::ALL
             .into_iter()
             .find(|code| i64::from(code.number()) == number);
-        known.unwrap_or(Code::Failed)
+        known.unwrap_or(ErrorCode::Failed)
     }
 }
 
@@ -71,16 +71,16 @@ impl Code {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What kind of error it is.
-    pub code: Code,
+    pub code: ErrorCode,
     /// One line for people.
     pub message: String,
     /// The same for programs.
-    pub data: Data,
+    pub data: ErrorData,
 }
 
 /// What an error tells programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
+pub enum ErrorData {
     /// Nothing beside its code.
     Nothing,
     /// `{"field": …, "allowed": …}`
@@ -96,33 +96,33 @@ pub enum Data {
 
 impl Error {
     /// An error that says all in its message.
-    pub fn new(code: Code, message: impl Into<String>) -> Error {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Error {
         Error {
             code,
             message: message.into(),
-            data: Data::Nothing,
+            data: ErrorData::Nothing,
         }
     }
 
     /// It could not be done.
     pub fn failed(message: impl Into<String>) -> Error {
-        Error::new(Code::Failed, message)
+        Error::new(ErrorCode::Failed, message)
     }
 
     /// There is no server of this id.
     pub fn no_such_server(id: &str) -> Error {
-        Error::new(Code::NoSuchId, format!("invalid WS server ID {id:?}"))
+        Error::new(ErrorCode::NoSuchId, format!("invalid WS server ID {id:?}"))
     }
 
     /// There is no client of this id.
     pub fn no_such_client(id: &str) -> Error {
-        Error::new(Code::NoSuchId, format!("invalid WS client ID {id:?}"))
+        Error::new(ErrorCode::NoSuchId, format!("invalid WS client ID {id:?}"))
     }
 
     /// There is neither a server nor a client of this id.
     pub fn no_such_id(id: &str) -> Error {
         Error::new(
-            Code::NoSuchId,
+            ErrorCode::NoSuchId,
             format!("invalid WS server ID {id:?}, nor is it a WS client ID"),
         )
     }
@@ -130,7 +130,7 @@ impl Error {
     /// The connection is not, or no longer, there.
     pub fn no_such_connection(connection: ConnectionName) -> Error {
         Error::new(
-            Code::NoSuchId,
+            ErrorCode::NoSuchId,
             format!("there is no connection {connection}"),
         )
     }
@@ -138,19 +138,19 @@ impl Error {
     /// The request is not there, was answered, or its peer has left.
     pub fn no_such_request(request: RequestName) -> Error {
         Error::new(
-            Code::NoSuchId,
+            ErrorCode::NoSuchId,
             format!("there is no request {request} that waits for an answer"),
         )
     }
 
     /// The client has no connection now.
     pub fn not_connected(id: &str) -> Error {
-        Error::new(Code::NotConnected, format!("{id} is not connected"))
+        Error::new(ErrorCode::NotConnected, format!("{id} is not connected"))
     }
 
     /// It took too long.
     pub fn timed_out(message: impl Into<String>) -> Error {
-        Error::new(Code::TimedOut, message)
+        Error::new(ErrorCode::TimedOut, message)
     }
 
     /// The configuration file is refused.
@@ -160,26 +160,26 @@ impl Error {
             more => format!("the configuration has {} faults", more.len()),
         };
         Error {
-            code: Code::Configuration,
+            code: ErrorCode::Configuration,
             message,
-            data: Data::Faults(faults),
+            data: ErrorData::Faults(faults),
         }
     }
 
     /// A line longer than [`max_line`](super::max_line) allows. Nothing that follows it can be understood.
     pub fn line_too_long(max: usize) -> Error {
         Error::new(
-            Code::Parse,
+            ErrorCode::Parse,
             format!("a line too long; allowed: {max} bytes"),
         )
     }
 
     /// A param, or a member of a request, that is wrong.
-    pub(super) fn field(code: Code, field: &str, what: &str, allowed: &str) -> Error {
+    pub(super) fn field(code: ErrorCode, field: &str, what: &str, allowed: &str) -> Error {
         Error {
             code,
             message: format!("{field}: {what}; allowed: {allowed}"),
-            data: Data::Field {
+            data: ErrorData::Field {
                 field: field.to_owned(),
                 allowed: allowed.to_owned(),
             },
@@ -193,15 +193,15 @@ impl Error {
             .number("code", self.code.number())
             .text("message", &self.message);
         match &self.data {
-            Data::Nothing => {}
-            Data::Field { field, allowed } => {
+            ErrorData::Nothing => {}
+            ErrorData::Field { field, allowed } => {
                 object.with("data", |out| {
                     let mut data = Object::begin(out);
                     data.text("field", field).text("allowed", allowed);
                     data.end();
                 });
             }
-            Data::Faults(faults) => {
+            ErrorData::Faults(faults) => {
                 object.with("data", |out| encode_faults(faults, out));
             }
         }
@@ -217,18 +217,18 @@ impl Error {
             text(data, "field"),
             text(data, "allowed"),
         ) {
-            (Some(Value::Array(faults)), _, _) => Data::Faults(
+            (Some(Value::Array(faults)), _, _) => ErrorData::Faults(
                 faults
                     .iter()
                     .filter_map(Value::as_object)
                     .map(fault)
                     .collect(),
             ),
-            (_, Some(field), Some(allowed)) => Data::Field { field, allowed },
-            _ => Data::Nothing,
+            (_, Some(field), Some(allowed)) => ErrorData::Field { field, allowed },
+            _ => ErrorData::Nothing,
         };
         Error {
-            code: Code::of(
+            code: ErrorCode::of(
                 value
                     .get("code")
                     .and_then(Value::as_i64)
@@ -288,7 +288,7 @@ mod tests {
         );
         assert_eq!(
             both_ways(&Error::field(
-                Code::InvalidParams,
+                ErrorCode::InvalidParams,
                 "to",
                 "a number",
                 "a text"
@@ -315,9 +315,9 @@ mod tests {
 
     #[test]
     fn codes_are_their_numbers() {
-        for code in Code::ALL {
-            assert_eq!(Code::of(i64::from(code.number())), code);
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::of(i64::from(code.number())), code);
         }
-        assert_eq!(Code::of(-32603), Code::Failed);
+        assert_eq!(ErrorCode::of(-32603), ErrorCode::Failed);
     }
 }

@@ -11,7 +11,7 @@ const SECRET_FIELDS: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorizatio
 
 /// What kind of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum EventKind {
     /// A server listens.
     ServerStarted,
     /// A server listens no more.
@@ -36,47 +36,47 @@ pub enum Kind {
     Lost,
 }
 
-impl Kind {
+impl EventKind {
     /// All of them.
-    pub const ALL: [Kind; 11] = [
-        Kind::ServerStarted,
-        Kind::ServerStopped,
-        Kind::Connect,
-        Kind::Disconnect,
-        Kind::Message,
-        Kind::HttpRequest,
-        Kind::ClientConnected,
-        Kind::ClientDisconnected,
-        Kind::ClientRetrying,
-        Kind::Dropped,
-        Kind::Lost,
+    pub const ALL: [EventKind; 11] = [
+        EventKind::ServerStarted,
+        EventKind::ServerStopped,
+        EventKind::Connect,
+        EventKind::Disconnect,
+        EventKind::Message,
+        EventKind::HttpRequest,
+        EventKind::ClientConnected,
+        EventKind::ClientDisconnected,
+        EventKind::ClientRetrying,
+        EventKind::Dropped,
+        EventKind::Lost,
     ];
 
     /// As it is written in events and commands.
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::ServerStarted => "server_started",
-            Kind::ServerStopped => "server_stopped",
-            Kind::Connect => "connect",
-            Kind::Disconnect => "disconnect",
-            Kind::Message => "message",
-            Kind::HttpRequest => "http_request",
-            Kind::ClientConnected => "client_connected",
-            Kind::ClientDisconnected => "client_disconnected",
-            Kind::ClientRetrying => "client_retrying",
-            Kind::Dropped => "dropped",
-            Kind::Lost => "lost",
+            EventKind::ServerStarted => "server_started",
+            EventKind::ServerStopped => "server_stopped",
+            EventKind::Connect => "connect",
+            EventKind::Disconnect => "disconnect",
+            EventKind::Message => "message",
+            EventKind::HttpRequest => "http_request",
+            EventKind::ClientConnected => "client_connected",
+            EventKind::ClientDisconnected => "client_disconnected",
+            EventKind::ClientRetrying => "client_retrying",
+            EventKind::Dropped => "dropped",
+            EventKind::Lost => "lost",
         }
     }
 
     /// The kind of this name.
-    pub fn parse(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn parse(name: &str) -> Option<EventKind> {
+        EventKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// All names, for whoever wrote another one.
     pub fn allowed() -> String {
-        Kind::ALL.map(Kind::name).join(", ")
+        EventKind::ALL.map(EventKind::name).join(", ")
     }
 
     const fn bit(self) -> u16 {
@@ -92,7 +92,7 @@ pub struct Event<'a> {
     /// When.
     pub time: Time,
     /// What.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// The server or client that it happened to.
     pub source: Option<&'a str>,
     /// The connection that it happened on.
@@ -125,7 +125,7 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// An event of which no more is known.
-    pub fn new(seq: u64, time: Time, kind: Kind) -> Event<'a> {
+    pub fn new(seq: u64, time: Time, kind: EventKind) -> Event<'a> {
         Event {
             seq,
             time,
@@ -226,22 +226,22 @@ fn is_secret(name: &str) -> bool {
 
 /// Which events a subscriber wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct EventFilter {
     ids: Vec<String>,
     kinds: u16,
 }
 
-impl Filter {
+impl EventFilter {
     /// Those of these servers and clients and of these kinds. None of either is all of them.
-    pub fn new(ids: Vec<String>, kinds: &[Kind]) -> Filter {
+    pub fn new(ids: Vec<String>, kinds: &[EventKind]) -> EventFilter {
         let kinds = kinds.iter().fold(0, |bits, kind| bits | kind.bit());
-        Filter { ids, kinds }
+        EventFilter { ids, kinds }
     }
 
     /// Whether an event of `kind` that happened to `source` is wanted. That something was lost, every subscriber is told.
-    pub fn wants(&self, kind: Kind, source: Option<&str>) -> bool {
+    pub fn wants(&self, kind: EventKind, source: Option<&str>) -> bool {
         let of_id = |id: &String| source.is_some_and(|source| source.eq_ignore_ascii_case(id));
-        kind == Kind::Lost
+        kind == EventKind::Lost
             || (self.kinds == 0 || self.kinds & kind.bit() != 0)
                 && (self.ids.is_empty() || self.ids.iter().any(of_id))
     }
@@ -261,7 +261,7 @@ mod tests {
         text
     }
 
-    fn event(kind: Kind) -> Event<'static> {
+    fn event(kind: EventKind) -> Event<'static> {
         let time = Time {
             secs: 784_111_777,
             millis: 5,
@@ -277,7 +277,7 @@ mod tests {
             peer: Some("[::1]:9"),
             user: Some("al\"ice"),
             message: Some(Payload::Text("a\nb")),
-            ..event(Kind::Message)
+            ..event(EventKind::Message)
         };
         assert_eq!(
             line(&message),
@@ -287,7 +287,7 @@ mod tests {
         );
         let binary = Event {
             message: Some(Payload::Binary(&[0, 255])),
-            ..event(Kind::Message)
+            ..event(EventKind::Message)
         };
         assert!(line(&binary).ends_with(",\"kind\":\"message\",\"base64\":\"AP8=\"}}\n"));
     }
@@ -308,7 +308,7 @@ mod tests {
             headers: &headers,
             body: Some(b"hi"),
             request: Some(RequestName(7)),
-            ..event(Kind::HttpRequest)
+            ..event(EventKind::HttpRequest)
         };
         assert!(line(&request).ends_with(
             "\"kind\":\"http_request\",\"method\":\"POST\",\"path\":\"/a b\",\"query\":\"x=1\",\
@@ -316,7 +316,7 @@ mod tests {
         ));
         let bytes = Event {
             body: Some(&[0xff]),
-            ..event(Kind::HttpRequest)
+            ..event(EventKind::HttpRequest)
         };
         assert!(line(&bytes).ends_with(",\"body_base64\":\"/w==\"}}\n"));
     }
@@ -326,34 +326,41 @@ mod tests {
         let end = Event {
             code: Some(1008),
             reason: Some("bye"),
-            ..event(Kind::Disconnect)
+            ..event(EventKind::Disconnect)
         };
         assert!(
             line(&end).ends_with("\"kind\":\"disconnect\",\"code\":1008,\"reason\":\"bye\"}}\n")
         );
         let lost = Event {
             count: Some(3),
-            ..event(Kind::Lost)
+            ..event(EventKind::Lost)
         };
         assert!(line(&lost).ends_with("\"kind\":\"lost\",\"count\":3}}\n"));
     }
 
     #[test]
     fn kinds_are_their_names() {
-        for kind in Kind::ALL {
-            assert_eq!(Kind::parse(kind.name()), Some(kind));
+        for kind in EventKind::ALL {
+            assert_eq!(EventKind::parse(kind.name()), Some(kind));
         }
-        assert_eq!(Kind::parse("Message"), None);
+        assert_eq!(EventKind::parse("Message"), None);
     }
 
     #[test]
     fn filters_are_of_ids_and_of_kinds() {
-        let all = Filter::default();
-        assert!(all.wants(Kind::Message, Some("a")) && all.wants(Kind::Dropped, None));
-        let some = Filter::new(vec!["A".to_owned()], &[Kind::Message, Kind::Connect]);
-        assert!(some.wants(Kind::Message, Some("a")) && some.wants(Kind::Connect, Some("A")));
-        assert!(!some.wants(Kind::Message, Some("b")) && !some.wants(Kind::Message, None));
-        assert!(!some.wants(Kind::Disconnect, Some("a")));
-        assert!(some.wants(Kind::Lost, None));
+        let all = EventFilter::default();
+        assert!(all.wants(EventKind::Message, Some("a")) && all.wants(EventKind::Dropped, None));
+        let some = EventFilter::new(
+            vec!["A".to_owned()],
+            &[EventKind::Message, EventKind::Connect],
+        );
+        assert!(
+            some.wants(EventKind::Message, Some("a")) && some.wants(EventKind::Connect, Some("A"))
+        );
+        assert!(
+            !some.wants(EventKind::Message, Some("b")) && !some.wants(EventKind::Message, None)
+        );
+        assert!(!some.wants(EventKind::Disconnect, Some("a")));
+        assert!(some.wants(EventKind::Lost, None));
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::call::Call;
-use super::error::{Code, Error};
+use super::error::{Error, ErrorCode};
 use super::json::{EVENT, Object, VERSION, array};
-use super::outcome::Outcome;
+use super::method::Call;
+use super::result::CallResult;
 
 /// Requests in one batch; more are refused as a whole, so that a line of `[1,1,1…]` has no answer many times its length.
 pub const MAX_BATCH: usize = 1000;
@@ -28,24 +28,24 @@ pub enum Incoming {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Absent from a notification, which is done and never answered, not even with an error.
-    pub id: Option<Id>,
+    pub id: Option<RequestId>,
     /// What it asks for, or what is wrong with it.
     pub call: Result<Call, Error>,
 }
 
 /// The id of a request, of any JSON type, kept as it was written so that it is echoed exactly.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Id(String);
+pub struct RequestId(String);
 
-impl Id {
+impl RequestId {
     /// A number.
-    pub fn number(number: u64) -> Id {
-        Id(number.to_string())
+    pub fn number(number: u64) -> RequestId {
+        RequestId(number.to_string())
     }
 
     /// Of an answer to what has no id that could be read.
-    pub fn null() -> Id {
-        Id("null".to_owned())
+    pub fn null() -> RequestId {
+        RequestId("null".to_owned())
     }
 }
 
@@ -53,9 +53,9 @@ impl Id {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The id of the request.
-    pub id: Id,
+    pub id: RequestId,
     /// Its result.
-    pub outcome: Result<Outcome, Error>,
+    pub outcome: Result<CallResult, Error>,
 }
 
 /// Reads one line, with or without its newline. It is never longer than [`max_line`](super::max_line) allows.
@@ -65,7 +65,7 @@ pub fn decode(line: &[u8]) -> Incoming {
     }
     let value: &RawValue = match serde_json::from_slice(line) {
         Ok(value) => value,
-        Err(error) => return Incoming::One(Request::refused(Id::null(), no_json(&error))),
+        Err(error) => return Incoming::One(Request::refused(RequestId::null(), no_json(&error))),
     };
     if !value.get().starts_with('[') {
         return Incoming::One(decode_one(value));
@@ -76,36 +76,36 @@ pub fn decode(line: &[u8]) -> Incoming {
         count => {
             let allowed = format!("1 to {MAX_BATCH}");
             let what = format!("a batch of {count} requests");
-            let error = Error::field(Code::InvalidRequest, "request", &what, &allowed);
-            Incoming::One(Request::refused(Id::null(), error))
+            let error = Error::field(ErrorCode::InvalidRequest, "request", &what, &allowed);
+            Incoming::One(Request::refused(RequestId::null(), error))
         }
     }
 }
 
 fn decode_one(value: &RawValue) -> Request {
     let invalid =
-        |field, what: &str, allowed| Error::field(Code::InvalidRequest, field, what, allowed);
+        |field, what: &str, allowed| Error::field(ErrorCode::InvalidRequest, field, what, allowed);
     if !value.get().starts_with('{') {
         let error = invalid(
             "request",
             "no object",
             "an object with jsonrpc, id, method, params",
         );
-        return Request::refused(Id::null(), error);
+        return Request::refused(RequestId::null(), error);
     }
     let members: BTreeMap<String, &RawValue> = match serde_json::from_str(value.get()) {
         Ok(members) => members,
-        Err(error) => return Request::refused(Id::null(), no_json(&error)),
+        Err(error) => return Request::refused(RequestId::null(), no_json(&error)),
     };
     let text = |name| serde_json::from_str::<String>(members.get(name)?.get()).ok();
-    let id = members.get("id").map(|id| Id(id.get().to_owned()));
+    let id = members.get("id").map(|id| RequestId(id.get().to_owned()));
     if text("jsonrpc").as_deref() != Some(VERSION) {
         let error = invalid("jsonrpc", "missing or another version", "\"2.0\"");
-        return Request::refused(id.unwrap_or_else(Id::null), error);
+        return Request::refused(id.unwrap_or_else(RequestId::null), error);
     }
     let Some(method) = text("method") else {
         let error = invalid("method", "missing or no string", "the name of a method");
-        return Request::refused(id.unwrap_or_else(Id::null), error);
+        return Request::refused(id.unwrap_or_else(RequestId::null), error);
     };
     let params = members
         .get("params")
@@ -119,11 +119,11 @@ fn decode_one(value: &RawValue) -> Request {
 }
 
 fn no_json(error: &serde_json::Error) -> Error {
-    Error::new(Code::Parse, format!("no JSON: {error}"))
+    Error::new(ErrorCode::Parse, format!("no JSON: {error}"))
 }
 
 impl Request {
-    fn refused(id: Id, error: Error) -> Request {
+    fn refused(id: RequestId, error: Error) -> Request {
         Request {
             id: Some(id),
             call: Err(error),
@@ -132,7 +132,7 @@ impl Request {
 }
 
 /// Writes a request, or without an id a notification, with its newline.
-pub fn encode(id: Option<&Id>, call: &Call, out: &mut Vec<u8>) {
+pub fn encode(id: Option<&RequestId>, call: &Call, out: &mut Vec<u8>) {
     let mut request = Object::begin(out);
     request.text("jsonrpc", VERSION);
     if let Some(id) = id {
@@ -179,7 +179,7 @@ pub enum FromDaemon {
     /// The answer to a request.
     Answer {
         /// Of which.
-        id: Id,
+        id: RequestId,
         /// The result as it was written.
         result: Result<Box<RawValue>, Error>,
     },
@@ -201,7 +201,7 @@ impl FromDaemon {
         }
         let id = members
             .remove("id")
-            .map(|id| Id(id.get().to_owned()))
+            .map(|id| RequestId(id.get().to_owned()))
             .ok_or("neither an event nor an answer")?;
         let result = match (members.remove("result"), members.remove("error")) {
             (Some(result), None) => Ok(result),

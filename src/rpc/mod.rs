@@ -3,41 +3,42 @@
 //!
 //! Bytes to values and back, and nothing else: who a line came from, what a call does and when it is answered is the
 //! manager's business. A line is [`decode`]d to [`Incoming`], its calls are done, and each [`Response`] is encoded to a
-//! line, or those of a batch to one by [`encode_batch`]. An [`Event`](event::Event) is encoded once for all subscribers whose
-//! [`Filter`](event::Filter) wants it. The command line [`encode`]s and reads with [`FromDaemon`].
+//! line, or those of a batch to one by [`encode_batch`]. An [`Event`] is encoded once for all subscribers whose
+//! [`EventFilter`] wants it. The command line [`encode`]s and reads with [`FromDaemon`].
 //!
 //! Left to right, each file imports from those before it: time, json, name, error, data, params, event, respond, call,
 //! outcome, message.
 //!
 #![doc = include_str!("methods.md")]
 
-mod call;
 mod data;
 mod error;
-pub mod event;
+mod event;
 mod json;
 mod message;
+mod method;
 mod name;
-mod outcome;
 mod params;
 mod respond;
+mod result;
 mod time;
 
 #[cfg(test)]
 mod tests;
 
-pub use call::{Call, Kick, Receivers, Send, Subscribe};
 pub use data::{Data, Payload};
-pub use error::{Code, Data as ErrorData, Error};
+pub use error::{Error, ErrorCode, ErrorData};
+pub use event::{Event, EventFilter, EventKind};
 pub use message::{
-    FromDaemon, Id, Incoming, MAX_BATCH, Request, Response, decode, encode, encode_batch,
+    FromDaemon, Incoming, MAX_BATCH, Request, RequestId, Response, decode, encode, encode_batch,
 };
+pub use method::{Call, Kick, Receivers, Send, Subscribe};
 pub use name::{ConnectionName, RequestName};
-pub use outcome::{
-    ClientState, ClientStatus, ConnectionStatus, Outcome, Reloaded, ServerState, ServerStatus,
+pub use respond::{Content, Respond};
+pub use result::{
+    CallResult, ClientState, ClientStatus, ConnectionStatus, Reloaded, ServerState, ServerStatus,
     Status,
 };
-pub use respond::{Content, Respond};
 pub use time::Time;
 
 /// The bytes of a line that are read before it is refused with [`Error::line_too_long`], where messages may be of

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::data::{Data, decode_base64};
-use super::error::{Code, Error};
+use super::error::{Error, ErrorCode};
 use super::name::ConnectionName;
 use crate::config::quoted;
 
@@ -128,7 +128,7 @@ impl Params {
 
 /// What is wrong with a param.
 pub(super) fn wrong(field: &str, what: &str, allowed: &str) -> Error {
-    Error::field(Code::InvalidParams, field, what, allowed)
+    Error::field(ErrorCode::InvalidParams, field, what, allowed)
 }
 
 fn refuse(field: &str, value: &Value, allowed: &str) -> Error {

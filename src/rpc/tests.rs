@@ -20,7 +20,7 @@ fn call(method: &str, params: &Value) -> Result<Call, Error> {
 }
 
 /// The code, field and message of a refused call.
-fn refused(method: &str, params: &Value) -> (Code, String, String) {
+fn refused(method: &str, params: &Value) -> (ErrorCode, String, String) {
     let error = call(method, params).expect_err("refused");
     match error.data {
         ErrorData::Field { field, .. } => (error.code, field, error.message),
@@ -30,7 +30,7 @@ fn refused(method: &str, params: &Value) -> (Code, String, String) {
 
 fn invalid(method: &str, params: &Value) -> String {
     let (code, field, message) = refused(method, params);
-    assert_eq!(code, Code::InvalidParams, "{message}");
+    assert_eq!(code, ErrorCode::InvalidParams, "{message}");
     assert!(message.starts_with(&format!("{field}: ")), "{message}");
     assert!(message.contains("; allowed: "), "{message}");
     message
@@ -45,22 +45,25 @@ fn encoded(response: &Response) -> String {
 #[test]
 fn what_is_no_request_is_answered_with_null() {
     for (line, code) in [
-        ("{", Code::Parse),
-        ("{\"jsonrpc\":\"2.0\",}", Code::Parse),
-        ("status", Code::Parse),
-        ("1", Code::InvalidRequest),
-        ("\"status\"", Code::InvalidRequest),
-        ("[]", Code::InvalidRequest),
-        ("{}", Code::InvalidRequest),
-        ("{\"method\":\"status\"}", Code::InvalidRequest),
+        ("{", ErrorCode::Parse),
+        ("{\"jsonrpc\":\"2.0\",}", ErrorCode::Parse),
+        ("status", ErrorCode::Parse),
+        ("1", ErrorCode::InvalidRequest),
+        ("\"status\"", ErrorCode::InvalidRequest),
+        ("[]", ErrorCode::InvalidRequest),
+        ("{}", ErrorCode::InvalidRequest),
+        ("{\"method\":\"status\"}", ErrorCode::InvalidRequest),
         (
             "{\"jsonrpc\":2.0,\"method\":\"status\"}",
-            Code::InvalidRequest,
+            ErrorCode::InvalidRequest,
         ),
-        ("{\"jsonrpc\":\"2.0\",\"method\":1}", Code::InvalidRequest),
+        (
+            "{\"jsonrpc\":\"2.0\",\"method\":1}",
+            ErrorCode::InvalidRequest,
+        ),
     ] {
         let request = one(line);
-        assert_eq!(request.id, Some(Id::null()), "{line}");
+        assert_eq!(request.id, Some(RequestId::null()), "{line}");
         assert_eq!(request.call.expect_err(line).code, code, "{line}");
     }
     assert!(matches!(
@@ -93,7 +96,7 @@ fn ids_of_any_type_are_echoed_as_they_were_written() {
         assert_eq!(request.call, Ok(Call::Status));
         let response = Response {
             id: request.id.expect("an id"),
-            outcome: Ok(Outcome::Done),
+            outcome: Ok(CallResult::Done),
         };
         assert_eq!(
             encoded(&response),
@@ -110,7 +113,7 @@ fn a_notification_has_no_id() {
     assert_eq!(unknown.id, None);
     assert_eq!(
         unknown.call.expect_err("unknown").code,
-        Code::MethodNotFound
+        ErrorCode::MethodNotFound
     );
 }
 
@@ -123,7 +126,7 @@ fn batches_are_answered_by_one_array() {
     let responses: Vec<Response> = requests
         .into_iter()
         .filter_map(|request| {
-            let outcome = request.call.map(|_| Outcome::Done);
+            let outcome = request.call.map(|_| CallResult::Done);
             request.id.map(|id| Response { id, outcome })
         })
         .collect();
@@ -159,7 +162,10 @@ fn a_batch_is_bounded() {
 #[test]
 fn unknown_methods_and_params_are_named() {
     let (code, field, message) = refused("walk", &json!({}));
-    assert_eq!((code, field.as_str()), (Code::MethodNotFound, "method"));
+    assert_eq!(
+        (code, field.as_str()),
+        (ErrorCode::MethodNotFound, "method")
+    );
     assert!(message.starts_with("method: \"walk\"; allowed: status, reload, "));
     assert_eq!(
         invalid("kick", &json!({"connection": "c1", "cod": 1})),
@@ -316,8 +322,12 @@ fn what_cannot_be_held_is_a_parse_error_under_its_id() {
             "{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"send\",\"params\":{{\"id\":{value}}}}}"
         );
         let request = one(&line);
-        assert_eq!(request.id, Some(Id::number(5)), "{value}");
-        assert_eq!(request.call.expect_err(value).code, Code::Parse, "{value}");
+        assert_eq!(request.id, Some(RequestId::number(5)), "{value}");
+        assert_eq!(
+            request.call.expect_err(value).code,
+            ErrorCode::Parse,
+            "{value}"
+        );
     }
 }
 
@@ -326,7 +336,7 @@ fn answers_are_read_by_commands() {
     let read = |line: &str| FromDaemon::decode(line.as_bytes());
     assert!(matches!(
         read("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"b\":1,\"a\":2}}"),
-        Ok(FromDaemon::Answer { id, result: Ok(result) }) if id == Id::number(1) && result.get() == "{\"b\":1,\"a\":2}"
+        Ok(FromDaemon::Answer { id, result: Ok(result) }) if id == RequestId::number(1) && result.get() == "{\"b\":1,\"a\":2}"
     ));
     assert!(matches!(
         read("{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"seq\":1}}"),
@@ -353,7 +363,7 @@ fn a_line_has_room_for_base64() {
         receivers: Receivers::Except(ConnectionName(u64::MAX)),
     });
     let mut out = Vec::new();
-    encode(Some(&Id::number(1)), &send, &mut out);
+    encode(Some(&RequestId::number(1)), &send, &mut out);
     assert!(out.len() <= max_line(1 << 20), "{}", out.len());
     assert_eq!(one(str::from_utf8(&out).expect("UTF-8")).call, Ok(send));
 }

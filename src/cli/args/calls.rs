@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Id;
-use crate::rpc::event::Kind;
 use crate::rpc::{
-    Call, ConnectionName, Content, Data, Error, Kick, Receivers, RequestName, Respond, Send,
-    Subscribe,
+    Call, ConnectionName, Content, Data, Error, EventKind, Kick, Receivers, RequestName, Respond,
+    Send, Subscribe,
 };
 
 use crate::proto::ws::close::CloseCode;
@@ -202,7 +201,8 @@ pub(super) fn events(words: &mut Words) -> Result<Command, String> {
         ids.push(id);
     }
     let kind = |name: String| {
-        Kind::parse(&name).ok_or_else(|| format!("--kind: {name:?}; allowed: {}", Kind::allowed()))
+        EventKind::parse(&name)
+            .ok_or_else(|| format!("--kind: {name:?}; allowed: {}", EventKind::allowed()))
     };
     let kinds = words
         .texts("--kind")?

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::process::exit::Exit;
-use crate::rpc::{Call, Error, FromDaemon, Id, encode};
+use crate::rpc::{Call, Error, FromDaemon, RequestId, encode};
 
 use super::failure::Failure;
 use super::socket::{Candidate, check_private};
@@ -66,7 +66,7 @@ impl Client {
         call: &Call,
         deadline: Instant,
     ) -> Result<Result<Box<RawValue>, Error>, Failure> {
-        let id = Id::number(1);
+        let id = RequestId::number(1);
         let mut request = Vec::new();
         encode(Some(&id), call, &mut request);
         // One who refuses a long line does not read it to its end: there may be an answer all the same.
@@ -74,7 +74,7 @@ impl Client {
         loop {
             match (self.read(Some(deadline))?, &written) {
                 (Some(FromDaemon::Answer { id: of, result }), _)
-                    if of == id || of == Id::null() =>
+                    if of == id || of == RequestId::null() =>
                 {
                     return Ok(result);
                 }

@@ -3,7 +3,7 @@
 use crate::config::Fault;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print_faults};
-use crate::rpc::{Call, Code, Error, ErrorData};
+use crate::rpc::{Call, Error, ErrorCode, ErrorData};
 
 use super::text::escape;
 
@@ -52,35 +52,38 @@ impl Failure {
 const SHOWS_OPEN: &str = "bellwire connections shows those that are open";
 
 /// What may be done when there is no such id, or no connection.
-const fn hint(code: Code, call: &Call) -> Option<&'static str> {
+const fn hint(code: ErrorCode, call: &Call) -> Option<&'static str> {
     match (code, call) {
-        (Code::NotConnected, _) => Some("bellwire client list shows why"),
-        (Code::NoSuchId, Call::ServerList(_) | Call::ServerStart(_) | Call::ServerStop(_)) => {
+        (ErrorCode::NotConnected, _) => Some("bellwire client list shows why"),
+        (ErrorCode::NoSuchId, Call::ServerList(_) | Call::ServerStart(_) | Call::ServerStop(_)) => {
             Some("bellwire server list shows all")
         }
         (
-            Code::NoSuchId,
+            ErrorCode::NoSuchId,
             Call::ClientList(_) | Call::ClientConnect(_) | Call::ClientDisconnect(_),
         ) => Some("bellwire client list shows all"),
-        (Code::NoSuchId, Call::Kick(_)) => Some(SHOWS_OPEN),
-        (Code::NoSuchId, Call::Send(send)) if send.receivers.is_one() => Some(SHOWS_OPEN),
-        (Code::NoSuchId, Call::Respond(_)) => {
+        (ErrorCode::NoSuchId, Call::Kick(_)) => Some(SHOWS_OPEN),
+        (ErrorCode::NoSuchId, Call::Send(send)) if send.receivers.is_one() => Some(SHOWS_OPEN),
+        (ErrorCode::NoSuchId, Call::Respond(_)) => {
             Some("it may be answered already, or its peer have left")
         }
-        (Code::NoSuchId, _) => Some("bellwire status shows what there is"),
+        (ErrorCode::NoSuchId, _) => Some("bellwire status shows what there is"),
         _ => None,
     }
 }
 
 /// The exit status of an error of the daemon.
-const fn exit(code: Code) -> Exit {
+const fn exit(code: ErrorCode) -> Exit {
     match code {
-        Code::Parse | Code::InvalidRequest | Code::MethodNotFound | Code::Failed => Exit::Failed,
-        Code::InvalidParams => Exit::Usage,
-        Code::NoSuchId => Exit::NoSuchId,
-        Code::NotConnected => Exit::NotRunning,
-        Code::TimedOut => Exit::TimedOut,
-        Code::Configuration => Exit::Configuration,
+        ErrorCode::Parse
+        | ErrorCode::InvalidRequest
+        | ErrorCode::MethodNotFound
+        | ErrorCode::Failed => Exit::Failed,
+        ErrorCode::InvalidParams => Exit::Usage,
+        ErrorCode::NoSuchId => Exit::NoSuchId,
+        ErrorCode::NotConnected => Exit::NotRunning,
+        ErrorCode::TimedOut => Exit::TimedOut,
+        ErrorCode::Configuration => Exit::Configuration,
     }
 }
 
@@ -91,7 +94,7 @@ mod tests {
     #[test]
     fn every_code_has_the_status_that_is_documented() {
         let table = include_str!("../../rpc/methods.md");
-        for code in Code::ALL {
+        for code in ErrorCode::ALL {
             let begins = format!("| {} |", code.number());
             let row = table
                 .lines()

@@ -25,8 +25,7 @@ use crate::manager::subscribers::ConnectionFacts;
 use crate::manager::trigger::rules::Rules;
 use crate::proto::http::url::host_field;
 use crate::proto::ws::frame::Kind;
-use crate::rpc::event::Kind as EventKind;
-use crate::rpc::{ClientState, ClientStatus, Time};
+use crate::rpc::{ClientState, ClientStatus, EventKind, Time};
 
 use super::handshake_request::{self, HandshakeRequest};
 use super::offline_queue::OfflineQueue;

@@ -8,10 +8,9 @@ use crate::engine::{Engine, Member};
 use crate::manager::apply::{self, Host};
 use crate::manager::state::State;
 use crate::proto::ws::frame::Kind;
-use crate::rpc::event::Filter;
 use crate::rpc::{
-    Call, ConnectionName, ConnectionStatus, Data, Error, Kick, Outcome, Receivers, Send, Status,
-    Subscribe, Time,
+    Call, CallResult, ConnectionName, ConnectionStatus, Data, Error, EventFilter, Kick, Receivers,
+    Send, Status, Subscribe, Time,
 };
 
 /// Who makes a call.
@@ -39,29 +38,31 @@ pub(super) fn call(
     host: &mut dyn Host,
     call: Call,
     caller: Caller,
-) -> Result<Outcome, Error> {
+) -> Result<CallResult, Error> {
     log_call(engine, &call, caller);
     if state.stopping {
         return Err(Error::failed("the daemon is stopping"));
     }
     match call {
-        Call::Status => Ok(Outcome::Status(status(state, engine))),
+        Call::Status => Ok(CallResult::Status(status(state, engine))),
         Call::Reload { dry_run } => {
-            apply::reload(state, engine, host, dry_run).map(Outcome::Reloaded)
+            apply::reload(state, engine, host, dry_run).map(CallResult::Reloaded)
         }
-        Call::ServerList(None) => Ok(Outcome::Servers(state.servers.status(engine))),
+        Call::ServerList(None) => Ok(CallResult::Servers(state.servers.status(engine))),
         Call::ServerList(Some(id)) => {
             let at = state.servers.named(&id)?;
             let server = state.servers.definitions()[at].status(engine);
-            Ok(Outcome::Servers(vec![server]))
+            Ok(CallResult::Servers(vec![server]))
         }
-        Call::ServerStart(id) => apply::start_server(state, engine, host, &id).map(Outcome::Server),
-        Call::ServerStop(id) => apply::stop_server(state, engine, &id).map(Outcome::Server),
-        Call::ClientList(None) => Ok(Outcome::Clients(state.clients.status())),
+        Call::ServerStart(id) => {
+            apply::start_server(state, engine, host, &id).map(CallResult::Server)
+        }
+        Call::ServerStop(id) => apply::stop_server(state, engine, &id).map(CallResult::Server),
+        Call::ClientList(None) => Ok(CallResult::Clients(state.clients.status())),
         Call::ClientList(Some(id)) => {
             let at = state.clients.named(&id)?;
             let client = state.clients.status_of(at);
-            Ok(Outcome::Clients(client.into_iter().collect()))
+            Ok(CallResult::Clients(client.into_iter().collect()))
         }
         Call::ClientConnect(id) => want_client(state, engine, &id, true),
         Call::ClientDisconnect(id) => want_client(state, engine, &id, false),
@@ -71,7 +72,7 @@ pub(super) fn call(
         Call::Respond(respond) => state
             .scripts
             .respond(engine, &respond)
-            .map(|()| Outcome::Done),
+            .map(|()| CallResult::Done),
         Call::Subscribe(it) => subscribe(state, it, caller),
     }
 }
@@ -124,7 +125,7 @@ fn want_client(
     engine: &mut Engine,
     id: &str,
     connected: bool,
-) -> Result<Outcome, Error> {
+) -> Result<CallResult, Error> {
     let clients = &mut state.clients;
     let at = clients.named(id)?;
     if connected {
@@ -132,12 +133,12 @@ fn want_client(
     } else {
         clients.disconnect(engine, at);
     }
-    let status = clients.status_of(at).map(Outcome::Client);
+    let status = clients.status_of(at).map(CallResult::Client);
     status.ok_or_else(|| Error::no_such_client(id))
 }
 
 /// The open WebSockets of a server or client; of all without an id.
-fn connections(state: &State, engine: &Engine, id: Option<&str>) -> Result<Outcome, Error> {
+fn connections(state: &State, engine: &Engine, id: Option<&str>) -> Result<CallResult, Error> {
     if let Some(id) = id {
         check_id(state, id)?;
     }
@@ -150,7 +151,7 @@ fn connections(state: &State, engine: &Engine, id: Option<&str>) -> Result<Outco
         }
     }
     all.sort_by_key(|connection| connection.connection);
-    Ok(Outcome::Connections(all))
+    Ok(CallResult::Connections(all))
 }
 
 fn check_id(state: &State, id: &str) -> Result<(), Error> {
@@ -161,7 +162,7 @@ fn check_id(state: &State, id: &str) -> Result<(), Error> {
     }
 }
 
-fn send(state: &mut State, engine: &mut Engine, message: &Send) -> Result<Outcome, Error> {
+fn send(state: &mut State, engine: &mut Engine, message: &Send) -> Result<CallResult, Error> {
     let Send {
         id,
         data,
@@ -195,7 +196,7 @@ fn send(state: &mut State, engine: &mut Engine, message: &Send) -> Result<Outcom
             engine.send_each(&theirs, kind, data)
         }
     };
-    Ok(Outcome::Reached(reached as u64))
+    Ok(CallResult::Reached(reached as u64))
 }
 
 /// A client has one peer: a message for others reaches none.
@@ -206,7 +207,7 @@ fn send_to_client(
     kind: Kind,
     data: &[u8],
     receivers: &Receivers,
-) -> Result<Outcome, Error> {
+) -> Result<CallResult, Error> {
     let at = state.clients.find(id);
     let at = at.ok_or_else(|| Error::no_such_id(id))?;
     let conn = state.clients.open_connection(at);
@@ -219,23 +220,23 @@ fn send_to_client(
         Receivers::User(_) => false,
     };
     if !meant {
-        return Ok(Outcome::Reached(0));
+        return Ok(CallResult::Reached(0));
     }
     state
         .clients
         .send(engine, &mut state.context, at, kind, data)
-        .map(Outcome::Reached)
+        .map(CallResult::Reached)
         .map_err(|_| Error::not_connected(id))
 }
 
-fn kick(engine: &mut Engine, kick: &Kick) -> Result<Outcome, Error> {
+fn kick(engine: &mut Engine, kick: &Kick) -> Result<CallResult, Error> {
     let found = engine.find(kick.connection.0);
     let (conn, _) = found.ok_or_else(|| Error::no_such_connection(kick.connection))?;
     engine.close(conn, kick.code, &kick.reason);
-    Ok(Outcome::Done)
+    Ok(CallResult::Done)
 }
 
-fn subscribe(state: &mut State, subscribe: Subscribe, caller: Caller) -> Result<Outcome, Error> {
+fn subscribe(state: &mut State, subscribe: Subscribe, caller: Caller) -> Result<CallResult, Error> {
     let Caller::Connection(conn) = caller else {
         return Err(Error::failed(
             "events.subscribe is for the control socket; a worker is sent the events of its trigger",
@@ -244,9 +245,9 @@ fn subscribe(state: &mut State, subscribe: Subscribe, caller: Caller) -> Result<
     let Subscribe { ids, kinds } = subscribe;
     ids.iter().try_for_each(|id| check_id(state, id))?;
     let subscribers = &mut state.context.subscribers;
-    subscribers.subscribe(conn, Filter::new(ids, &kinds));
+    subscribers.subscribe(conn, EventFilter::new(ids, &kinds));
     let seq = subscribers.seq();
-    Ok(Outcome::Subscribed { seq })
+    Ok(CallResult::Subscribed { seq })
 }
 
 /// When a connection of this age began, to the second: so it is the same each time that it is asked for.

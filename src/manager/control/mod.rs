@@ -144,7 +144,7 @@ impl Control {
             Input::TooLong => {
                 let mut answer = Vec::new();
                 let refused = Response {
-                    id: rpc::Id::null(),
+                    id: rpc::RequestId::null(),
                     outcome: Err(rpc::Error::line_too_long(state.max_line())),
                 };
                 refused.encode(&mut answer);

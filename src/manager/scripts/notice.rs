@@ -3,8 +3,7 @@
 use crate::manager::subscribers::{ConnectionFacts, payload};
 use crate::manager::trigger::trigger_event::{TriggerEvent, What};
 use crate::proto::http::head::{FieldTable, RequestHead, RequestTarget};
-use crate::rpc::RequestName;
-use crate::rpc::event::{Event, Kind};
+use crate::rpc::{self, EventKind, RequestName};
 
 /// What the event says, borrowed from the trigger event.
 #[derive(Debug)]
@@ -42,17 +41,17 @@ impl<'e> Notice<'e> {
         }
     }
 
-    pub(in crate::manager) fn kind(&self) -> Kind {
+    pub(in crate::manager) fn kind(&self) -> EventKind {
         match &self.event.what {
-            What::Connect => Kind::Connect,
-            What::Message { .. } => Kind::Message,
-            What::Disconnect { .. } => Kind::Disconnect,
-            What::Request(_) => Kind::HttpRequest,
+            What::Connect => EventKind::Connect,
+            What::Message { .. } => EventKind::Message,
+            What::Disconnect { .. } => EventKind::Disconnect,
+            What::Request(_) => EventKind::HttpRequest,
         }
     }
 
     /// Adds what is known.
-    pub(in crate::manager) fn fill<'n>(&'n self, event: &mut Event<'n>) {
+    pub(in crate::manager) fn fill<'n>(&'n self, event: &mut rpc::Event<'n>) {
         self.facts.fill(event);
         event.request = self.request;
         match &self.event.what {

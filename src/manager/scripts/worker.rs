@@ -12,7 +12,7 @@ use crate::manager::trigger::rules::Rule;
 use crate::manager::trigger::trigger_event::TriggerEvent;
 use crate::proto::http::head::FieldTable;
 use crate::proto::lines::LineSplitter;
-use crate::rpc::event::Event;
+use crate::rpc::Event;
 use crate::rpc::{RequestName, Time};
 
 use super::environment::Base;

@@ -18,8 +18,7 @@ use crate::proto::helper::Answer;
 use crate::proto::http::head::{FieldTable, RequestHead};
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
-use crate::rpc::event::Kind as EventKind;
-use crate::rpc::{self, ServerStatus};
+use crate::rpc::{self, EventKind, ServerStatus};
 
 use super::content::{self, respond_error};
 use super::context::Context;

@@ -16,7 +16,7 @@ use crate::proto::helper::Answer;
 use crate::proto::http::head::RequestHead;
 use crate::proto::ws::frame::Kind;
 use crate::proto::ws::handshake;
-use crate::rpc::event::Kind as EventKind;
+use crate::rpc::EventKind;
 
 use super::authenticate::{Authenticator, Decision};
 use super::origin_check::{self, Denied};

@@ -9,8 +9,7 @@ use tungstenite::Message;
 
 use super::*;
 use crate::proto::ws::frame::Kind;
-use crate::rpc::ClientState;
-use crate::rpc::event::Filter;
+use crate::rpc::{ClientState, EventFilter};
 
 /// A manager whose events somebody reads.
 struct Watched {
@@ -33,7 +32,7 @@ impl Watched {
         rig.turn_until("a subscriber", |rig| rig.engine.connections() > 0);
         // It is the first connection of all, in the first slot.
         let subscribers = &mut rig.manager.state.context.subscribers;
-        subscribers.subscribe(ConnId::new(1, 0), Filter::default());
+        subscribers.subscribe(ConnId::new(1, 0), EventFilter::default());
         Watched {
             rig,
             events: BufReader::new(stream),

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::*;
-use crate::rpc::{Code, Content, Data, RequestName, Respond};
+use crate::rpc::{Content, Data, ErrorCode, RequestName, Respond};
 
 const SERVER: &str = "[[server]]\nid = \"s\"\nbind = [\"127.0.0.1:0\"]\n";
 
@@ -32,7 +32,7 @@ impl Rig {
         self.turn_until("the request", |rig| rig.try_respond(respond).is_ok());
     }
 
-    fn code(&mut self, name: u64) -> Code {
+    fn code(&mut self, name: u64) -> ErrorCode {
         let answered = self.try_respond(&Respond::new(RequestName(name)));
         answered.expect_err("no such request").code
     }
@@ -49,7 +49,7 @@ const HOLD: &str = "[[trigger]]\nname = \"h\"\non = \"http_request\"\nhold = tru
 #[test]
 fn a_held_request_is_answered_once_by_its_name() {
     let mut rig = Rig::with(HOLD);
-    assert_eq!(rig.code(1), Code::NoSuchId);
+    assert_eq!(rig.code(1), ErrorCode::NoSuchId);
     let peer = rig.ask("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let answer = Respond {
         status: Some(201),
@@ -59,7 +59,7 @@ fn a_held_request_is_answered_once_by_its_name() {
         ..Respond::new(RequestName(1))
     };
     rig.respond(&answer);
-    assert_eq!(rig.code(1), Code::NoSuchId);
+    assert_eq!(rig.code(1), ErrorCode::NoSuchId);
     rig.turn_until("the end", |rig| rig.engine.connections() == 0);
     let answer = rest(peer);
     for part in [
@@ -85,7 +85,7 @@ fn a_body_is_awaited_and_a_redirect_is_an_answer() {
     };
     for _ in 0..5 {
         rig.turn();
-        assert_eq!(rig.code(1), Code::NoSuchId, "its body is not whole");
+        assert_eq!(rig.code(1), ErrorCode::NoSuchId, "its body is not whole");
     }
     peer.write_all(b"cd").unwrap();
     rig.respond(&redirect);
@@ -104,7 +104,7 @@ fn one_whose_peer_has_left_is_nobodys() {
     rig.turn_until("an answer", |_| other.read(&mut [0; 12]).is_ok());
     drop((peer, other));
     rig.turn_until("its end", |rig| rig.engine.connections() == 0);
-    assert_eq!(rig.code(1), Code::NoSuchId);
+    assert_eq!(rig.code(1), ErrorCode::NoSuchId);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn who_waits_is_told_when_the_daemon_stops() {
     rig.turn_until("an answer", |_| other.read(&mut [0; 12]).is_ok());
     rig.engine.shut_down(&mut rig.manager);
     rig.manager.stop_scripts(&mut rig.engine, &mut rig.host);
-    assert_eq!(rig.code(1), Code::NoSuchId);
+    assert_eq!(rig.code(1), ErrorCode::NoSuchId);
     drop(other);
     rig.turn_until("the end", |rig| rig.engine.connections() <= 1);
     assert!(rest(peer).starts_with("HTTP/1.1 503 "));

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{encoded, one};
 use crate::config::{Fault, Place};
-use crate::rpc::event::{Event, Kind};
 use crate::rpc::*;
 
 /// The examples of the documentation that begin with `arrow`.
@@ -45,7 +44,7 @@ fn every_param_is_documented() {
             assert!(section.contains(&format!("`{param}`")), "{method}: {param}");
         }
     }
-    for code in Code::ALL {
+    for code in ErrorCode::ALL {
         assert!(text.contains(&format!("| {} |", code.number())), "{code:?}");
     }
 }
@@ -70,7 +69,7 @@ fn example_event() -> String {
         connection: Some(ConnectionName(42)),
         peer: Some("127.0.0.1:50000"),
         message: Some(Payload::Text("hello")),
-        ..Event::new(17, at(250), Kind::Message)
+        ..Event::new(17, at(250), EventKind::Message)
     };
     let mut out = Vec::new();
     event.encode(&mut out);
@@ -135,34 +134,37 @@ fn answers() -> Vec<String> {
         bytes_out: 40,
     };
     let outcomes = [
-        (1, Ok(Outcome::Status(status))),
-        (2, Ok(Outcome::Reloaded(reloaded))),
+        (1, Ok(CallResult::Status(status))),
+        (2, Ok(CallResult::Reloaded(reloaded))),
         (2, Err(Error::configuration(vec![fault]))),
         (
             3,
-            Ok(Outcome::Servers(vec![server(ServerState::Started, 2)])),
+            Ok(CallResult::Servers(vec![server(ServerState::Started, 2)])),
         ),
-        (5, Ok(Outcome::Server(server(ServerState::Stopped, 0)))),
+        (5, Ok(CallResult::Server(server(ServerState::Stopped, 0)))),
         (5, Err(Error::no_such_server("chta"))),
         (
             6,
-            Ok(Outcome::Clients(vec![client(ClientState::Connected, None)])),
+            Ok(CallResult::Clients(vec![client(
+                ClientState::Connected,
+                None,
+            )])),
         ),
         (
             8,
-            Ok(Outcome::Client(client(ClientState::Disconnected, None))),
+            Ok(CallResult::Client(client(ClientState::Disconnected, None))),
         ),
-        (9, Ok(Outcome::Connections(vec![connection]))),
-        (10, Ok(Outcome::Reached(2))),
+        (9, Ok(CallResult::Connections(vec![connection]))),
+        (10, Ok(CallResult::Reached(2))),
         (12, Err(Error::not_connected("up"))),
-        (13, Ok(Outcome::Done)),
+        (13, Ok(CallResult::Done)),
         (13, Err(Error::no_such_connection(ConnectionName(42)))),
-        (14, Ok(Outcome::Done)),
+        (14, Ok(CallResult::Done)),
         (15, Err(Error::no_such_request(RequestName(8)))),
-        (16, Ok(Outcome::Subscribed { seq: 16 })),
+        (16, Ok(CallResult::Subscribed { seq: 16 })),
     ];
     let response = |(id, outcome)| Response {
-        id: Id::number(id),
+        id: RequestId::number(id),
         outcome,
     };
     outcomes

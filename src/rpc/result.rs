@@ -6,7 +6,7 @@ use super::time::Time;
 
 /// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallResult {
     /// Of `kick` and `respond`: `{}`.
     Done,
     /// Of `status`.
@@ -171,20 +171,20 @@ impl ClientState {
     }
 }
 
-impl Outcome {
+impl CallResult {
     /// The value of the member `result`.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Outcome::Done => Object::begin(out).end(),
-            Outcome::Status(status) => status.encode(out),
-            Outcome::Reloaded(reloaded) => reloaded.encode(out),
-            Outcome::Server(server) => server.encode(out),
-            Outcome::Servers(servers) => array(out, servers, |out, server| server.encode(out)),
-            Outcome::Client(client) => client.encode(out),
-            Outcome::Clients(clients) => array(out, clients, |out, client| client.encode(out)),
-            Outcome::Connections(all) => array(out, all, |out, one| one.encode(out)),
-            Outcome::Reached(count) => one_number(out, "reached", *count),
-            Outcome::Subscribed { seq } => one_number(out, "seq", *seq),
+            CallResult::Done => Object::begin(out).end(),
+            CallResult::Status(status) => status.encode(out),
+            CallResult::Reloaded(reloaded) => reloaded.encode(out),
+            CallResult::Server(server) => server.encode(out),
+            CallResult::Servers(servers) => array(out, servers, |out, server| server.encode(out)),
+            CallResult::Client(client) => client.encode(out),
+            CallResult::Clients(clients) => array(out, clients, |out, client| client.encode(out)),
+            CallResult::Connections(all) => array(out, all, |out, one| one.encode(out)),
+            CallResult::Reached(count) => one_number(out, "reached", *count),
+            CallResult::Subscribed { seq } => one_number(out, "seq", *seq),
         }
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::data::Data;
-use super::error::{Code, Error};
-use super::event::Kind;
+use super::error::{Error, ErrorCode};
+use super::event::EventKind;
 use super::json::Object;
 use super::name::ConnectionName;
 use super::params::{Params, wrong};
@@ -139,13 +139,14 @@ pub struct Subscribe {
     /// Of these servers and clients; of all when empty.
     pub ids: Vec<String>,
     /// Of these kinds; of all when empty.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<EventKind>,
 }
 
 impl Subscribe {
     fn decode(params: &mut Params) -> Result<Subscribe, Error> {
         let kind = |name: String| {
-            Kind::parse(&name).ok_or_else(|| wrong("kinds", &quoted(&name), &Kind::allowed()))
+            EventKind::parse(&name)
+                .ok_or_else(|| wrong("kinds", &quoted(&name), &EventKind::allowed()))
         };
         Ok(Subscribe {
             ids: params.texts("ids")?,
@@ -239,7 +240,7 @@ impl Call {
         let Some((_, allowed)) = known else {
             let names = Call::METHODS.map(|(name, _)| name).join(", ");
             return Err(Error::field(
-                Code::MethodNotFound,
+                ErrorCode::MethodNotFound,
                 "method",
                 &quoted(method),
                 &names,
