@@ -199,13 +199,18 @@ impl Manager {
         }
     }
 
-    /// An event that is of no server's connection.
+    /// An event that is no message of a server's connection.
     #[inline(never)]
-    fn on_other_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: &mut Event<'_>) {
+    fn on_other_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: &Event<'_>) {
         let State {
-            clients, context, ..
+            servers,
+            clients,
+            context,
+            ..
         } = &mut self.state;
-        if !clients.on_event(context, ops, id, event) {
+        let taken = servers.on_event(context, ops, id, event)
+            || clients.on_event(context, ops, id, event);
+        if !taken {
             self.control.on_event(context, ops, id, event);
         }
     }
@@ -288,12 +293,15 @@ fn forward(state: &mut State, engine: &mut Engine, message: &Forward) {
 
 impl Handler for Manager {
     #[inline(always)]
-    fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, mut event: Event<'_>) {
+    fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>) {
         let State {
             servers, context, ..
         } = &mut self.state;
-        if !servers.on_event(context, ops, id, &mut event) {
-            self.on_other_event(ops, id, &mut event);
+        if let Event::Message { kind, data } = &event
+            && servers.on_message(context, ops, id, *kind, data)
+        {
+            return;
         }
+        self.on_other_event(ops, id, &event);
     }
 }

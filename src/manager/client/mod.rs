@@ -376,13 +376,12 @@ impl Clients {
     }
 
     /// Acts on an event, if it is of a client's connection. False: it is not.
-    #[inline(never)]
     pub(super) fn on_event(
         &mut self,
         context: &mut Context,
         ops: &mut Ops<'_>,
         id: ConnId,
-        event: &mut Event<'_>,
+        event: &Event<'_>,
     ) -> bool {
         let Some(&mut at) = self.by_owner.get_mut(ops.owner()) else {
             return false;

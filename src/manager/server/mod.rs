@@ -244,22 +244,35 @@ impl Servers {
         }
     }
 
-    /// Acts on an event, if it is of a server's connection. False: it is not.
+    /// Acts on a message, if it is of a server's connection. False: it is not.
     #[inline(always)]
+    pub(super) fn on_message(
+        &mut self,
+        context: &mut Context,
+        ops: &mut Ops<'_>,
+        id: ConnId,
+        kind: Kind,
+        data: &[u8],
+    ) -> bool {
+        let Some(server) = self.running.get_mut(ops.owner()) else {
+            return false;
+        };
+        server.on_message(context, ops, id, kind, data);
+        true
+    }
+
+    /// Acts on an event that is no message, if it is of a server's connection. False: it is not.
     pub(super) fn on_event(
         &mut self,
         context: &mut Context,
         ops: &mut Ops<'_>,
         id: ConnId,
-        event: &mut Event<'_>,
+        event: &Event<'_>,
     ) -> bool {
         let Some(server) = self.running.get_mut(ops.owner()) else {
             return false;
         };
-        match event {
-            Event::Message { kind, data } => server.on_message(context, ops, id, *kind, data),
-            other => server.on_other(&mut self.logins, context, ops, id, other),
-        }
+        server.on_event(&mut self.logins, context, ops, id, event);
         true
     }
 

@@ -132,8 +132,7 @@ impl Server {
     }
 
     /// Everything but messages.
-    #[inline(never)]
-    pub(super) fn on_other(
+    pub(super) fn on_event(
         &mut self,
         logins: &mut Logins,
         context: &mut Context,
