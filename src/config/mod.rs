@@ -42,7 +42,7 @@ pub use daemon::{Daemon, LogLevel};
 pub use fault::{Fault, Findings, Open, Place, Placed, open_file};
 pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
-pub use limits::{Limits, SlowPeer};
+pub use limits::Limits;
 pub use origin::Origins;
 pub use program::{find_program, search_path};
 pub use secret::Secret;

@@ -6,9 +6,10 @@ mod faults;
 mod triggers;
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::*;
+use crate::conn::deadline::Millis;
+use crate::conn::{Conf, SlowPeer};
 
 fn read(text: &str) -> Config {
     match parse(text, Path::new("f.toml")) {
@@ -39,15 +40,17 @@ fn every_default_of_a_server() {
     assert_eq!((&server.auth, &server.users), (&Auth::Anonymous, &None));
     let limits = &server.limits;
     assert_eq!(limits.max_connections, 1024);
-    assert_eq!(limits.max_message, 1 << 20);
-    assert_eq!(limits.max_backlog, 4 << 20);
-    assert_eq!(limits.slow_peer, SlowPeer::Close);
-    assert_eq!(limits.head_timeout, Duration::from_secs(10));
-    assert_eq!(limits.idle_timeout, Duration::from_secs(60));
-    assert_eq!(limits.ping_interval, Duration::from_secs(30));
-    assert_eq!(limits.pong_timeout, Duration::from_secs(20));
-    assert_eq!(limits.max_body, 1 << 20);
-    assert!(!limits.compression);
+    let connection = Conf {
+        max_message: 1 << 20,
+        max_backlog: 4 << 20,
+        slow_peer: SlowPeer::Close,
+        head_timeout: Millis::seconds(10),
+        idle_timeout: Millis::seconds(60),
+        ping_interval: Millis::seconds(30),
+        pong_timeout: Millis::seconds(20),
+        max_body: 1 << 20,
+    };
+    assert_eq!(limits.connection, connection);
     let exempt = |address: &str| {
         let address: IpAddr = address.parse().expect(address);
         limits
@@ -155,15 +158,16 @@ fn every_key_is_read() {
     assert_eq!(server.http.cache_control, "max-age=60");
     let expected = Limits {
         max_connections: 5,
-        max_message: 1000,
-        max_backlog: 2000,
-        slow_peer: SlowPeer::Drop,
-        head_timeout: Duration::from_millis(500),
-        idle_timeout: Duration::from_secs(60),
-        ping_interval: Duration::ZERO,
-        pong_timeout: Duration::from_secs(3600),
-        max_body: 0,
-        compression: false,
+        connection: Conf {
+            max_message: 1000,
+            max_backlog: 2000,
+            slow_peer: SlowPeer::Drop,
+            head_timeout: Millis::new(500),
+            idle_timeout: Millis::seconds(60),
+            ping_interval: Millis::ZERO,
+            pong_timeout: Millis::seconds(3600),
+            max_body: 0,
+        },
         throttle_exempt: Vec::new(),
     };
     assert_eq!(server.limits, expected);

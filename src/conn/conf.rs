@@ -1,4 +1,4 @@
-//! What the connections of one server or client have in common.
+//! The limits that the connections of one server or client have in common.
 
 use super::deadline::Millis;
 
@@ -11,8 +11,8 @@ pub enum SlowPeer {
     Drop,
 }
 
-/// What the connections of one server or client have in common.
-#[derive(Clone, Debug)]
+/// The limits that the connections of one server or client have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conf {
     /// Bytes of a message; a longer one fails the connection with 1009.
     pub max_message: usize,
@@ -28,6 +28,22 @@ pub struct Conf {
     pub idle_timeout: Millis,
     /// A WebSocket peer that is silent for this long is pinged; zero: never.
     pub ping_interval: Millis,
-    /// And for this long after that: dropped.
+    /// A peer that does not answer a ping for this long is dropped.
     pub pong_timeout: Millis,
+}
+
+impl Default for Conf {
+    /// The limits of a server whose configuration says nothing of them.
+    fn default() -> Conf {
+        Conf {
+            max_message: 1 << 20,
+            max_backlog: 4 << 20,
+            slow_peer: SlowPeer::Close,
+            max_body: 1 << 20,
+            head_timeout: Millis::seconds(10),
+            idle_timeout: Millis::seconds(60),
+            ping_interval: Millis::seconds(30),
+            pong_timeout: Millis::seconds(20),
+        }
+    }
 }

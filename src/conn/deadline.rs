@@ -70,6 +70,12 @@ impl Millis {
     }
 }
 
+impl From<Millis> for Duration {
+    fn from(millis: Millis) -> Duration {
+        Duration::from_millis(u64::from(millis.0))
+    }
+}
+
 impl From<Duration> for Millis {
     fn from(duration: Duration) -> Millis {
         Millis::new(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))

@@ -208,8 +208,8 @@ impl Manager {
             context,
             ..
         } = &mut self.state;
-        let taken = servers.on_event(context, ops, id, event)
-            || clients.on_event(context, ops, id, event);
+        let taken =
+            servers.on_event(context, ops, id, event) || clients.on_event(context, ops, id, event);
         if !taken {
             self.control.on_event(context, ops, id, event);
         }

@@ -9,7 +9,7 @@ use crate::conn::buffer::Out;
 use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::{CloseReason, ConnId, Event, Got};
 use crate::conn::tls::{Cipher, Tls};
-use crate::conn::{Aux, Conf, Connection, SlowPeer, Tools};
+use crate::conn::{Aux, Conf, Connection, Tools};
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::handshake::UpgradeRequest;
 use crate::proto::ws::mask::MaskingKeys;
@@ -325,12 +325,10 @@ impl Link {
 fn conf() -> Conf {
     Conf {
         max_message: 16 << 20,
-        max_backlog: 1 << 20,
-        slow_peer: SlowPeer::Close,
-        max_body: 0,
         head_timeout: Millis::MAX,
         idle_timeout: Millis::MAX,
-        ping_interval: Millis::new(0),
+        ping_interval: Millis::ZERO,
         pong_timeout: Millis::MAX,
+        ..Conf::default()
     }
 }

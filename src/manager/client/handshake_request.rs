@@ -8,10 +8,10 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::certs;
-use crate::config::{self, Limits};
+use crate::config;
+use crate::conn::Conf;
 use crate::conn::deadline::Millis;
 use crate::conn::event::{CloseReason, Refusal};
-use crate::conn::{Conf, SlowPeer};
 use crate::engine::{Outgoing, OwnerId};
 
 use super::offline_queue::MAX_BYTES;
@@ -69,22 +69,19 @@ impl HandshakeRequest {
     }
 }
 
-/// The limits of a client's connection: those that servers have by default, for a client has no keys for them.
+/// The limits of a client's connection: mostly those that servers have by default, for a client has no keys for them.
 pub(super) fn connection_conf(client: &config::Client) -> Conf {
-    let limits = Limits::default();
+    let default = Conf::default();
     let ping = Millis::from(client.ping.unwrap_or(Duration::ZERO));
     let greetings: usize = client.on_connect.iter().map(String::len).sum();
-    // What is sent at once after the opening handshake must not be what makes the server too slow.
+    // What is sent at once after the opening handshake must not count against the server as slowness.
     let kept = if client.outbox > 0 { MAX_BYTES } else { 0 };
     Conf {
-        max_message: limits.max_message as usize,
-        max_backlog: limits.max_backlog as usize + greetings + kept,
-        slow_peer: SlowPeer::Close,
-        max_body: 0,
+        max_backlog: default.max_backlog + greetings + kept,
         head_timeout: HANDSHAKE,
-        idle_timeout: Millis::from(limits.idle_timeout),
         ping_interval: ping,
         pong_timeout: ping,
+        ..default
     }
 }
 

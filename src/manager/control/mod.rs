@@ -9,9 +9,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-use crate::conn::deadline::Millis;
+use crate::conn::Conf;
 use crate::conn::event::{CloseReason, ConnId, Event};
-use crate::conn::{Conf, SlowPeer};
 use crate::engine::{Bound, Engine, ListenerId, Ops, OwnerId, Speaks};
 use crate::proto::ws::frame::Kind;
 use crate::rpc::{self, Incoming, Response};
@@ -225,11 +224,6 @@ fn conf(max_line: usize) -> Conf {
     Conf {
         max_message: max_line,
         max_backlog: MAX_BACKLOG,
-        slow_peer: SlowPeer::Close,
-        max_body: 0,
-        head_timeout: Millis::ZERO,
-        idle_timeout: Millis::ZERO,
-        ping_interval: Millis::ZERO,
-        pong_timeout: Millis::ZERO,
+        ..Conf::default()
     }
 }

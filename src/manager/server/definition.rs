@@ -3,9 +3,6 @@
 use std::rc::Rc;
 
 use crate::config::{self, Address, Bind};
-use crate::conn::Conf;
-use crate::conn::SlowPeer;
-use crate::conn::deadline::Millis;
 use crate::engine::{Bound, Engine, ListenerId, OwnerId};
 use crate::rpc::{ServerState, ServerStatus};
 
@@ -95,22 +92,5 @@ pub(super) fn log_address(conf: &config::Server, listener: &Listener) {
             log::info!("{id}: {scheme}://{shown}/");
         }
         Address::Unix(_) => log::info!("{id}: {shown}"),
-    }
-}
-
-/// What the connections of a server have in common.
-pub(super) fn connection_conf(limits: &config::Limits) -> Conf {
-    Conf {
-        max_message: limits.max_message as usize,
-        max_backlog: limits.max_backlog as usize,
-        slow_peer: match limits.slow_peer {
-            config::SlowPeer::Close => SlowPeer::Close,
-            config::SlowPeer::Drop => SlowPeer::Drop,
-        },
-        max_body: limits.max_body,
-        head_timeout: Millis::from(limits.head_timeout),
-        idle_timeout: Millis::from(limits.idle_timeout),
-        ping_interval: Millis::from(limits.ping_interval),
-        pong_timeout: Millis::from(limits.pong_timeout),
     }
 }

@@ -26,7 +26,7 @@ use super::owner_map::OwnerMap;
 use super::tls::ServerTls;
 use super::trigger::rules::AllRules;
 
-use definition::{Running, connection_conf, log_address, shown};
+use definition::{Running, log_address, shown};
 use pending_logins::{Logins, PendingLogin};
 use running::Server;
 
@@ -111,7 +111,7 @@ impl Servers {
     /// The longest message that any server takes.
     pub(super) fn longest_message(&self) -> usize {
         let limits = self.definitions.iter().map(|server| &server.conf.limits);
-        let longest = limits.map(|limits| limits.max_message as usize).max();
+        let longest = limits.map(|limits| limits.connection.max_message).max();
         longest.unwrap_or(0)
     }
 
@@ -201,7 +201,7 @@ impl Servers {
     ) {
         let Definition { conf, id, running } = &mut self.definitions[at];
         let Some(running) = running else { return };
-        let shared = Rc::new(connection_conf(&conf.limits));
+        let shared = Rc::new(conf.limits.connection.clone());
         let listening = bound.and_then(|bound| engine.listen(bound, running.owner, shared));
         match listening {
             Ok(new) => {
@@ -380,7 +380,7 @@ fn listen(
     owner: OwnerId,
     sockets: Vec<Socket>,
 ) -> Vec<Listener> {
-    let shared = Rc::new(connection_conf(&conf.limits));
+    let shared = Rc::new(conf.limits.connection.clone());
     let mut listeners = Vec::with_capacity(sockets.len());
     for (bind, socket) in conf.bind.iter().zip(sockets) {
         match socket {

@@ -47,7 +47,7 @@ impl Server {
                 id: Rc::from(conf.id.as_str()),
                 name: conf.name.clone(),
                 auth_scheme: Authenticator::only_scheme(conf),
-                max_message: conf.limits.max_message as usize,
+                max_message: conf.limits.connection.max_message,
             }),
             messages: conf.messages,
             subprotocols: conf.subprotocols.clone(),
