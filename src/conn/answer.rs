@@ -2,7 +2,7 @@
 
 use crate::proto::http::response::ResponseWriter;
 
-use super::buffer::{CORK_FULL, Out, THROUGH_FROM};
+use super::buffer::{CORK_FULL, NO_COPY_FROM, Out};
 use super::phase::Exchange;
 
 /// An answer to a request. Date, Content-Length and Connection are written by the connection.
@@ -45,7 +45,7 @@ pub(super) fn write(answer: &Answer<'_>, exchange: Exchange, persistent: bool, o
     if exchange.head_only || is_bodiless(answer.status) {
         return;
     }
-    if answer.body.len() >= THROUGH_FROM {
+    if answer.body.len() >= NO_COPY_FROM {
         out.pass(answer.body);
     } else {
         out.cork.extend_from_slice(answer.body);

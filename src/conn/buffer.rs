@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-/// From this payload length on, bytes leave by the [`Through`] without a copy into the cork.
-pub const THROUGH_FROM: usize = 16 * 1024;
+/// From this payload length on, bytes leave by the [`Transport`] without a copy into the cork.
+pub const NO_COPY_FROM: usize = 16 * 1024;
 
 /// A fuller cork than this is handed on before more is written into it.
 pub const CORK_FULL: usize = 64 * 1024;
 
 /// The way past the cork: takes all that it is given, sends what the transport takes, keeps the rest in order.
-pub trait Through {
+pub trait Transport {
     /// Takes the parts in their order, all of them.
     fn pass(&mut self, parts: &[&[u8]]);
 
@@ -18,7 +18,7 @@ pub trait Through {
         self.pass(&[bytes]);
     }
 
-    /// As [`Through::queue`], of bytes that other connections send too.
+    /// As [`Transport::queue`], of bytes that other connections send too.
     fn queue_shared(&mut self, bytes: &Rc<[u8]>) {
         self.queue(bytes);
     }
@@ -28,7 +28,7 @@ pub trait Through {
 }
 
 /// A transport for tests and fuzzing: what is passed is sent.
-impl Through for Vec<u8> {
+impl Transport for Vec<u8> {
     fn pass(&mut self, parts: &[&[u8]]) {
         for part in parts {
             self.extend_from_slice(part);
@@ -46,7 +46,7 @@ pub struct Out<'o> {
     /// Bytes that leave in one write when the turn of this connection ends.
     pub cork: &'o mut Vec<u8>,
     /// The way past it.
-    pub through: &'o mut dyn Through,
+    pub transport: &'o mut dyn Transport,
     /// The Date field of this second (RFC 9110 §6.6.1).
     pub date: &'o [u8; 29],
 }
@@ -55,20 +55,20 @@ impl Out<'_> {
     /// Hands the cork on.
     pub fn flush(&mut self) {
         if !self.cork.is_empty() {
-            self.through.pass(&[self.cork]);
+            self.transport.pass(&[self.cork]);
             self.cork.clear();
         }
     }
 
     /// Hands on the cork and then `payload`, without copying it.
     pub fn pass(&mut self, payload: &[u8]) {
-        self.through.pass(&[self.cork, payload]);
+        self.transport.pass(&[self.cork, payload]);
         self.cork.clear();
     }
 
     /// Bytes that wait: in the cork, and behind it.
     pub fn backlog(&self) -> usize {
-        self.cork.len() + self.through.backlog()
+        self.cork.len() + self.transport.backlog()
     }
 }
 

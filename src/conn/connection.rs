@@ -56,7 +56,7 @@ pub struct Counters {
 
 /// What was answered to a request: for the access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Answered {
     /// The status code.
     pub status: u16,
     /// Bytes of the body, as far as they were written.
@@ -76,7 +76,7 @@ pub struct Connection {
     pub counters: Counters,
     pub(super) due: Tick,
     pub(super) stall: Option<Tick>,
-    pub(super) seen: Tick,
+    pub(super) last_received: Tick,
     pub(super) waits_for: Due,
     pub(super) closing: Option<CloseCode>,
     pub(super) at_eof: bool,
@@ -86,12 +86,12 @@ pub struct Connection {
     /// Its body is not read until then.
     pub(super) holds_body: bool,
     /// Whoever drives the connection is to tell when nothing waits for the peer any more; it is kept here for its room.
-    pub tells_drained: bool,
+    pub reports_drained: bool,
     /// Requests so far, modulo 2³².
     pub(super) exchanges: u32,
     /// The status of the answer that is complete, 0 for none, and the bytes of its body so far.
-    pub(super) said: u16,
-    pub(super) said_bytes: u64,
+    pub(super) status_sent: u16,
+    pub(super) body_bytes_sent: u64,
 }
 
 impl Connection {
@@ -107,17 +107,17 @@ impl Connection {
             counters: Counters::default(),
             due,
             stall: None,
-            seen: now,
+            last_received: now,
             waits_for: Due::Head,
             closing: None,
             at_eof: false,
             last_request: false,
             deferred: false,
             holds_body: false,
-            tells_drained: false,
+            reports_drained: false,
             exchanges: 0,
-            said: 0,
-            said_bytes: 0,
+            status_sent: 0,
+            body_bytes_sent: 0,
         }
     }
 
@@ -147,7 +147,7 @@ impl Connection {
     }
 
     /// The same, over TLS: the upgrade request is written by the first [`Connection::step`] after
-    /// [`Connection::secured`]. One time limit is for the TLS handshake and the answer together.
+    /// [`Connection::tls_established`]. One time limit is for the TLS handshake and the answer together.
     #[must_use]
     pub fn client_over_tls(
         id: ConnId,
@@ -241,17 +241,17 @@ impl Connection {
     /// used now, so nothing is to be received.
     #[inline]
     #[must_use]
-    pub fn appetite(&self) -> usize {
+    pub fn receive_limit(&self) -> usize {
         if self.is_websocket() {
             usize::MAX
         } else {
-            self.appetite_of_others()
+            self.other_receive_limit()
         }
     }
 
     // Apart, for the above is one comparison in most receives of most connections.
     #[inline(never)]
-    fn appetite_of_others(&self) -> usize {
+    fn other_receive_limit(&self) -> usize {
         match self.phase {
             Phase::WebSocket(_) | Phase::Lines(_) | Phase::Draining(_) => usize::MAX,
             Phase::ReadBody(..) if self.holds_body => 0,
@@ -305,7 +305,7 @@ impl Connection {
     /// `count` bytes were received at `now`.
     #[inline]
     pub fn received(&mut self, count: usize, now: Tick) {
-        self.seen = now;
+        self.last_received = now;
         self.counters.bytes_in += count as u64;
     }
 
@@ -379,7 +379,7 @@ impl Connection {
         self.drain();
         if is_client && !self.at_eof {
             self.phase = Phase::Draining(Half::PeerFirst);
-            self.wait(Due::Linger, LINGER, self.seen);
+            self.wait(Due::Linger, LINGER, self.last_received);
         }
     }
 

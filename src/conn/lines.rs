@@ -78,7 +78,7 @@ impl Connection {
         if !matches!(self.phase, Phase::Lines(_)) {
             return Sent::Closed;
         }
-        let backlog = out.through.backlog();
+        let backlog = out.transport.backlog();
         if backlog > 0 && backlog + line.len() > self.conf.max_backlog {
             self.drain();
             return Sent::Closed;
@@ -102,7 +102,7 @@ impl Connection {
             return false;
         }
         out.flush();
-        out.through.queue_shared(line);
+        out.transport.queue_shared(line);
         self.counters.messages_out += 1;
         self.counters.bytes_out += line.len() as u64;
         true

@@ -12,22 +12,22 @@
 
 mod answer;
 pub mod buffer;
+mod client_handshake;
 mod conf;
 mod connection;
 pub mod deadline;
-mod ending;
 pub mod event;
-mod http;
 mod lines;
-mod opening;
 mod phase;
-mod respond;
+mod request;
+mod response;
 mod shared_message;
+mod termination;
 pub mod tls;
 mod websocket;
 
 pub use answer::{Answer, AnswerHead};
 pub use conf::{Conf, SlowPeer};
-pub use connection::{Aux, Connection, Counters, Said, Tools};
+pub use connection::{Answered, Aux, Connection, Counters, Tools};
 pub use deadline::{LINGER, STALL};
 pub use shared_message::{MessageBatch, SharedMessages};

@@ -4,7 +4,7 @@ use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{Kind, Role};
 use crate::proto::ws::session;
 
-use super::buffer::{CORK_FULL, Out, Sent, THROUGH_FROM};
+use super::buffer::{CORK_FULL, NO_COPY_FROM, Out, Sent};
 use super::conf::SlowPeer;
 use super::connection::{Connection, Tools};
 use super::deadline::{Due, LINGER, Tick};
@@ -78,12 +78,12 @@ impl Connection {
         if session.is_closing() {
             return Sent::Closed;
         }
-        let backlog = out.through.backlog();
+        let backlog = out.transport.backlog();
         if backlog > 0 && backlog + data.len() > self.conf.max_backlog {
             return self.too_slow(tools, out, now);
         }
         // Masked bytes are a copy in any case: only a server has a header without them.
-        let header = if data.len() >= THROUGH_FROM {
+        let header = if data.len() >= NO_COPY_FROM {
             session.header(kind, data.len())
         } else {
             None
@@ -123,10 +123,10 @@ impl Connection {
         }
         out.flush();
         match session.role() {
-            Role::Server => out.through.queue_shared(messages.unmasked()),
+            Role::Server => out.transport.queue_shared(messages.unmasked()),
             Role::Client => {
                 messages.put_masked(&mut tools.keys, out.cork);
-                out.through.queue(out.cork);
+                out.transport.queue(out.cork);
                 out.cork.clear();
             }
         }

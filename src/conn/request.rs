@@ -8,7 +8,7 @@ use super::connection::{Aux, Connection};
 use super::deadline::{BODY_RATE, Due, Millis, Tick};
 use super::event::{Event, Got, Step};
 use super::phase::{Exchange, Phase};
-use super::respond::CONTINUE;
+use super::response::CONTINUE;
 
 impl Connection {
     #[inline(never)]

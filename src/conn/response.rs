@@ -5,8 +5,8 @@ use crate::proto::ws::frame::Role;
 use crate::proto::ws::handshake::{self, Offer};
 
 use super::answer::{self, Answer, AnswerHead};
-use super::buffer::{CORK_FULL, Out, THROUGH_FROM};
-use super::connection::{Connection, Said};
+use super::buffer::{CORK_FULL, NO_COPY_FROM, Out};
+use super::connection::{Answered, Connection};
 use super::deadline::{Due, Tick};
 use super::phase::{Exchange, Phase};
 
@@ -92,11 +92,11 @@ impl Connection {
 
     /// What was answered since the last call, when that answer is complete.
     #[inline]
-    pub fn take_said(&mut self) -> Option<Said> {
-        let status = core::mem::take(&mut self.said);
-        (status != 0).then_some(Said {
+    pub fn take_answered(&mut self) -> Option<Answered> {
+        let status = core::mem::take(&mut self.status_sent);
+        (status != 0).then_some(Answered {
             status,
-            bytes: self.said_bytes,
+            bytes: self.body_bytes_sent,
         })
     }
 
@@ -109,7 +109,7 @@ impl Connection {
         let persistent =
             exchange.persistent && !self.last_request && (whole || !exchange.expects_continue);
         answer::write(answer, exchange, persistent, out);
-        self.said(
+        self.set_answered(
             answer.status,
             answer::body_length(answer, exchange.head_only),
         );
@@ -128,8 +128,8 @@ impl Connection {
         true
     }
 
-    fn said(&mut self, status: u16, bytes: u64) {
-        (self.said, self.said_bytes) = (status, bytes);
+    fn set_answered(&mut self, status: u16, bytes: u64) {
+        (self.status_sent, self.body_bytes_sent) = (status, bytes);
     }
 
     /// Answers the current request with a body that the caller writes past the connection: `length` bytes of it, telling
@@ -150,7 +150,7 @@ impl Connection {
         answer::write_head(head, exchange, persistent, out);
         self.deferred = false;
         if exchange.head_only || head.length == Some(0) {
-            self.said(head.status, 0);
+            self.set_answered(head.status, 0);
             self.next_request(persistent, now);
             return Some(false);
         }
@@ -160,7 +160,7 @@ impl Connection {
             status: head.status,
             ..exchange
         };
-        self.said_bytes = 0;
+        self.body_bytes_sent = 0;
         self.phase = match head.length {
             Some(length) => Phase::SendBody(exchange, length),
             None => Phase::StreamBody(exchange),
@@ -183,10 +183,10 @@ impl Connection {
     pub fn body_sent(&mut self, count: u64, now: Tick) {
         if let Phase::SendBody(exchange, left) = &mut self.phase {
             *left = left.saturating_sub(count);
-            self.said_bytes += count;
+            self.body_bytes_sent += count;
             if *left == 0 {
                 let persistent = exchange.persistent && !self.last_request;
-                self.said = exchange.status;
+                self.status_sent = exchange.status;
                 self.next_request(persistent, now);
             }
         }
@@ -208,7 +208,7 @@ impl Connection {
             // RFC 9112 §7.1: a chunk of no length would be the last.
             return true;
         }
-        self.said_bytes += piece.len() as u64;
+        self.body_bytes_sent += piece.len() as u64;
         if !http10 {
             out.cork
                 .extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
@@ -229,7 +229,7 @@ impl Connection {
         if !exchange.http10 {
             out.cork.extend_from_slice(b"0\r\n\r\n");
         }
-        self.said = exchange.status;
+        self.status_sent = exchange.status;
         self.next_request(exchange.persistent && !self.last_request, now);
     }
 
@@ -260,7 +260,7 @@ impl Connection {
                 body: body.as_bytes(),
             };
             answer::write(&answer, exchange, false, out);
-            self.said(status, answer::body_length(&answer, exchange.head_only));
+            self.set_answered(status, answer::body_length(&answer, exchange.head_only));
         }
         self.drain();
     }
@@ -287,7 +287,7 @@ impl Connection {
         }
         handshake::write_response(out.cork, offer, protocol, out.date);
         self.deferred = false;
-        self.said(101, 0);
+        self.set_answered(101, 0);
         self.open(Role::Server, now);
         true
     }
@@ -295,7 +295,7 @@ impl Connection {
 
 /// Writes a piece of a body.
 fn put(piece: &[u8], out: &mut Out<'_>) {
-    if piece.len() >= THROUGH_FROM {
+    if piece.len() >= NO_COPY_FROM {
         out.pass(piece);
     } else {
         out.cork.extend_from_slice(piece);

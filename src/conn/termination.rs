@@ -84,7 +84,7 @@ impl Connection {
 
     /// The TLS handshake is done: the time of the first head begins (server), the upgrade request may be written
     /// (client).
-    pub fn secured(&mut self, now: Tick) {
+    pub fn tls_established(&mut self, now: Tick) {
         if self.waits_for == Due::Head {
             self.wait(Due::Head, self.conf.head_timeout, now);
         }
@@ -95,7 +95,7 @@ impl Connection {
 
     /// TLS failed. The peer may still read the alert that says so, and nothing else will be said. The reason, when this
     /// ends an open WebSocket, or the opening handshake of a client.
-    pub fn insecure<'e>(&mut self, error: &'e TlsError) -> Option<CloseReason<'e>> {
+    pub fn tls_failed<'e>(&mut self, error: &'e TlsError) -> Option<CloseReason<'e>> {
         let reason = match self.phase {
             Phase::WebSocket(_) => Some(CloseReason::Tls),
             Phase::AwaitUpgrade(_) => Some(CloseReason::Refused(Refusal::Tls(error))),
@@ -152,7 +152,7 @@ impl Connection {
 
     /// Whether bytes wait for the transport to take them, and whether it took any just now.
     #[inline]
-    pub fn note_backlog(&mut self, waits: bool, progress: bool, now: Tick) {
+    pub fn on_backlog(&mut self, waits: bool, progress: bool, now: Tick) {
         if !waits || self.is_closed() {
             self.stall = None;
         } else if progress || self.stall.is_none() {
@@ -207,7 +207,7 @@ impl Connection {
                         .0
                         .wrapping_sub(Tick(0).after(self.conf.pong_timeout).0),
                 );
-                if asked.is_due(self.seen) {
+                if asked.is_due(self.last_received) {
                     self.ping_if_quiet(tools, out, now);
                     None
                 } else if self.stall.is_some() {
@@ -245,7 +245,7 @@ impl Connection {
     /// Pings a peer that was silent for the interval; else waits for that.
     fn ping_if_quiet(&mut self, tools: &mut Tools, out: &mut Out<'_>, now: Tick) {
         self.waits_for = Due::Ping;
-        self.due = self.seen.after(self.conf.ping_interval);
+        self.due = self.last_received.after(self.conf.ping_interval);
         if !self.due.is_due(now) {
             return;
         }
@@ -254,6 +254,6 @@ impl Connection {
         }
         self.wait(Due::Pong, self.conf.pong_timeout, now);
         // Only what comes from now on is a sign of life.
-        self.seen = Tick(now.0.wrapping_sub(1));
+        self.last_received = Tick(now.0.wrapping_sub(1));
     }
 }
