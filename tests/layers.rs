@@ -47,7 +47,7 @@ const ORDER: &[(&str, &str)] = &[
     ("config/trigger", "event < run < mod"),
     (
         "conn",
-        "buffer shared_message < deadline < tls < event < conf < phase < answer < connection < lines response client_handshake websocket termination < request < mod",
+        "buffer shared_message < deadline < tls < event < conf < phase < answer < connection < lines response client_handshake < websocket request < termination step < mod",
     ),
     ("conn/tls", "error cipher < machine < mod"),
     (

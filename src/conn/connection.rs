@@ -13,7 +13,7 @@ use crate::proto::ws::session::{ControlPayload, Session};
 use super::buffer::Out;
 use super::conf::Conf;
 use super::deadline::{Due, LINGER, Millis, Tick};
-use super::event::{ConnId, Step};
+use super::event::ConnId;
 use super::phase::{Half, Lines, Phase, Upgrade};
 
 /// What connections share and need while they work.
@@ -321,34 +321,6 @@ impl Connection {
         found
     }
 
-    /// Works on received bytes up to the first event. `input` is all that was received and not used, in order.
-    #[inline]
-    pub fn step<'e>(
-        &mut self,
-        input: &'e mut [u8],
-        aux: &'e mut Aux,
-        tools: &mut Tools,
-        out: &mut Out<'_>,
-        now: Tick,
-    ) -> Step<'e> {
-        if let Phase::WebSocket(session) = &mut self.phase {
-            let step = session.step(
-                input,
-                &mut aux.control,
-                &mut tools.pool,
-                &mut tools.keys,
-                out.cork,
-                self.conf.max_message,
-            );
-            let got = self.after(step.got);
-            return Step {
-                used: step.used,
-                got,
-            };
-        }
-        self.step_http(input, aux, out, now)
-    }
-
     pub(super) fn open(&mut self, role: Role, now: Tick) {
         self.phase = Phase::WebSocket(Session::new(role));
         if self.conf.ping_interval.is_zero() {
@@ -357,6 +329,7 @@ impl Connection {
             self.wait(Due::Ping, self.conf.ping_interval, now);
         }
     }
+
     pub(super) fn drain(&mut self) {
         self.phase = Phase::Draining(Half::Open);
         self.rest = None;

@@ -22,6 +22,7 @@ mod phase;
 mod request;
 mod response;
 mod shared_message;
+mod step;
 mod termination;
 pub mod tls;
 mod websocket;

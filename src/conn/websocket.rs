@@ -27,7 +27,7 @@ impl Connection {
         match &mut self.phase {
             Phase::WebSocket(session) => {
                 let got = session.filled(count, &mut tools.pool, &mut tools.keys, out.cork);
-                self.after(got)
+                self.on_session(got)
             }
             _ => Got::More,
         }
@@ -35,7 +35,7 @@ impl Connection {
 
     /// What the session's machine said, as the connection's event.
     #[inline(always)]
-    pub(super) fn after<'e>(&mut self, got: session::SessionEvent<'e>) -> Got<'e> {
+    pub(super) fn on_session<'e>(&mut self, got: session::SessionEvent<'e>) -> Got<'e> {
         match got {
             session::SessionEvent::More => Got::More,
             session::SessionEvent::Message { kind, data } => {
