@@ -31,7 +31,7 @@ impl Connection {
             };
         }
         if self.waits_for == Due::Idle {
-            // The head's time begins with its first byte.
+            // The time limit of a head begins with its first byte.
             self.waits_for = Due::Head;
             self.due = now.after(self.conf.head_timeout);
         }
@@ -125,7 +125,7 @@ impl Connection {
                         got: Got::More,
                     };
                 }
-                // A discarded piece is an empty one: the caller steps on.
+                // A discarded piece is given as an empty one.
                 let data = if answered { &mut data[..0] } else { data };
                 Step {
                     used,

@@ -1,4 +1,5 @@
-//! The phases of HTTP that write: answers whole, by their head, and in pieces; now, or later from outside of the event.
+//! The phases of HTTP that write: whole answers, heads of answers, and bodies in pieces; during the event of the request or
+//! later.
 
 use crate::proto::http::response;
 use crate::proto::ws::frame::Role;
@@ -14,7 +15,7 @@ use super::phase::{Exchange, Phase};
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Connection {
-    /// The number of the current request on this connection, which no other has until 2³² later.
+    /// The number of the current request on this connection. It comes again after 2³² requests.
     #[must_use]
     pub fn exchange(&self) -> u32 {
         self.exchanges
@@ -31,32 +32,32 @@ impl Connection {
     pub fn defer(&mut self, hold_body: bool, out: &mut Out<'_>, now: Tick) {
         if self.awaits_answer() {
             self.deferred = true;
-            // It may be deferred again, and the body be wanted now.
+            // It may be deferred a second time, now with its body.
             self.hold_body(hold_body, out, now);
         }
     }
 
-    /// The target of the current request holds a password: whatever answers it says that it is not to be kept.
+    /// The target of the current request holds a password: its answer forbids to store it.
     pub fn set_private(&mut self) {
         if let Phase::AwaitAnswer(exchange) | Phase::ReadBody(exchange, _) = &mut self.phase {
             exchange.private = true;
         }
     }
 
-    /// Whether the answer to a request is still to come from outside of the event.
+    /// Whether the answer to a request was deferred and is still to come.
     #[must_use]
     pub fn is_deferred(&self) -> bool {
         self.deferred && self.awaits_answer()
     }
 
-    /// Whether a deferred answer will find no request any more: told once.
+    /// Whether a request ended whose answer was deferred; true once.
     pub fn take_orphaned(&mut self) -> bool {
         let orphaned = self.deferred && !self.awaits_answer();
         self.deferred &= !orphaned;
         orphaned
     }
 
-    /// Whether the exchange of that number is still to be answered, or its answer is written piece by piece.
+    /// Whether the request of that number is still to be answered, or the body of its answer is being sent.
     #[must_use]
     pub fn is_in_exchange(&self, exchange: u32) -> bool {
         self.exchanges == exchange
@@ -64,13 +65,13 @@ impl Connection {
                 || matches!(self.phase, Phase::StreamBody(_) | Phase::SendBody(..)))
     }
 
-    /// Whether the body of an answer is written piece by piece.
+    /// Whether the body of an answer is being written in pieces, without a known length.
     #[must_use]
     pub fn streams(&self) -> bool {
         matches!(self.phase, Phase::StreamBody(_))
     }
 
-    /// The body that was held back is read from now on, or is to be held back again.
+    /// Stops reading the body of the current request, or goes on.
     pub fn hold_body(&mut self, hold: bool, out: &mut Out<'_>, now: Tick) {
         let Phase::ReadBody(exchange, _) = &mut self.phase else {
             return;
@@ -90,7 +91,7 @@ impl Connection {
         self.wait(Due::Body, self.conf.idle_timeout, now);
     }
 
-    /// What was answered since the last call, when that answer is complete.
+    /// The answer that was completed since the last call.
     #[inline]
     pub fn take_answered(&mut self) -> Option<Answered> {
         let status = core::mem::take(&mut self.status_sent);
@@ -100,12 +101,12 @@ impl Connection {
         })
     }
 
-    /// Answers the current request. False: there is none that waits for an answer, and nothing was written.
+    /// Answers the current request. False: no request waits for an answer, and nothing was written.
     pub fn respond(&mut self, answer: &Answer<'_>, out: &mut Out<'_>, now: Tick) -> bool {
         let Some((exchange, whole)) = self.open_exchange() else {
             return false;
         };
-        // RFC 9110 §10.1.1: a body that was held back for 100 (Continue) may come or not, and only closing is safe.
+        // RFC 9110 §10.1.1: a body that waits for 100 (Continue) may come or not, so only closing is safe.
         let persistent =
             exchange.persistent && !self.last_request && (whole || !exchange.expects_continue);
         answer::write(answer, exchange, persistent, out);
@@ -132,10 +133,9 @@ impl Connection {
         (self.status_sent, self.body_bytes_sent) = (status, bytes);
     }
 
-    /// Answers the current request with a body that the caller writes past the connection: `length` bytes of it, telling
-    /// each time how many by [`Connection::body_sent`]; or, of a known length or none, by [`Connection::body_piece`] and
-    /// [`Connection::body_end`]. `None`: no request waits for an answer, and nothing was written; else whether a body is
-    /// to be written at all.
+    /// Writes the head of the answer to the current request. The caller sends the body: `length` bytes of it, reported by
+    /// [`Connection::body_sent`]; or, of a known length or not, by [`Connection::body_piece`] and [`Connection::body_end`].
+    /// `None`: no request waits for an answer, and nothing was written; else whether a body is to be sent at all.
     pub fn respond_head(
         &mut self,
         head: &AnswerHead<'_>,
@@ -143,8 +143,8 @@ impl Connection {
         now: Tick,
     ) -> Option<bool> {
         let (exchange, whole) = self.open_exchange()?;
-        // Nothing is read meanwhile, so a body that is still coming ends the connection; as does an answer that has no
-        // other end.
+        // Nothing is read meanwhile, so the connection ends when the request body is not read to its end; and when nothing
+        // else marks the end of the answer.
         let endless = head.length.is_none() && exchange.http10;
         let persistent = exchange.persistent && !self.last_request && whole && !endless;
         answer::write_head(head, exchange, persistent, out);
@@ -169,7 +169,7 @@ impl Connection {
         Some(true)
     }
 
-    /// Bytes of the answer's body that are still to be written past the connection.
+    /// Bytes of the answer's body that are still to be sent.
     #[must_use]
     pub fn body_left(&self) -> u64 {
         match self.phase {
@@ -178,8 +178,8 @@ impl Connection {
         }
     }
 
-    /// `count` bytes of the answer's body were written, at most [`Connection::body_left`]. After the last of them the
-    /// connection goes on to the next request, or ends.
+    /// `count` bytes of the answer's body were sent, at most [`Connection::body_left`]. After the last of them the connection
+    /// goes on to the next request, or ends.
     pub fn body_sent(&mut self, count: u64, now: Tick) {
         if let Phase::SendBody(exchange, left) = &mut self.phase {
             *left = left.saturating_sub(count);
@@ -192,7 +192,7 @@ impl Connection {
         }
     }
 
-    /// Writes a piece of a body; what is beyond a known length is left out. False: no such answer is under way.
+    /// Writes a piece of a body; what exceeds a known length is left out. False: no such answer is being sent.
     pub fn body_piece(&mut self, piece: &[u8], out: &mut Out<'_>, now: Tick) -> bool {
         if let Phase::SendBody(_, left) = self.phase {
             let fits = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
@@ -233,7 +233,7 @@ impl Connection {
         self.next_request(exchange.persistent && !self.last_request, now);
     }
 
-    /// The request that waits for an answer, and whether all of it has come.
+    /// The request that waits for an answer, and whether all of it was read.
     fn open_exchange(&self) -> Option<(Exchange, bool)> {
         match &self.phase {
             Phase::AwaitAnswer(exchange) => Some((*exchange, true)),
@@ -242,7 +242,7 @@ impl Connection {
         }
     }
 
-    /// Answers what is no good request, or cannot be taken, and ends the connection.
+    /// Answers a malformed or unacceptable request, and ends the connection.
     pub(super) fn refuse(&mut self, status: u16, out: &mut Out<'_>) {
         let exchange = match &self.phase {
             Phase::AwaitAnswer(exchange)
