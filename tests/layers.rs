@@ -47,7 +47,7 @@ const ORDER: &[(&str, &str)] = &[
     ("config/trigger", "event < run < mod"),
     (
         "conn",
-        "buffer shared_message < deadline < tls < event < conf < phase < answer < connection < lines respond opening websocket ending < http < mod",
+        "buffer shared_message < deadline < tls < event < conf < phase < answer < connection < lines response client_handshake < websocket request < termination step < mod",
     ),
     ("conn/tls", "error cipher < machine < mod"),
     (
@@ -61,7 +61,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "engine",
-        "wheel rate_limit memory backoff owners < child dial seqpacket < helper < socket < blocking < file_body < outbox < tls_wire < listener < access_log outgoing < outcome < sources < slot < ops < shared < flush < receive < connections < enter < accept broadcast < turn < api < mod",
+        "wheel rate_limit memory backoff owners < child dial seqpacket < helper < socket < blocking < file_body < outbox < tls_wire < listener < access_log outgoing < outcome < sources < slot < ops < shared < flush < receive connections < broadcast accept < serve < turn < api < mod",
     ),
     ("engine/child", "complaints input spawn stop < mod"),
     ("engine/dial", "schedule < mod"),

@@ -353,7 +353,7 @@ fn nothing_is_read_while_an_answer_is_awaited() {
     let mut side = Side::server(conf());
     side.late = true;
     side.receive(&GET.repeat(3));
-    assert_eq!((side.told.len(), side.conn.appetite()), (1, 0));
+    assert_eq!((side.told.len(), side.conn.receive_limit()), (1, 0));
     assert_eq!(side.conn.deadline(), None, "the time is ours");
     side.respond(b"first");
     assert_eq!(side.told.len(), 2);

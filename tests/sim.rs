@@ -140,7 +140,7 @@ impl Run {
     fn deliver(&mut self, from: usize) {
         let link = &mut self.links[from];
         let to = &mut self.sides[1 - from];
-        let most = to.conn.appetite().min(link.bytes.len());
+        let most = to.conn.receive_limit().min(link.bytes.len());
         if most == 0 {
             if link.bytes.is_empty() && link.ended && !to.conn.is_closed() {
                 to.eof();
@@ -208,7 +208,8 @@ impl Run {
             }
             for from in [0, 1] {
                 self.carry(from);
-                while !self.links[from].bytes.is_empty() && self.sides[1 - from].conn.appetite() > 0
+                while !self.links[from].bytes.is_empty()
+                    && self.sides[1 - from].conn.receive_limit() > 0
                 {
                     self.deliver(from);
                 }
@@ -319,7 +320,7 @@ fn flood(kind: Flood, random: &mut Random) -> (u32, usize) {
             Flood::NeverReads => b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
             _ => vec![b'x'; 1 + random.below(much)],
         };
-        if side.conn.appetite() >= piece.len() {
+        if side.conn.receive_limit() >= piece.len() {
             side.receive(&piece);
             said += piece.len();
         }

@@ -1,8 +1,8 @@
-//! Answers to requests (RFC 9110 §15): what a handler gives, and how it is written.
+//! Answers to requests (RFC 9110 §15): what a handler provides, and how it is written.
 
 use crate::proto::http::response::ResponseWriter;
 
-use super::buffer::{CORK_FULL, Out, THROUGH_FROM};
+use super::buffer::{CORK_FULL, NO_COPY_FROM, Out};
 use super::phase::Exchange;
 
 /// An answer to a request. Date, Content-Length and Connection are written by the connection.
@@ -16,25 +16,25 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
-/// The head of an answer whose body is written past the connection.
+/// The head of an answer whose body is sent separately.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerHead<'a> {
     /// A final status that has a body: neither 204 nor 304.
     pub status: u16,
     /// Fields in their order.
     pub fields: &'a [(&'a str, &'a [u8])],
-    /// Bytes of the body; `None`: nobody knows yet, and it is written piece by piece.
+    /// Bytes of the body; `None`: the length is not known, and the body is written in pieces.
     pub length: Option<u64>,
 }
 
-/// What is said with an answer to a target that holds a password: nobody keeps it (RFC 9111 §5.2.2.5), and no other site is
-/// told where somebody came from.
+/// Fields of an answer to a target that holds a password: no cache stores the answer (RFC 9111 §5.2.2.5), and no other site
+/// learns the target as a referrer.
 const PRIVATE: [(&str, &[u8]); 2] = [
     ("Referrer-Policy", b"no-referrer"),
     ("Cache-Control", b"no-store"),
 ];
 
-/// Writes an answer whole. The connection ends after it unless it is `persistent`.
+/// Writes a whole answer. The connection ends after it unless it is `persistent`.
 pub(super) fn write(answer: &Answer<'_>, exchange: Exchange, persistent: bool, out: &mut Out<'_>) {
     let head = AnswerHead {
         status: answer.status,
@@ -45,7 +45,7 @@ pub(super) fn write(answer: &Answer<'_>, exchange: Exchange, persistent: bool, o
     if exchange.head_only || is_bodiless(answer.status) {
         return;
     }
-    if answer.body.len() >= THROUGH_FROM {
+    if answer.body.len() >= NO_COPY_FROM {
         out.pass(answer.body);
     } else {
         out.cork.extend_from_slice(answer.body);
@@ -96,7 +96,7 @@ pub(super) fn write_head(
         Some(length) => {
             head.length(length);
         }
-        // RFC 9112 §6.3: without a length the body ends with the connection, or in chunks, which HTTP/1.0 has not.
+        // RFC 9112 §6.3: without a length the body ends with the connection, or in chunks, which HTTP/1.0 does not know.
         None if exchange.http10 => {}
         None => {
             head.field("Transfer-Encoding", b"chunked");

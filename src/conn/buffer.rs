@@ -1,34 +1,34 @@
-//! Where a connection's bytes go out: the cork, and the way past it.
+//! Where a connection writes: the cork, which collects bytes for one write, and the transport behind it.
 
 use std::rc::Rc;
 
-/// From this payload length on, bytes leave by the [`Through`] without a copy into the cork.
-pub const THROUGH_FROM: usize = 16 * 1024;
+/// From this payload length on, bytes leave by the [`Transport`] without a copy into the cork.
+pub const NO_COPY_FROM: usize = 16 * 1024;
 
-/// A fuller cork than this is handed on before more is written into it.
+/// A cork with this many bytes is passed on before more is written into it.
 pub const CORK_FULL: usize = 64 * 1024;
 
-/// The way past the cork: takes all that it is given, sends what the transport takes, keeps the rest in order.
-pub trait Through {
-    /// Takes the parts in their order, all of them.
+/// What is behind the cork: takes everything that it is given, sends what the socket takes, keeps the rest in order.
+pub trait Transport {
+    /// Takes all parts, in their order.
     fn pass(&mut self, parts: &[&[u8]]);
 
-    /// Takes bytes that need not leave before the end of the turn, together with others.
+    /// Takes bytes that need not leave before the end of the turn.
     fn queue(&mut self, bytes: &[u8]) {
         self.pass(&[bytes]);
     }
 
-    /// As [`Through::queue`], of bytes that other connections send too.
+    /// As [`Transport::queue`], of bytes that other connections send too.
     fn queue_shared(&mut self, bytes: &Rc<[u8]>) {
         self.queue(bytes);
     }
 
-    /// Bytes that were taken and have not left yet.
+    /// Bytes that were taken and are not sent yet.
     fn backlog(&self) -> usize;
 }
 
 /// A transport for tests and fuzzing: what is passed is sent.
-impl Through for Vec<u8> {
+impl Transport for Vec<u8> {
     fn pass(&mut self, parts: &[&[u8]]) {
         for part in parts {
             self.extend_from_slice(part);
@@ -41,43 +41,43 @@ impl Through for Vec<u8> {
 }
 
 /// What one connection writes to during a step. The cork is shared by all connections and belongs to one at a time;
-/// whoever lends it passes on what is left in it before the next.
+/// the caller passes on what is left in it before it lends the cork to the next.
 pub struct Out<'o> {
-    /// Bytes that leave in one write when the turn of this connection ends.
+    /// Bytes that leave in one write when this connection has been served.
     pub cork: &'o mut Vec<u8>,
-    /// The way past it.
-    pub through: &'o mut dyn Through,
+    /// What is behind it.
+    pub transport: &'o mut dyn Transport,
     /// The Date field of this second (RFC 9110 §6.6.1).
     pub date: &'o [u8; 29],
 }
 
 impl Out<'_> {
-    /// Hands the cork on.
+    /// Passes the cork on.
     pub fn flush(&mut self) {
         if !self.cork.is_empty() {
-            self.through.pass(&[self.cork]);
+            self.transport.pass(&[self.cork]);
             self.cork.clear();
         }
     }
 
-    /// Hands on the cork and then `payload`, without copying it.
+    /// Passes on the cork and then `payload`, which is not copied.
     pub fn pass(&mut self, payload: &[u8]) {
-        self.through.pass(&[self.cork, payload]);
+        self.transport.pass(&[self.cork, payload]);
         self.cork.clear();
     }
 
-    /// Bytes that wait: in the cork, and behind it.
+    /// Bytes that wait, in the cork and in the transport.
     pub fn backlog(&self) -> usize {
-        self.cork.len() + self.through.backlog()
+        self.cork.len() + self.transport.backlog()
     }
 }
 
-/// What became of a message for a peer.
+/// What was done with a message for a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It is on its way.
+    /// It is sent or queued.
     Queued,
-    /// The peer is slow and its policy is to drop: this message is lost to it.
+    /// The peer is too slow, and its policy is to drop messages: it does not get this one.
     Dropped,
     /// The connection is not open, or is closing, or has just begun to for its peer is too slow.
     Closed,

@@ -2,7 +2,7 @@
 
 use super::deadline::Millis;
 
-/// What a slow peer's full backlog leads to.
+/// What is done with a message for a slow peer whose backlog is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowPeer {
     /// The connection is closed with 1013.
@@ -14,17 +14,17 @@ pub enum SlowPeer {
 /// The limits that the connections of one server or client have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conf {
-    /// Bytes of a message; a longer one fails the connection with 1009.
+    /// The longest message in bytes; a longer one fails the connection with 1009.
     pub max_message: usize,
-    /// Unsent bytes held for one peer. A message that finds nothing unsent is taken whatever its length.
+    /// The most unsent bytes for one peer. A message is always taken when nothing is unsent, whatever its length.
     pub max_backlog: usize,
-    /// What becomes of a message that would exceed it.
+    /// What is done with a message that would exceed it.
     pub slow_peer: SlowPeer,
-    /// Bytes of a request body; a longer one is 413.
+    /// The longest request body in bytes; a longer one is answered with 413.
     pub max_body: u64,
-    /// For a whole request head; for the answer to an upgrade request.
+    /// The time for a whole request head, or for the answer to an upgrade request.
     pub head_timeout: Millis,
-    /// Between requests, and between the pieces of a body.
+    /// The time between requests, and between the pieces of a body.
     pub idle_timeout: Millis,
     /// A WebSocket peer that is silent for this long is pinged; zero: never.
     pub ping_interval: Millis,

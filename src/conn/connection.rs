@@ -1,4 +1,4 @@
-//! The connection itself: what it is made of, where it stands, and the step that its phase takes.
+//! The connection itself: its state, how it begins, and the changes of phase that other files use.
 
 use std::rc::Rc;
 
@@ -13,10 +13,10 @@ use crate::proto::ws::session::{ControlPayload, Session};
 use super::buffer::Out;
 use super::conf::Conf;
 use super::deadline::{Due, LINGER, Millis, Tick};
-use super::event::{ConnId, Step};
+use super::event::ConnId;
 use super::phase::{Half, Lines, Phase, Upgrade};
 
-/// What connections share and need while they work.
+/// What all connections use while they work.
 #[derive(Debug)]
 pub struct Tools {
     /// Buffers of unfinished messages.
@@ -25,7 +25,7 @@ pub struct Tools {
     pub keys: MaskingKeys,
 }
 
-/// Room for what an event borrows beside the input.
+/// Memory that events borrow from, besides the input.
 #[derive(Debug)]
 pub struct Aux {
     pub(super) table: FieldTable,
@@ -48,18 +48,18 @@ pub struct Counters {
     pub messages_in: u64,
     /// Messages sent.
     pub messages_out: u64,
-    /// Bytes received, as they came.
+    /// Bytes received, of any kind.
     pub bytes_in: u64,
     /// Payload bytes of messages sent.
     pub bytes_out: u64,
 }
 
-/// What was answered to a request: for the access log.
+/// An answer that is complete, for the access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Answered {
     /// The status code.
     pub status: u16,
-    /// Bytes of the body, as far as they were written.
+    /// Bytes of the body that were written.
     pub bytes: u64,
 }
 
@@ -69,29 +69,29 @@ pub struct Connection {
     pub(super) id: ConnId,
     pub(super) conf: Rc<Conf>,
     pub(super) phase: Phase,
-    // Boxed, for it is there while a head or an answer is under way only.
+    // Boxed: it exists only while a head is incomplete or an answer is awaited.
     #[allow(clippy::box_collection)]
     pub(super) rest: Option<Box<Vec<u8>>>,
-    /// What it counts; the caller may read it at any time.
+    /// Its counters, for the caller to read.
     pub counters: Counters,
     pub(super) due: Tick,
     pub(super) stall: Option<Tick>,
-    pub(super) seen: Tick,
+    pub(super) last_received: Tick,
     pub(super) waits_for: Due,
     pub(super) closing: Option<CloseCode>,
     pub(super) at_eof: bool,
     pub(super) last_request: bool,
-    /// The answer to the current request comes later, from outside of the event.
+    /// The answer to the current request was deferred.
     pub(super) deferred: bool,
-    /// Its body is not read until then.
+    /// The body of the current request is not read until then.
     pub(super) holds_body: bool,
-    /// Whoever drives the connection is to tell when nothing waits for the peer any more; it is kept here for its room.
-    pub tells_drained: bool,
+    /// The caller is to report when nothing waits for the peer any more. Kept here because there is room for it.
+    pub reports_drained: bool,
     /// Requests so far, modulo 2³².
     pub(super) exchanges: u32,
-    /// The status of the answer that is complete, 0 for none, and the bytes of its body so far.
-    pub(super) said: u16,
-    pub(super) said_bytes: u64,
+    /// The status of an answer that is complete (0: none), and the bytes of its body so far.
+    pub(super) status_sent: u16,
+    pub(super) body_bytes_sent: u64,
 }
 
 impl Connection {
@@ -107,22 +107,22 @@ impl Connection {
             counters: Counters::default(),
             due,
             stall: None,
-            seen: now,
+            last_received: now,
             waits_for: Due::Head,
             closing: None,
             at_eof: false,
             last_request: false,
             deferred: false,
             holds_body: false,
-            tells_drained: false,
+            reports_drained: false,
             exchanges: 0,
-            said: 0,
-            said_bytes: 0,
+            status_sent: 0,
+            body_bytes_sent: 0,
         }
     }
 
-    /// A connection of lines, accepted at `now`: each line is told as a text message of at most `max_message` bytes, and
-    /// what is sent is a line.
+    /// A connection of lines, accepted at `now`: each line comes as a text message of at most `max_message` bytes, and each
+    /// message is sent as a line.
     #[must_use]
     pub fn lines(id: ConnId, conf: Rc<Conf>, now: Tick) -> Connection {
         let mut connection = Connection::server(id, conf, now);
@@ -147,7 +147,7 @@ impl Connection {
     }
 
     /// The same, over TLS: the upgrade request is written by the first [`Connection::step`] after
-    /// [`Connection::secured`]. One time limit is for the TLS handshake and the answer together.
+    /// [`Connection::tls_established`]. The TLS handshake and the answer share one time limit.
     #[must_use]
     pub fn client_over_tls(
         id: ConnId,
@@ -187,13 +187,13 @@ impl Connection {
         connection
     }
 
-    /// The connection's name.
+    /// The id of the connection.
     #[must_use]
     pub fn id(&self) -> ConnId {
         self.id
     }
 
-    /// What it has in common with others.
+    /// The configuration that it shares with others.
     #[must_use]
     pub fn conf(&self) -> &Conf {
         &self.conf
@@ -211,13 +211,13 @@ impl Connection {
         matches!(self.phase, Phase::WebSocket(_))
     }
 
-    /// Whether it is over: the transport goes, and what still waits with it.
+    /// Whether it is closed: the transport is dropped, with what still waits.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Whether our half of the transport is to be closed as soon as what waits is flushed; then tell
+    /// Whether our half of the transport is to be closed as soon as what waits is flushed. The caller reports it by
     /// [`Connection::half_closed`].
     #[must_use]
     pub fn wants_half_close(&self) -> bool {
@@ -237,21 +237,21 @@ impl Connection {
         }
     }
 
-    /// The most bytes that the next batch may have, those of [`Connection::take_rest`] included; 0: nothing can be
-    /// used now, so nothing is to be received.
+    /// The most bytes of the next batch, those of [`Connection::take_rest`] included; 0: nothing can be processed now, so
+    /// nothing is to be received.
     #[inline]
     #[must_use]
-    pub fn appetite(&self) -> usize {
+    pub fn receive_limit(&self) -> usize {
         if self.is_websocket() {
             usize::MAX
         } else {
-            self.appetite_of_others()
+            self.other_receive_limit()
         }
     }
 
-    // Apart, for the above is one comparison in most receives of most connections.
+    // Separate: for most receives, the function above is one comparison.
     #[inline(never)]
-    fn appetite_of_others(&self) -> usize {
+    fn other_receive_limit(&self) -> usize {
         match self.phase {
             Phase::WebSocket(_) | Phase::Lines(_) | Phase::Draining(_) => usize::MAX,
             Phase::ReadBody(..) if self.holds_body => 0,
@@ -265,7 +265,7 @@ impl Connection {
         self.rest.take()
     }
 
-    /// Whether bytes are left over that a step could use: a reason to be called without new ones.
+    /// Whether bytes are left over that a step could use without new ones.
     #[must_use]
     pub fn has_rest(&self) -> bool {
         self.rest.is_some()
@@ -283,7 +283,7 @@ impl Connection {
         }
     }
 
-    /// Whether it is a WebSocket between two messages, with nothing held and nothing that waits to be sent.
+    /// Whether it is an open WebSocket between two messages, and nothing waits to be sent.
     #[inline]
     #[must_use]
     pub fn is_quiet(&self) -> bool {
@@ -305,12 +305,13 @@ impl Connection {
     /// `count` bytes were received at `now`.
     #[inline]
     pub fn received(&mut self, count: usize, now: Tick) {
-        self.seen = now;
+        self.last_received = now;
         self.counters.bytes_in += count as u64;
     }
 
-    /// Whether `input` begins with a whole short message: then it is unmasked and checked where it lies, and this is its
-    /// end and its kind; its payload begins at [`SHORT_HEADER`](crate::proto::ws::session::SHORT_HEADER). `None`: see [`Connection::step`].
+    /// Whether `input` begins with a whole short message: then it is unmasked and checked in place, and this is its end and
+    /// its kind; its payload begins at [`SHORT_HEADER`](crate::proto::ws::session::SHORT_HEADER). `None`: see
+    /// [`Connection::step`].
     #[inline(always)]
     pub fn short_message(&mut self, input: &mut [u8]) -> Option<(usize, Kind)> {
         let Phase::WebSocket(session) = &self.phase else {
@@ -321,34 +322,6 @@ impl Connection {
         found
     }
 
-    /// Works on received bytes up to the first event. `input` is all that was received and not used, in order.
-    #[inline]
-    pub fn step<'e>(
-        &mut self,
-        input: &'e mut [u8],
-        aux: &'e mut Aux,
-        tools: &mut Tools,
-        out: &mut Out<'_>,
-        now: Tick,
-    ) -> Step<'e> {
-        if let Phase::WebSocket(session) = &mut self.phase {
-            let step = session.step(
-                input,
-                &mut aux.control,
-                &mut tools.pool,
-                &mut tools.keys,
-                out.cork,
-                self.conf.max_message,
-            );
-            let got = self.after(step.got);
-            return Step {
-                used: step.used,
-                got,
-            };
-        }
-        self.step_http(input, aux, out, now)
-    }
-
     pub(super) fn open(&mut self, role: Role, now: Tick) {
         self.phase = Phase::WebSocket(Session::new(role));
         if self.conf.ping_interval.is_zero() {
@@ -357,29 +330,30 @@ impl Connection {
             self.wait(Due::Ping, self.conf.ping_interval, now);
         }
     }
+
     pub(super) fn drain(&mut self) {
         self.phase = Phase::Draining(Half::Open);
         self.rest = None;
-        // However long the last words take to leave, progress is all that is asked for.
+        // There is no time limit for the last bytes as long as they make progress.
         self.waits_for = Due::Never;
     }
 
-    /// All that a connection of lines is owed was sent: it ends.
+    /// Ends a connection of lines, when everything was sent that its peer waits for.
     pub fn finish(&mut self) {
         if matches!(self.phase, Phase::Lines(_)) {
             self.drain();
         }
     }
 
-    /// After the closing handshake: RFC 6455 §7.1.1 has the server close TCP first, so that it is not the server that
-    /// keeps the connection in TIME_WAIT. A client waits for that, but not for ever.
+    /// After the closing handshake: by RFC 6455 §7.1.1 the server closes TCP first, so a client waits for that, but not for
+    /// ever.
     pub(super) fn drain_after_closing(&mut self) {
         let is_client =
             matches!(&self.phase, Phase::WebSocket(session) if session.role() == Role::Client);
         self.drain();
         if is_client && !self.at_eof {
             self.phase = Phase::Draining(Half::PeerFirst);
-            self.wait(Due::Linger, LINGER, self.seen);
+            self.wait(Due::Linger, LINGER, self.last_received);
         }
     }
 

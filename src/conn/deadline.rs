@@ -1,4 +1,4 @@
-//! Time as a connection sees it: ticks, and the deadline that stands.
+//! Time as a connection sees it: ticks and deadlines.
 //!
 //! Nothing here reads a clock. A [`Tick`] counts milliseconds since the engine started and wraps after 49 days, so ticks
 //! are compared by their distance and never by their value: two that are compared lie less than 24 days apart.
@@ -16,7 +16,7 @@ impl Tick {
         Tick(self.0.wrapping_add(later.0))
     }
 
-    /// Whether this tick has come at `now`.
+    /// Whether this tick is at or before `now`.
     #[must_use]
     pub fn is_due(self, now: Tick) -> bool {
         now.0.wrapping_sub(self.0) < 1 << 31
@@ -36,15 +36,15 @@ impl Tick {
     }
 }
 
-/// A length of time in milliseconds, at most 24 days: what a deadline may be ahead.
+/// A length of time in milliseconds, at most 24 days: the most that a deadline may be ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Millis(u32);
 
 impl Millis {
-    /// No time, which for some is never.
+    /// No time; for some deadlines it means never.
     pub const ZERO: Millis = Millis(0);
 
-    /// The longest time that ticks can tell apart from the past.
+    /// The longest time: a tick that is further ahead would count as past.
     pub const MAX: Millis = Millis((1 << 31) - 1);
 
     /// `count` milliseconds, cut to [`Millis::MAX`].
@@ -63,7 +63,7 @@ impl Millis {
         Millis::new(count.saturating_mul(1000))
     }
 
-    /// Whether this is no time at all, which configuration reads as "never".
+    /// Whether this is no time, which means "never" in the configuration.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
@@ -82,36 +82,36 @@ impl From<Duration> for Millis {
     }
 }
 
-/// A peer that does not answer our Close frame, or does not end its stream after ours, is dropped after this.
+/// A peer that does not answer our Close frame, or does not end its stream after ours, is dropped after this time.
 pub const LINGER: Millis = Millis::seconds(5);
 
-/// Bytes for a peer that make no progress for this long end its connection.
+/// When bytes for a peer make no progress for this long, its connection ends.
 pub const STALL: Millis = Millis::seconds(60);
 
-/// The least rate at which a request body must come, in bytes a second. Each byte moves the deadline by its time at this
-/// rate, and never further than `idle_timeout` ahead: so a body may pause for that long, and one that comes a byte at a
-/// time, however regularly, does not keep its connection for longer than it would take at this rate.
+/// The least rate of a request body, in bytes a second. Each byte moves the deadline by its time at this rate, but never
+/// further than `idle_timeout` ahead. So a body may pause for that long, but one that comes slower than this rate for long
+/// ends its connection, however regularly it comes.
 pub const BODY_RATE: u32 = 500;
 
-/// What a connection waits for when its first deadline stands. The second, a write that does not progress, is kept
-/// apart, for it can stand beside any of these.
+/// What a connection waits for until its first deadline. The second deadline, for writes that make no progress, is separate,
+/// because it can be set together with any of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// Nothing.
     Never,
-    /// A whole request head, counted from its first moment: however slowly it comes, this does not move.
+    /// A whole request head. Bytes that come do not move this deadline.
     Head,
     /// The next request of a persistent connection.
     Idle,
-    /// More of a request body; what comes moves it, see [`BODY_RATE`].
+    /// More of a request body. Bytes that come move it; see [`BODY_RATE`].
     Body,
-    /// A quiet peer is to be pinged; whatever it sends moves it.
+    /// The time to ping a silent peer. Bytes that come move it.
     Ping,
-    /// Any sign of life after a ping.
+    /// Any bytes after a ping.
     Pong,
     /// The peer's Close frame after ours.
     CloseAck,
-    /// The end of the peer's stream after the end of ours.
+    /// The end of the peer's stream after ours.
     Linger,
     /// The answer to an upgrade request (client).
     Upgrade,

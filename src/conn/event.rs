@@ -1,4 +1,4 @@
-//! What a connection tells: events, the step that told them, and why it ended.
+//! The events of a connection, the steps that yield them, and the reasons for its end.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -10,15 +10,15 @@ use crate::proto::ws::handshake;
 
 use super::tls::TlsError;
 
-/// A connection's name: never used twice while the daemon runs, printed as `c42`.
+/// The id of a connection: never used twice while the daemon runs, printed as `c42`.
 ///
-/// It carries the slot that the engine keeps the connection in, so that finding it is an index and a comparison.
+/// It contains the index of the slot in the engine, so that finding the connection is an index and a comparison.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConnId(NonZeroU64);
 
 impl ConnId {
     const SLOT_BITS: u32 = 24;
-    /// The number of slots that an id can tell apart.
+    /// The most slots that ids can tell apart.
     pub const MAX_SLOTS: usize = 1 << Self::SLOT_BITS;
 
     /// The `serial`-th connection (from 1, below 2⁴⁰), kept in `slot` (below [`ConnId::MAX_SLOTS`]).
@@ -29,13 +29,13 @@ impl ConnId {
         ConnId(NonZeroU64::new(value).unwrap_or(NonZeroU64::MAX))
     }
 
-    /// The slot that the connection lives in while it lives.
+    /// The slot of the connection while it lives.
     #[must_use]
     pub fn slot(self) -> usize {
         self.0.get() as usize & (Self::MAX_SLOTS - 1)
     }
 
-    /// The ordinal number of the connection: what is printed.
+    /// The ordinal number of the connection, which is printed.
     #[must_use]
     pub fn serial(self) -> u64 {
         self.0.get() >> Self::SLOT_BITS
@@ -54,7 +54,8 @@ impl fmt::Debug for ConnId {
     }
 }
 
-/// One request and its answer: an answer that comes late finds the request that it is for, or none.
+/// One request and its answer: a late answer finds the request that it is for, or none. The number comes again after 2³²
+/// requests of one connection, which has only one request at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExchangeId {
     /// The connection.
@@ -66,60 +67,59 @@ pub struct ExchangeId {
 /// What one [`Connection::step`](super::Connection::step) did.
 #[derive(Debug)]
 pub struct Step<'e> {
-    /// Bytes of the input that are done with.
+    /// Bytes of the input that were used.
     pub used: usize,
-    /// What they were.
+    /// What they yielded.
     pub got: Got<'e>,
 }
 
-/// What came of a step.
+/// What a step yields.
 #[derive(Debug)]
 pub enum Got<'e> {
-    /// Nothing to tell. What of the input was not used is to be given again, before what comes next.
+    /// No event. Input that was not used is to be given again, before what comes next.
     More,
     /// An event that borrows the input.
     Now(Event<'e>),
-    /// A message that was put together from pieces; its buffer goes back to the pool after the event.
+    /// A message that was assembled from pieces; its buffer goes back to the pool after the event.
     Whole(Kind, Box<Vec<u8>>),
 }
 
-/// What happened on a connection.
+/// An event of a connection.
 #[derive(Debug)]
 pub enum Event<'e> {
-    /// A request head. It wants an answer, now or later; its body, if any, follows in [`Event::Body`].
+    /// A request head. It needs an answer, now or later; its body, if any, follows in [`Event::Body`].
     Request(RequestHead<'e>),
     /// A piece of the body of a request that has no answer yet.
     Body(&'e mut [u8]),
     /// The body of a request that has no answer yet is complete.
     BodyEnd,
-    /// The opening handshake succeeded (client; a server knows, for it decided).
+    /// The opening handshake succeeded (client only: a server decides that itself).
     Opened {
         /// The subprotocol that the server chose: one of those offered.
         protocol: Option<&'e str>,
     },
-    /// A whole message; text is valid UTF-8. The bytes may be written over.
+    /// A whole message; text is valid UTF-8. The bytes may be overwritten.
     Message {
         /// Text or binary.
         kind: Kind,
         /// The payload.
         data: &'e mut [u8],
     },
-    /// A ping, answered already.
+    /// A ping, which is answered already.
     Ping,
     /// A pong.
     Pong,
-    /// The WebSocket connection ended; told once for each that had opened, and for each of a client. Of a connection of
-    /// lines: nothing more will come, and what it is still owed can be sent before
-    /// [`Connection::finish`](super::Connection::finish).
+    /// The WebSocket connection ended: once for each that had opened, and for each of a client. For a connection of lines:
+    /// nothing more will come, and answers can still be sent before [`Connection::finish`](super::Connection::finish).
     Closed(CloseReason<'e>),
 }
 
-/// Why a WebSocket connection ended: what events and logs print.
+/// Why a WebSocket connection ended, as events and logs show it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CloseReason<'e> {
     /// The peer's Close frame came first, with this code and reason.
     Peer(Option<CloseCode>, &'e str),
-    /// We closed with this code, and the peer answered or its time was up.
+    /// We closed with this code, and the peer answered or did not in time.
     Local(CloseCode),
     /// The peer broke the protocol.
     Failed(frame::Error),
@@ -142,22 +142,22 @@ pub enum CloseReason<'e> {
 /// Why the opening handshake of a client failed (RFC 6455 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Refusal<'e> {
-    /// The answer is another than 101.
+    /// The status of the answer is not 101.
     Status {
         /// Its status code.
         status: u16,
         /// Its first line, cut where it is long.
         line: &'e str,
-        /// Where it redirects to, if it does (RFC 9110 §10.2.2).
+        /// The target of a redirection (RFC 9110 §10.2.2).
         location: Option<&'e str>,
     },
-    /// The answer is 101, and does not prove what it says.
+    /// The answer is 101, but is no valid handshake.
     Handshake(handshake::Error),
-    /// The answer is no HTTP, or broken.
+    /// The answer is not HTTP, or malformed.
     Malformed {
         /// What is wrong with it.
         error: http::Error,
-        /// Its first line as far as it is text, cut where it is long.
+        /// The part of its first line that is text, cut where it is long.
         line: &'e str,
     },
     /// TLS failed.
@@ -168,7 +168,7 @@ pub enum Refusal<'e> {
     TlsTimeout,
     /// The answer was not there in time.
     Timeout,
-    /// It was given up by us.
+    /// We gave up.
     GivenUp,
 }
 
@@ -183,8 +183,8 @@ impl Refusal<'_> {
         }
     }
 
-    /// Whether it will be the same until somebody changes the configuration of one side: credentials or a certificate
-    /// are refused, or the WebSocket is elsewhere. So there is no use in trying again soon.
+    /// Whether trying again soon is useless, because one side has to change its configuration: credentials or a certificate
+    /// were refused, or the WebSocket is elsewhere.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
@@ -238,8 +238,8 @@ impl fmt::Display for Refusal<'_> {
 }
 
 impl CloseReason<'_> {
-    /// The code an event shows: the one on the wire, 1005 when the peer gave none, 1006 when there was no Close frame
-    /// (RFC 6455 §7.1.5).
+    /// The code that events show: the one on the wire, 1005 when the peer gave none, 1006 when there was no Close frame (RFC
+    /// 6455 §7.1.5).
     #[must_use]
     pub fn code(&self) -> u16 {
         match self {

@@ -1,5 +1,4 @@
-//! The phase of lines: text, each line ended by a newline, in both directions. No protocol of the field but the framing of
-//! JSON-RPC over a stream, as the control socket speaks it.
+//! The phase of lines: lines of text in both directions, as the control socket speaks them.
 
 use std::rc::Rc;
 
@@ -13,8 +12,8 @@ use super::event::{CloseReason, Event, Got, Step};
 use super::phase::Phase;
 
 impl Connection {
-    /// The next line of `input`, without its end, told as a text message that need not be UTF-8. One that is longer than
-    /// `max_message` is told as the end: what is owed can be sent still, and what comes is no longer looked at.
+    /// The next line of `input`, without its newline, as a text message that need not be UTF-8. A line that is longer than
+    /// `max_message` is reported as the end: answers can still be sent, and what comes is discarded.
     #[inline(never)]
     pub(super) fn step_lines<'e>(&mut self, input: &'e mut [u8]) -> Step<'e> {
         let max = self.conf.max_message;
@@ -71,14 +70,13 @@ impl Connection {
         Step { used, got }
     }
 
-    /// Sends a line, if the connection is of such; what it holds must have no newline. A peer that does not read loses
-    /// its connection.
+    /// Sends a line, which must contain no newline, on a connection of lines. A peer that does not read loses its connection.
     #[inline(never)]
     pub(super) fn send_line(&mut self, line: &[u8], out: &mut Out<'_>) -> Sent {
         if !matches!(self.phase, Phase::Lines(_)) {
             return Sent::Closed;
         }
-        let backlog = out.through.backlog();
+        let backlog = out.transport.backlog();
         if backlog > 0 && backlog + line.len() > self.conf.max_backlog {
             self.drain();
             return Sent::Closed;
@@ -93,8 +91,8 @@ impl Connection {
         Sent::Queued
     }
 
-    /// Queues a line that other connections send too, its newline included, behind what waits for the peer already. False:
-    /// the connection is not one of lines, or too much waits for its peer, which keeps its connection.
+    /// Queues a line, with its newline, that other connections send too. False: this is no connection of lines, or too much
+    /// waits for its peer; then the connection stays open.
     pub fn queue_line(&mut self, line: &Rc<[u8]>, out: &mut Out<'_>) -> bool {
         let backlog = out.backlog();
         let is_full = backlog > 0 && backlog + line.len() > self.conf.max_backlog;
@@ -102,7 +100,7 @@ impl Connection {
             return false;
         }
         out.flush();
-        out.through.queue_shared(line);
+        out.transport.queue_shared(line);
         self.counters.messages_out += 1;
         self.counters.bytes_out += line.len() as u64;
         true

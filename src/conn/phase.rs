@@ -1,10 +1,10 @@
-//! The phases of a connection, each with what it needs and nothing else.
+//! The phases of a connection, each with its own state.
 
 use crate::proto::http::body::BodyDecoder;
 use crate::proto::http::head::{RequestHead, Version};
 use crate::proto::ws::session::Session;
 
-/// Where a connection stands.
+/// The phase of a connection.
 ///
 /// ```text
 /// server: ReadHead -> ReadBody -> AwaitAnswer -> SendBody -> ReadHead …      persistent
@@ -14,39 +14,38 @@ use crate::proto::ws::session::Session;
 /// both:   WebSocket -> Draining -> Closed
 /// lines:  Lines -> Draining -> Closed
 /// ```
-// With a tag of its own, for a tag in a niche takes three instructions more to read, at each message.
+// With a tag of its own: a tag in a niche takes three more instructions to read, for each message.
 #[repr(u8)]
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Waits for a whole request head, which the caller keeps until it is whole.
+    /// Waits for a whole request head. The caller keeps what has come of it.
     ReadHead {
-        /// Bytes that were searched for the end of the head already.
+        /// Bytes that were already searched for the end of the head.
         scanned: usize,
     },
-    /// The body of a request is read: told as events before the answer, discarded after it.
+    /// The body of a request is read: given to the handler before the answer, discarded after it.
     ReadBody(Exchange, BodyDecoder),
-    /// The request is whole; its answer is not there yet. Nothing more is read.
+    /// The whole request was read, and waits for its answer. Nothing more is read.
     AwaitAnswer(Exchange),
-    /// The head of the answer is written, and the caller writes its body past the connection, for it is a file. Nothing
-    /// more is read.
+    /// The head of the answer is written, and the caller sends its body, which is a file. Nothing more is read.
     SendBody(Exchange, u64),
-    /// The head of the answer is written, and its body, whose length nobody knows, is written piece by piece. Nothing
-    /// more is read.
+    /// The head of the answer is written, and its body, whose length is not known, is written in pieces. Nothing more is
+    /// read.
     StreamBody(Exchange),
-    /// The upgrade request is sent, the answer is awaited (client).
+    /// The upgrade request is sent, and waits for its answer (client).
     AwaitUpgrade(Box<Upgrade>),
     /// The WebSocket connection is open, or in its closing handshake.
     WebSocket(Session),
-    /// Lines of text in both directions: a program that gives commands, or the one end of a worker.
+    /// Lines of text in both directions: a program at the control socket.
     Lines(Lines),
-    /// All is said: what waits is flushed, then our half is closed and the peer's bytes are discarded until it closes
-    /// its own (RFC 9112 §9.6), so that it reads our last words and not a reset.
+    /// Nothing more is written: what waits is flushed, then our half is closed and the peer's bytes are discarded until it
+    /// closes its own (RFC 9112 §9.6), so that it reads our last bytes and not a reset.
     Draining(Half),
-    /// Over.
+    /// Closed.
     Closed,
 }
 
-/// Where our half of the transport stands while the connection drains.
+/// The state of our half of the transport while the connection drains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Half {
     /// It stays open until the peer's has ended: the server closes TCP first (RFC 6455 §7.1.1).
@@ -57,24 +56,24 @@ pub(super) enum Half {
     Closed,
 }
 
-/// What the answer to a request depends on.
+/// What is known of a request that its answer depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange {
     /// Whether the connection outlives this exchange (RFC 9112 §9.3).
     pub persistent: bool,
     /// HEAD: the answer has no body (RFC 9110 §9.3.2).
     pub head_only: bool,
-    /// The answer to HTTP/1.0 says so when the connection persists.
+    /// HTTP/1.0: the answer has to say that the connection persists.
     pub http10: bool,
     /// The client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1).
     pub expects_continue: bool,
     /// The answer is written.
     pub answered: bool,
-    /// Bytes of the body so far.
+    /// Bytes of the request body so far.
     pub received: u64,
     /// The status of the answer whose body is being written.
     pub status: u16,
-    /// The target holds a password: the answer must not be kept by anybody, nor the target be told on.
+    /// The target holds a password: no cache may store the answer, and no other site may learn the target.
     pub private: bool,
 }
 
@@ -92,7 +91,7 @@ impl Exchange {
         }
     }
 
-    /// For an answer to what was no request: nothing of it can be trusted.
+    /// For an answer to something that is no request.
     pub(super) fn broken() -> Exchange {
         Exchange {
             persistent: false,
@@ -107,12 +106,12 @@ impl Exchange {
     }
 }
 
-/// What a client remembers of its upgrade request, to hold the answer against.
+/// What a client keeps of its upgrade request, to check the answer.
 #[derive(Debug)]
 pub(super) struct Upgrade {
-    /// The request, until the transport is there that may carry it.
+    /// The request, until it is written.
     pub request: Option<Vec<u8>>,
-    /// Whether that is so.
+    /// Whether it may be written: at once, or when TLS is established.
     pub secured: bool,
     pub nonce: [u8; 16],
     pub protocols: Vec<String>,
@@ -121,10 +120,10 @@ pub(super) struct Upgrade {
     pub interims: u8,
 }
 
-/// What is kept of lines between two receives.
+/// The state of the phase of lines.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// The beginning of a line whose end has not come. Boxed, for it is moved out whole.
+    /// The beginning of a line whose end has not come. Boxed, because it is moved out whole.
     #[allow(clippy::box_collection)]
     pub partial: Option<Box<Vec<u8>>>,
     /// A line was too long: nothing that follows it can be understood.

@@ -1,8 +1,8 @@
 //! Messages for any number of receivers, encoded once for all that can share an encoding.
 //!
 //! A server sends frames as they are, so all connections of servers share the bytes. A client masks each frame with a key
-//! of its own (RFC 6455 §5.3), so its frames are made for it alone. Only [`Connection::send_shared`] gives the bytes of
-//! either: no one else knows the role of a connection.
+//! of its own (RFC 6455 §5.3), so its frames are made for it alone. Only [`Connection::send_shared`] uses the bytes, for only
+//! the connection knows its role.
 //!
 //! [`Connection::send_shared`]: super::Connection::send_shared
 

@@ -1,11 +1,11 @@
-//! TLS as a filter of bytes (RFC 8446, RFC 5246): ciphertext in, plaintext out, and the other way round.
+//! TLS as a filter of bytes (RFC 8446, RFC 5246): ciphertext in, plaintext out, and the reverse.
 //!
-//! It does no I/O, as everything of this floor. The caller owns the buffers; for each batch of received bytes it calls
+//! It does no I/O. The caller owns the buffers; for each batch of received bytes it calls
 //!
 //! 1. [`Tls::restore`]: the incomplete record of the last batch, to be put before the new bytes;
-//! 2. [`Tls::read`] once, which appends all plaintext of the batch to one buffer, and what the handshake has to say to
-//!    another, which is to be sent at once and as it is;
-//! 3. [`Tls::write`] for whatever is said before [`Tls::close`], which ends the sending half (RFC 8446 §6.1).
+//! 2. [`Tls::read`] once, which appends all plaintext of the batch to one buffer, and messages of the handshake to another,
+//!    which are to be sent at once;
+//! 3. [`Tls::write`] for everything that is sent before [`Tls::close`], which ends the sending half (RFC 8446 §6.1).
 //!
 //! rustls's unbuffered API has no buffers of its own, so a connection keeps its keys and, while there is one, an
 //! incomplete record. It does not know certificates, files or the configuration.
@@ -28,14 +28,14 @@ pub use machine::RECORD;
 
 use machine::{Machine, Read, Say};
 
-/// What rustls keeps of a connection, at most, as it was measured: from 2.2 KiB before the first byte and 3.7 KiB when
-/// the handshake is done to 4.1 KiB in the midst of it.
+/// The most memory that rustls keeps for a connection, as measured: 2.2 KiB before the first byte, 4.1 KiB during the
+/// handshake, 3.7 KiB after it.
 const STATE: usize = 4096;
 
-/// Ciphertext is handed on when it is as long as this.
+/// Ciphertext is passed on when it has this many bytes.
 const FULL: usize = 16 * RECORD;
 
-/// Answered to plain HTTP.
+/// The answer to plain HTTP.
 pub(super) const PLAIN_HTTP: &str =
     "This port speaks TLS: its addresses begin with https:// or wss://.\n";
 
@@ -46,16 +46,16 @@ enum State {
     Handshake,
     /// Both sides have keys.
     Open,
-    /// We have said that we say no more.
+    /// We have sent close_notify.
     Closed,
-    /// An error ended it: nothing is read, nothing is said.
+    /// An error ended it: nothing is read and nothing is sent.
     Failed,
 }
 
 /// The TLS layer of one connection.
 pub struct Tls {
     machine: Machine,
-    /// Ciphertext of which the rest has not come.
+    /// An incomplete record.
     pending: Vec<u8>,
     state: State,
     peer_closed: bool,
@@ -65,17 +65,17 @@ impl Tls {
     /// The layer of a connection that a server has accepted.
     ///
     /// # Errors
-    /// When rustls takes no connection by this configuration, for a fault of ours only.
+    /// When rustls does not accept the configuration, which is a fault of bellwire.
     pub fn server(config: &Arc<ServerConfig>) -> Result<Tls, rustls::Error> {
         let rustls = UnbufferedServerConnection::new(Arc::clone(config))?;
         Ok(Tls::new(Machine::Server(rustls)))
     }
 
-    /// The layer of a connection that a client has opened to `server`, whose certificate has to be good for that name.
-    /// The client speaks first: see [`Tls::start`].
+    /// The layer of a connection that a client has opened to `server`, whose certificate must be valid for that name. The
+    /// client sends first: see [`Tls::start`].
     ///
     /// # Errors
-    /// When rustls makes no connection by this configuration, for a fault of ours only.
+    /// When rustls does not accept the configuration, which is a fault of bellwire.
     pub fn client(
         config: &Arc<ClientConfig>,
         server: ServerName<'static>,
@@ -93,10 +93,10 @@ impl Tls {
         }
     }
 
-    /// Puts the beginning of the handshake into `cipher` (client; a server has nothing to say yet).
+    /// Puts the beginning of the handshake into `cipher` (client only).
     ///
     /// # Errors
-    /// When there is nothing that the configuration allows to be offered.
+    /// When the configuration leaves nothing to offer.
     pub fn start(&mut self, cipher: &mut Cipher) -> Result<(), TlsError> {
         let read = self.machine.read(&mut [], &mut Vec::new(), cipher);
         read.result.map_err(|error| {
@@ -111,7 +111,7 @@ impl Tls {
         self.state == State::Open
     }
 
-    /// Whether the peer has said that it says no more (RFC 8446 §6.1).
+    /// Whether the peer has sent close_notify (RFC 8446 §6.1).
     #[must_use]
     pub fn is_peer_closed(&self) -> bool {
         self.peer_closed
@@ -131,21 +131,21 @@ impl Tls {
         Some((common.protocol_version()?, suite.suite()))
     }
 
-    /// Whether it is the server's side.
+    /// Whether this is the side of the server.
     #[must_use]
     pub fn is_server(&self) -> bool {
         matches!(self.machine, Machine::Server(_))
     }
 
-    /// The certificates that the peer has shown, its own first, each in DER; none when it did not have to.
+    /// The certificates of the peer, its own first, each in DER; none when it was not asked.
     #[must_use]
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         let shown = self.machine.common().peer_certificates();
         shown.unwrap_or_default()
     }
 
-    /// Puts what is left over from the last batch at the beginning of `wire`; how many bytes that were, which is at
-    /// most one record or one handshake message.
+    /// Puts what is left over from the last batch at the beginning of `wire`. Returns how many bytes these are: at most one
+    /// record or one handshake message.
     pub fn restore(&mut self, wire: &mut [u8]) -> usize {
         let pending = std::mem::take(&mut self.pending);
         let count = pending.len().min(wire.len());
@@ -153,7 +153,7 @@ impl Tls {
         count
     }
 
-    /// Works on all that has come. Its plaintext is appended to `plain`, an answer of the handshake to `cipher`.
+    /// Processes the whole batch. Its plaintext is appended to `plain`, messages of the handshake to `cipher`.
     ///
     /// # Errors
     /// The connection cannot go on; an alert for the peer may be in `cipher`. What comes from now on is discarded.
@@ -167,8 +167,8 @@ impl Tls {
             return Ok(());
         };
         if self.state == State::Fresh {
-            // A method is in capitals, and so is what begins an answer; a handshake record begins with 22 and an alert
-            // with 21 (RFC 8446 §5.1).
+            // A method begins with a capital, and so does an answer; a handshake record begins with 22 and an alert with
+            // 21 (RFC 8446 §5.1).
             if first.is_ascii_uppercase() {
                 self.state = State::Failed;
                 return Err(match self.machine {
@@ -196,15 +196,15 @@ impl Tls {
             self.machine.put_alert(&mut wire[used..], cipher);
             return Err(TlsError::Failed(error));
         }
-        // Nothing counts after close_notify (RFC 8446 §6.1).
+        // What comes after close_notify is ignored (RFC 8446 §6.1).
         if used < wire.len() && !self.peer_closed {
             self.pending = wire[used..].to_vec();
         }
         Ok(())
     }
 
-    /// Encrypts the parts, in as few records as there can be, and gives the ciphertext to `send`, in one piece unless it
-    /// is long. Before the handshake is done and after [`Tls::close`] nothing can be said, and is not.
+    /// Encrypts the parts, in as few records as possible, and gives the ciphertext to `send`, in one piece unless it is long.
+    /// Does nothing before the handshake is done and after [`Tls::close`].
     ///
     /// # Errors
     /// The connection cannot go on.
@@ -231,7 +231,7 @@ impl Tls {
         result
     }
 
-    /// Only what is less than a record is copied, to be joined with what comes after it.
+    /// Only what is shorter than a record is copied, to be joined with the next part.
     fn write_records(
         &mut self,
         parts: &[&[u8]],
@@ -284,10 +284,10 @@ impl Tls {
         Ok(())
     }
 
-    /// Says that nothing more will be said (RFC 8446 §6.1), once.
+    /// Sends close_notify, once (RFC 8446 §6.1).
     pub fn close(&mut self, cipher: &mut Cipher) {
         if self.state == State::Open {
-            // When even that cannot be said, the end of the stream says it.
+            // When that fails, the end of the stream says the same.
             let _ = self.machine.say(Say::Close, &mut self.pending, cipher);
             self.state = State::Closed;
         }

@@ -1,10 +1,10 @@
-//! The WebSocket phase: the session's events, messages to the peer, and the beginning of the end.
+//! The WebSocket phase: the events of the session, messages to the peer, and the start of the closing handshake.
 
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::{Kind, Role};
 use crate::proto::ws::session;
 
-use super::buffer::{CORK_FULL, Out, Sent, THROUGH_FROM};
+use super::buffer::{CORK_FULL, NO_COPY_FROM, Out, Sent};
 use super::conf::SlowPeer;
 use super::connection::{Connection, Tools};
 use super::deadline::{Due, LINGER, Tick};
@@ -13,7 +13,7 @@ use super::phase::Phase;
 use super::shared_message::SharedMessages;
 
 impl Connection {
-    /// The buffer of an unfinished message and the bytes it waits for, to receive into directly.
+    /// The buffer of an unfinished message, and how many bytes it waits for: they can be received into it directly.
     #[inline]
     pub fn spare(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         match &mut self.phase {
@@ -27,15 +27,15 @@ impl Connection {
         match &mut self.phase {
             Phase::WebSocket(session) => {
                 let got = session.filled(count, &mut tools.pool, &mut tools.keys, out.cork);
-                self.after(got)
+                self.on_session(got)
             }
             _ => Got::More,
         }
     }
 
-    /// What the session's machine said, as the connection's event.
+    /// Turns what the session yields into an event of the connection.
     #[inline(always)]
-    pub(super) fn after<'e>(&mut self, got: session::SessionEvent<'e>) -> Got<'e> {
+    pub(super) fn on_session<'e>(&mut self, got: session::SessionEvent<'e>) -> Got<'e> {
         match got {
             session::SessionEvent::More => Got::More,
             session::SessionEvent::Message { kind, data } => {
@@ -78,12 +78,12 @@ impl Connection {
         if session.is_closing() {
             return Sent::Closed;
         }
-        let backlog = out.through.backlog();
+        let backlog = out.transport.backlog();
         if backlog > 0 && backlog + data.len() > self.conf.max_backlog {
             return self.too_slow(tools, out, now);
         }
-        // Masked bytes are a copy in any case: only a server has a header without them.
-        let header = if data.len() >= THROUGH_FROM {
+        // Masking needs a copy in any case: only a server has a header without the payload.
+        let header = if data.len() >= NO_COPY_FROM {
             session.header(kind, data.len())
         } else {
             None
@@ -102,8 +102,7 @@ impl Connection {
         Sent::Queued
     }
 
-    /// Queues messages that other connections send too, behind what waits for the peer already. They leave at the end of
-    /// the turn.
+    /// Queues messages that other connections send too. They leave at the end of the turn.
     pub fn send_shared(
         &mut self,
         messages: &SharedMessages,
@@ -123,10 +122,10 @@ impl Connection {
         }
         out.flush();
         match session.role() {
-            Role::Server => out.through.queue_shared(messages.unmasked()),
+            Role::Server => out.transport.queue_shared(messages.unmasked()),
             Role::Client => {
                 messages.put_masked(&mut tools.keys, out.cork);
-                out.through.queue(out.cork);
+                out.transport.queue(out.cork);
                 out.cork.clear();
             }
         }
@@ -146,8 +145,7 @@ impl Connection {
         }
     }
 
-    /// Asks the peer for a sign of life (RFC 6455 §5.5.2), which is told as [`Event::Pong`]. Nothing when the connection
-    /// is not open.
+    /// Sends a ping (RFC 6455 §5.5.2), whose answer comes as [`Event::Pong`]. Does nothing when the connection is not open.
     pub fn ping(&mut self, tools: &mut Tools, out: &mut Out<'_>) {
         if let Phase::WebSocket(session) = &mut self.phase
             && !session.is_closing()
@@ -156,7 +154,7 @@ impl Connection {
         }
     }
 
-    /// Begins the closing handshake (RFC 6455 §7.1.2); nothing when it has begun or there is no WebSocket.
+    /// Begins the closing handshake (RFC 6455 §7.1.2). Does nothing when it has begun already or there is no WebSocket.
     pub fn start_closing(
         &mut self,
         code: CloseCode,

@@ -1,4 +1,4 @@
-//! Listeners in the loop, and how connections come in by them.
+//! Accepting: all listeners of the loop, and when connections are accepted from them.
 
 use std::io;
 use std::rc::Rc;
@@ -9,19 +9,19 @@ use crate::conn::Conf;
 use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::ConnId;
 
-use super::connections::Core;
+use super::connections::Connections;
 use super::listener::{Bound, Listener, ListenerId};
 use super::owners::{OwnerId, Speaks};
-use super::slot::Who;
+use super::slot::ConnInfo;
 
 /// Connections that one turn accepts from one listener.
 const ACCEPTS: usize = 64;
 
-/// A listener that ran out of descriptors is tried again after this, and when a connection ends.
+/// When descriptors have run out, accepting is tried again after this time, and when a connection ends.
 const ACCEPT_AGAIN: Millis = Millis::new(250);
 
-/// All listeners, and when they are accepted from.
-pub(super) struct Doors {
+/// All listeners, and whether there is something to accept.
+pub(super) struct Listeners {
     /// By their tokens.
     listeners: Vec<Option<Listener>>,
     /// How many there were so far.
@@ -30,24 +30,24 @@ pub(super) struct Doors {
     /// Some listener has connections to accept.
     accepts: bool,
     /// Accepting pauses until then, for descriptors have run out.
-    again: Option<Tick>,
-    /// That was logged, and connections have been waiting since: each that ends lets one in, and is not worth a line.
+    retry_at: Option<Tick>,
+    /// That was logged, and connections have been waiting since: so it is not logged again for each that ends.
     paused: bool,
 }
 
-impl Doors {
-    pub(super) fn new(max_connections: usize) -> Doors {
-        Doors {
+impl Listeners {
+    pub(super) fn new(max_connections: usize) -> Listeners {
+        Listeners {
             listeners: Vec::new(),
             opened: 0,
             max_connections,
             accepts: false,
-            again: None,
+            retry_at: None,
             paused: false,
         }
     }
 
-    /// From now on so many connections are accepted.
+    /// Sets the limit of connections.
     pub(super) fn limit(&mut self, max_connections: usize) {
         self.max_connections = max_connections;
     }
@@ -92,8 +92,8 @@ impl Doors {
         self.listeners.clear();
     }
 
-    /// The system reported a listener.
-    pub(super) fn note(&mut self, index: usize) {
+    /// The system reported that a listener is ready.
+    pub(super) fn on_ready(&mut self, index: usize) {
         if let Some(Some(listener)) = self.listeners.get_mut(index) {
             listener.ready = true;
             self.accepts = true;
@@ -102,33 +102,33 @@ impl Doors {
 
     /// Whether there is something to accept at once.
     pub(super) fn is_ready(&self) -> bool {
-        self.accepts && self.again.is_none()
+        self.accepts && self.retry_at.is_none()
     }
 
     /// When a listener is to be tried again.
-    pub(super) fn again(&self) -> Option<Tick> {
-        self.again
+    pub(super) fn retry_at(&self) -> Option<Tick> {
+        self.retry_at
     }
 
-    /// Connections have ended, so there are descriptors.
+    /// Connections have ended, so descriptors are free.
     pub(super) fn has_room(&mut self) {
-        self.again = None;
+        self.retry_at = None;
     }
 
-    /// Accepts what the listeners have, each in its turn.
-    pub(super) fn accept(&mut self, core: &mut Core, registry: &Registry) {
+    /// Accepts from each listener.
+    pub(super) fn accept(&mut self, connections: &mut Connections, registry: &Registry) {
         if !self.accepts {
             return;
         }
-        if let Some(again) = self.again {
-            if !again.is_due(core.shared.now) {
+        if let Some(retry_at) = self.retry_at {
+            if !retry_at.is_due(connections.shared.now) {
                 return;
             }
-            self.again = None;
+            self.retry_at = None;
         }
         for at in 0..self.listeners.len() {
             for _ in 0..ACCEPTS {
-                if !self.accept_one(at, core, registry) {
+                if !self.accept_one(at, connections, registry) {
                     break;
                 }
             }
@@ -141,39 +141,44 @@ impl Doors {
     }
 
     /// Accepts one connection of a listener; false: there is none, or none can be taken now.
-    fn accept_one(&mut self, at: usize, core: &mut Core, registry: &Registry) -> bool {
+    fn accept_one(
+        &mut self,
+        at: usize,
+        connections: &mut Connections,
+        registry: &Registry,
+    ) -> bool {
         let Some(Some(listener)) = self.listeners.get_mut(at) else {
             return false;
         };
-        if !listener.ready || self.again.is_some() {
+        if !listener.ready || self.retry_at.is_some() {
             return false;
         }
         match listener.accept() {
             Ok((socket, peer)) => {
-                core.totals.accepted += 1;
-                let Some(owner) = core.owners.get(listener.owner) else {
+                connections.totals.accepted += 1;
+                let Some(owner) = connections.owners.get(listener.owner) else {
                     return true;
                 };
-                // Commands come in however many peers there are.
+                // The control socket accepts however many peers there are.
                 let most = match owner.speaks {
                     Speaks::Http => self.max_connections.min(ConnId::MAX_SLOTS),
                     Speaks::Lines => ConnId::MAX_SLOTS,
                 };
-                let full = core.slots.len() >= most || owner.live >= owner.max_connections;
+                let full = connections.slots.len() >= most || owner.live >= owner.max_connections;
                 if full {
-                    core.totals.refused += 1;
+                    connections.totals.refused += 1;
                     log::debug!(
                         "{peer}: closed at once, for as many connections as are allowed are open"
                     );
                     return true;
                 }
-                let who = Who {
+                let info = ConnInfo {
                     owner: listener.owner,
                     peer,
                     loopback: listener.loopback,
                     tls: owner.tls.is_some(),
                 };
-                if let Err(error) = core.insert(socket, who, &listener.conf, registry) {
+                if let Err(error) = connections.insert(socket, info, &listener.conf, registry) {
                     log::warn!("{peer}: cannot be watched: {error}");
                 }
                 true
@@ -189,9 +194,9 @@ impl Doors {
                             log::warn!("accepting pauses until connections end: {error}");
                         }
                         self.paused = true;
-                        self.again = Some(core.shared.now.after(ACCEPT_AGAIN));
+                        self.retry_at = Some(connections.shared.now.after(ACCEPT_AGAIN));
                     }
-                    // The connection is gone already, or its network is: accept(2) says to go on.
+                    // The connection or its network is gone already: accept(2) says to go on.
                     _ => return true,
                 }
                 false

@@ -1,4 +1,4 @@
-//! The access log: a line at level info for each request that was answered, or that was none.
+//! The access log: a line at level info for each answer, also to what was no request.
 //!
 //! ```text
 //! c7: 192.0.2.4:50112: WS_SERVER_1: GET /index.html 200, 5120 bytes in 3 ms
@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use crate::conn::Said;
+use crate::conn::Answered;
 use crate::conn::deadline::Tick;
 use crate::conn::event::ConnId;
 use crate::proto::http::credentials::redact;
@@ -17,9 +17,9 @@ use crate::proto::http::head::{RequestHead, RequestTarget};
 
 use super::socket::Peer;
 
-/// What is remembered of a request until its answer is complete.
+/// A request, kept until its answer is complete.
 #[derive(Debug)]
-pub(super) struct Access {
+pub(super) struct LoggedRequest {
     request: String,
     begun: Tick,
 }
@@ -29,38 +29,43 @@ pub(super) fn is_wanted() -> bool {
     log::log_enabled!(log::Level::Info)
 }
 
-impl Access {
-    pub(super) fn new(head: &RequestHead<'_>, begun: Tick) -> Box<Access> {
+impl LoggedRequest {
+    pub(super) fn new(head: &RequestHead<'_>, begun: Tick) -> Box<LoggedRequest> {
         let path = match head.target() {
             RequestTarget::Origin { path, .. } | RequestTarget::Absolute { path, .. } => path,
             RequestTarget::Authority(_) => "-",
             RequestTarget::Asterisk => "*",
         };
-        Box::new(Access {
+        Box::new(LoggedRequest {
             request: format!("{} {}", head.method().as_str(), redact(path)),
             begun,
         })
     }
 }
 
-/// Whose request it was.
-pub(super) struct Whose<'w> {
+/// The connection that a line is about.
+pub(super) struct LogContext<'w> {
     pub id: ConnId,
     pub peer: Peer,
     pub server: &'w str,
 }
 
-impl fmt::Display for Whose<'_> {
+impl fmt::Display for LogContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.id, self.peer, self.server)
     }
 }
 
-/// Writes the line; without `access` what came was no request.
-pub(super) fn write(whose: &Whose<'_>, access: Option<&Access>, said: Said, now: Tick) {
-    let Said { status, bytes } = said;
+/// Writes the line of an answer; without a request, what was answered was none.
+pub(super) fn write(
+    whose: &LogContext<'_>,
+    access: Option<&LoggedRequest>,
+    said: Answered,
+    now: Tick,
+) {
+    let Answered { status, bytes } = said;
     match access {
-        Some(Access { request, begun }) => {
+        Some(LoggedRequest { request, begun }) => {
             let time = now.since(*begun);
             log::info!("{whose}: {request} {status}, {bytes} bytes in {time} ms");
         }
@@ -69,7 +74,7 @@ pub(super) fn write(whose: &Whose<'_>, access: Option<&Access>, said: Said, now:
 }
 
 /// Writes the line of a request whose connection ended before it was answered.
-pub(super) fn write_unanswered(whose: &Whose<'_>, access: &Access, now: Tick) {
+pub(super) fn write_unanswered(whose: &LogContext<'_>, access: &LoggedRequest, now: Tick) {
     let time = now.since(access.begun);
     log::info!(
         "{whose}: {} unanswered, gone after {time} ms",

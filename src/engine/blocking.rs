@@ -1,4 +1,4 @@
-//! The slow lane: what may wait for a disk or for a name server is done by two threads, one for each, so that the loop does
+//! Blocking work: what may wait for a disk or for a name server is done by two threads, one for each, so that the loop does
 //! not wait. They begin with the first job, and end with the engine.
 
 use std::fs::File;
@@ -15,22 +15,22 @@ use mio::Waker;
 use crate::conn::event::{ConnId, ExchangeId};
 use crate::files::{BlockingLookup, LookupResult};
 
-/// Bytes of a file that are brought into memory at a time.
-const WARM: usize = 64 * 1024;
+/// Bytes of a file that are read at a time.
+const CHUNK: usize = 64 * 1024;
 
-/// Something that may take its time.
+/// Work that may take long.
 #[derive(Debug)]
 pub(super) enum Job {
     /// Take a request to the files.
     Visit(ExchangeId, BlockingLookup),
-    /// Bring a part of a file into memory, for a connection that sends it.
-    Warm {
+    /// Read a part of a file into the page cache, for a connection that sends it.
+    ReadAhead {
         conn: ConnId,
         file: Arc<File>,
         start: u64,
         len: u64,
     },
-    /// Ask for the addresses of a name, for whoever knows the number.
+    /// Ask for the addresses of a name. The answer carries the number.
     Resolve {
         number: u64,
         host: String,
@@ -38,17 +38,17 @@ pub(super) enum Job {
     },
 }
 
-/// What came of it.
+/// The result of a job.
 #[derive(Debug)]
 pub(super) enum Done {
     Visited(ExchangeId, Box<LookupResult>),
-    Warm(ConnId),
+    ReadAhead(ConnId),
     Resolved(u64, io::Result<Vec<SocketAddr>>),
 }
 
-/// Both threads, and the way back from them.
+/// Both threads, and the channel of their results.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct BlockingThreads {
     waker: Arc<Waker>,
     disk: Option<Sender<Job>>,
     names: Option<Sender<Job>>,
@@ -56,11 +56,11 @@ pub(super) struct Lane {
     results: Sender<Done>,
 }
 
-impl Lane {
-    /// `waker` ends the wait of whoever calls [`Lane::take`].
-    pub(super) fn new(waker: Waker) -> Lane {
+impl BlockingThreads {
+    /// `waker` wakes the loop, which then calls [`BlockingThreads::take`].
+    pub(super) fn new(waker: Waker) -> BlockingThreads {
         let (results, done) = channel();
-        Lane {
+        BlockingThreads {
             waker: Arc::new(waker),
             disk: None,
             names: None,
@@ -69,11 +69,12 @@ impl Lane {
         }
     }
 
-    /// Does it, some time. Each job has a connection or a client that waits for it, so there are never more than those.
+    /// Gives a job to its thread. Each job has a connection or a client that waits for it, so there are never more jobs than
+    /// those.
     pub(super) fn push(&mut self, job: Job) {
         let (thread, name) = match &job {
             Job::Resolve { .. } => (&mut self.names, "names"),
-            Job::Visit(..) | Job::Warm { .. } => (&mut self.disk, "disk"),
+            Job::Visit(..) | Job::ReadAhead { .. } => (&mut self.disk, "disk"),
         };
         let sender = match thread {
             Some(sender) => sender,
@@ -91,14 +92,14 @@ impl Lane {
         }
     }
 
-    /// Without a thread the job is done here, for its waiting must end.
+    /// Without a thread the job is done here, for somebody waits for it.
     fn fail(&self, job: Job) {
         // The other end is in this same struct.
         let _ = self.results.send(work(job));
         let _ = self.waker.wake();
     }
 
-    /// Something that is done.
+    /// The next result, if there is one.
     pub(super) fn take(&self) -> Option<Done> {
         self.done.try_recv().ok()
     }
@@ -123,11 +124,11 @@ fn start(name: &str, results: Sender<Done>, waker: Arc<Waker>) -> io::Result<Sen
     Ok(sender)
 }
 
-/// What is told of a job that failed by a fault of ours: whoever waits for it must not wait for ever.
+/// The result of a job that panicked: whoever waits for it must not wait for ever.
 fn failed(job: &Job) -> Done {
     match job {
         Job::Visit(exchange, _) => Done::Visited(*exchange, Box::new(LookupResult::failed())),
-        Job::Warm { conn, .. } => Done::Warm(*conn),
+        Job::ReadAhead { conn, .. } => Done::ReadAhead(*conn),
         Job::Resolve { number, .. } => {
             Done::Resolved(*number, Err(io::Error::other("internal error")))
         }
@@ -137,14 +138,14 @@ fn failed(job: &Job) -> Done {
 fn work(job: Job) -> Done {
     match job {
         Job::Visit(exchange, visit) => Done::Visited(exchange, Box::new(visit.run())),
-        Job::Warm {
+        Job::ReadAhead {
             conn,
             file,
             start,
             len,
         } => {
-            warm(&file, start, len);
-            Done::Warm(conn)
+            read_ahead(&file, start, len);
+            Done::ReadAhead(conn)
         }
         Job::Resolve { number, host, port } => Done::Resolved(
             number,
@@ -155,12 +156,12 @@ fn work(job: Job) -> Done {
     }
 }
 
-/// Reads, so that it need not be waited for afterwards. What cannot be read shows when it is sent.
-fn warm(file: &File, start: u64, len: u64) {
-    let mut buffer = vec![0; WARM];
+/// Reads a part of a file, so that sending it does not wait for the disk. What cannot be read shows when it is sent.
+fn read_ahead(file: &File, start: u64, len: u64) {
+    let mut buffer = vec![0; CHUNK];
     let mut at = start;
     while at < start + len {
-        let most = (start + len - at).min(WARM as u64) as usize;
+        let most = (start + len - at).min(CHUNK as u64) as usize;
         match file.read_at(&mut buffer[..most], at) {
             Ok(0) => return,
             Ok(count) => at += count as u64,
@@ -180,8 +181,8 @@ mod tests {
     #[test]
     fn a_job_ends_the_wait() {
         let mut poll = Poll::new().unwrap();
-        let mut lane = Lane::new(Waker::new(poll.registry(), Token(7)).unwrap());
-        lane.push(Job::Resolve {
+        let mut blocking = BlockingThreads::new(Waker::new(poll.registry(), Token(7)).unwrap());
+        blocking.push(Job::Resolve {
             number: 5,
             host: "127.0.0.1".to_owned(),
             port: 80,
@@ -190,10 +191,10 @@ mod tests {
         poll.poll(&mut events, Some(Duration::from_secs(20)))
             .unwrap();
         assert!(events.iter().any(|event| event.token() == Token(7)));
-        let Some(Done::Resolved(5, Ok(addresses))) = lane.take() else {
+        let Some(Done::Resolved(5, Ok(addresses))) = blocking.take() else {
             panic!("an address is an address");
         };
         assert_eq!(addresses, [SocketAddr::from(([127, 0, 0, 1], 80))]);
-        assert!(lane.take().is_none());
+        assert!(blocking.take().is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! What an event has for other connections: done after it, and settled at the end of the batch.
+//! Messages for other connections than the one that is served: queued now, sent at the end of the batch.
 
 use std::rc::Rc;
 
@@ -6,142 +6,136 @@ use crate::conn::SharedMessages;
 use crate::conn::buffer::Sent;
 use crate::conn::event::ConnId;
 
-use super::connections::Core;
+use super::connections::Connections;
 use super::flush::flush;
-use super::ops::{Later, Ops};
+use super::ops::DeferredOp;
 use super::outbox::Wrote;
 use super::owners::OwnerId;
-use super::receive::HIGH;
-use super::shared::with_ops;
-use super::slot::Pending;
+use super::slot::HIGH_WATER;
 
-impl Core {
-    /// Does what handlers have left for later.
-    pub(super) fn apply_later(&mut self) {
-        let mut later = std::mem::take(&mut self.shared.aside.later);
-        for op in later.drain(..) {
-            match op {
-                Later::Send { to, message } => {
-                    self.queue_to(to, &message);
-                }
-                Later::Broadcast {
-                    owner,
-                    except,
-                    messages,
-                } => {
-                    self.broadcast(owner, except, &messages.share());
-                }
-                Later::Close { to, code, reason } => {
-                    if let Some(index) = self.find(to) {
-                        self.write_to(index, |ops| ops.close(code, &reason));
-                    }
+/// Does what handlers have deferred.
+pub(super) fn apply_deferred(connections: &mut Connections) {
+    let mut deferred = std::mem::take(&mut connections.shared.effects.deferred);
+    for op in deferred.drain(..) {
+        match op {
+            DeferredOp::Send { to, message } => {
+                queue_to(connections, to, &message);
+            }
+            DeferredOp::Broadcast {
+                owner,
+                except,
+                messages,
+            } => {
+                broadcast(connections, owner, except, &messages.share());
+            }
+            DeferredOp::Close { to, code, reason } => {
+                if let Some(index) = connections.find(to) {
+                    connections.write_to(index, |ops| ops.close(code, &reason));
                 }
             }
         }
-        // Its room is kept for the next event.
-        if self.shared.aside.later.is_empty() {
-            self.shared.aside.later = later;
-        }
     }
+    // Its room is kept for the next event.
+    let effects = &mut connections.shared.effects;
+    if effects.deferred.is_empty() {
+        effects.deferred = deferred;
+    }
+}
 
-    /// Queues messages for all open WebSockets of an owner, but `except`; how many will get them.
-    pub(super) fn broadcast(
-        &mut self,
-        owner: OwnerId,
-        except: Option<ConnId>,
-        messages: &SharedMessages,
-    ) -> usize {
-        let except = except.and_then(|id| self.find(id));
-        let mut reached = 0;
-        let mut at = 0;
-        // Queueing changes no list of members.
-        while let Some(&index) = self
-            .owners
-            .get(owner)
-            .and_then(|owner| owner.members.get(at))
-        {
-            at += 1;
-            if Some(index as usize) != except {
-                reached += usize::from(self.queue(index as usize, messages));
-            }
+/// Queues messages for all open WebSockets of an owner, but `except`; how many will get them.
+pub(super) fn broadcast(
+    connections: &mut Connections,
+    owner: OwnerId,
+    except: Option<ConnId>,
+    messages: &SharedMessages,
+) -> usize {
+    let except = except.and_then(|id| connections.find(id));
+    let mut reached = 0;
+    let mut at = 0;
+    // Queueing changes no list of members.
+    while let Some(index) = connections.member(owner, at) {
+        at += 1;
+        if Some(index) != except {
+            reached += usize::from(queue(connections, index, messages));
         }
-        reached
     }
+    reached
+}
 
-    /// Queues messages for one connection. False: it will not get them.
-    pub(super) fn queue_to(&mut self, id: ConnId, messages: &SharedMessages) -> bool {
-        self.find(id)
-            .is_some_and(|index| self.queue(index, messages))
-    }
+/// Queues messages for one connection. False: it will not get them.
+pub(super) fn queue_to(
+    connections: &mut Connections,
+    id: ConnId,
+    messages: &SharedMessages,
+) -> bool {
+    let index = connections.find(id);
+    index.is_some_and(|index| queue(connections, index, messages))
+}
 
-    fn queue(&mut self, index: usize, messages: &SharedMessages) -> bool {
-        if !self.slots[index].may_write() {
-            return false;
-        }
-        self.make_room(index, messages.encoded_len());
-        let sent = self.write_to(index, |ops| ops.send_shared(messages));
-        if self.memory.is_over() {
-            self.relieve(index);
-        }
-        if sent == Sent::Dropped {
-            self.totals.dropped += u64::from(messages.count());
-        }
-        sent == Sent::Queued
+fn queue(connections: &mut Connections, index: usize, messages: &SharedMessages) -> bool {
+    if !make_room(connections, index, messages.encoded_len()) {
+        return false;
     }
+    let sent = connections.write_to(index, |ops| ops.send_shared(messages));
+    if connections.memory.is_over() {
+        relieve(connections, index);
+    }
+    if sent == Sent::Dropped {
+        connections.totals.dropped += u64::from(messages.count());
+    }
+    sent == Sent::Queued
+}
 
-    /// Queues a line for a connection of lines. False: it will not get it.
-    pub(super) fn queue_line(&mut self, id: ConnId, line: &Rc<[u8]>) -> bool {
-        let Some(index) = self.find(id) else {
-            return false;
-        };
-        if !self.slots[index].may_write() {
-            return false;
-        }
-        self.make_room(index, line.len());
-        let queued = self.write_to(index, |ops| ops.conn.queue_line(line, &mut ops.out));
-        if self.memory.is_over() {
-            self.relieve(index);
-        }
-        queued
+/// Queues a line for a connection of lines. False: it will not get it.
+pub(super) fn queue_line(connections: &mut Connections, id: ConnId, line: &Rc<[u8]>) -> bool {
+    let Some(index) = connections.find(id) else {
+        return false;
+    };
+    if !make_room(connections, index, line.len()) {
+        return false;
     }
+    let queued = connections.write_to(index, |ops| ops.conn.queue_line(line, &mut ops.out));
+    if connections.memory.is_over() {
+        relieve(connections, index);
+    }
+    queued
+}
 
-    /// Sends what waits for a peer, if it is much: what waits only for the end of the batch is not the peer's fault. One
-    /// that is gone shows by reading.
-    fn make_room(&mut self, index: usize, bytes: usize) {
-        let slot = &mut self.slots[index];
-        let most = slot.conn.conf().max_backlog.min(HIGH);
-        if slot.backlog() + bytes > most {
-            flush(slot, &mut self.shared.outboxes, &mut Wrote::default());
-        }
+/// Sends what waits for a peer, if it is much: what waits only for the end of the batch is not the peer's fault. One that
+/// is gone shows by reading. False: nothing will reach the peer any more.
+fn make_room(connections: &mut Connections, index: usize, bytes: usize) -> bool {
+    let slot = &mut connections.slots[index];
+    if !slot.may_write() {
+        return false;
     }
+    let most = slot.conn.conf().max_backlog.min(HIGH_WATER);
+    if slot.backlog() + bytes > most {
+        let outboxes = &mut connections.shared.outboxes;
+        flush(slot, outboxes, &mut Wrote::default());
+    }
+    true
+}
 
-    /// More memory is charged than the limit allows, for something was queued for this slot. What only waits for the end
-    /// of the batch is sent now; if that is not enough, connections are closed.
-    #[cold]
-    fn relieve(&mut self, index: usize) {
-        let outboxes = &mut self.shared.outboxes;
-        flush(&mut self.slots[index], outboxes, &mut Wrote::default());
-        for &index in &self.dirty {
-            if !self.memory.is_over() {
-                return;
-            }
-            if let Some(slot) = self.slots.get_mut(index as usize) {
-                flush(slot, outboxes, &mut Wrote::default());
-            }
+/// Acts on the memory limit, which was passed when something was queued for this slot. What waits only for the end of the
+/// batch is sent now; if that is not enough, connections are closed.
+#[cold]
+fn relieve(connections: &mut Connections, index: usize) {
+    let Connections {
+        slots,
+        shared,
+        memory,
+        dirty,
+        ..
+    } = connections;
+    let outboxes = &mut shared.outboxes;
+    flush(&mut slots[index], outboxes, &mut Wrote::default());
+    for &index in &*dirty {
+        if !memory.is_over() {
+            return;
         }
-        self.shed();
-    }
-
-    /// Lets `write` write to another connection, which is settled at the end of the batch.
-    pub(super) fn write_to<T>(&mut self, index: usize, write: impl FnOnce(&mut Ops<'_>) -> T) -> T {
-        self.leave_pending(index, Pending::Settle);
-        let slot = &mut self.slots[index];
-        let mut wrote = Wrote::default();
-        let result = with_ops(slot, &mut self.shared, &mut wrote, write);
-        slot.writable &= !wrote.short;
-        if wrote.broken {
-            self.leave_pending(index, Pending::Broken);
+        if let Some(slot) = slots.get_mut(index as usize) {
+            flush(slot, outboxes, &mut Wrote::default());
         }
-        result
     }
+    connections.shed();
 }

@@ -1,4 +1,4 @@
-//! The body of an answer that is a file: it goes from the file to the socket and never through the daemon.
+//! The body of an answer that is a file: the kernel sends it from the file to the socket; only for TLS the daemon reads it.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -6,106 +6,107 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::conn::buffer::Through;
+use crate::conn::buffer::Transport;
 use crate::files::{Segment, is_in_memory};
 
 use super::socket::Socket;
 
-/// The most that one call sends: the loop has others to serve.
+/// The most bytes of one call: the loop has other connections to serve.
 const CHUNK: u64 = 256 * 1024;
 
-/// The most that waits, encrypted, for a peer to take it.
+/// The most encrypted bytes that wait for a peer.
 const AHEAD: usize = 64 * 1024;
 
-/// The most that one turn sends to one connection.
+/// The most bytes that one turn sends to one connection.
 const TURN: u64 = 1024 * 1024;
 
-/// A body under way.
+/// A body that is being sent.
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(super) struct FileBody {
     file: Arc<File>,
     segments: VecDeque<Segment>,
     /// Bytes of the first segment that have left.
     sent: u64,
-    /// What comes next has just been brought into memory, or is on its way there.
-    memory: Memory,
+    /// Whether the next bytes are in the page cache.
+    cache: CacheState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Memory {
-    /// It is to be seen.
+enum CacheState {
+    /// It has to be asked.
     Unknown,
-    /// The slow lane is at it.
+    /// A blocking thread reads them.
     Awaited,
-    /// The slow lane had it: should it be gone again, the disk is waited for, so that it gets on.
-    Warmed,
+    /// A blocking thread has read them. Should they be gone again, the loop waits for the disk, so that the body advances.
+    Read,
 }
 
-/// What a turn of feeding came to.
+/// How far a turn came.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fed {
-    /// Everything has left.
+pub(super) enum Progress {
+    /// Everything was sent.
     Done,
     /// The socket takes no more now.
     Full,
-    /// The turn's share has left.
+    /// The turn's share was sent.
     Share,
     /// The file ends before its length: the answer cannot be completed.
     Short,
-    /// What comes next is to be brought into memory first; see [`Feed::cold`].
-    Cold,
+    /// The next bytes must be read into the page cache first; see [`FileBody::read_ahead`].
+    Uncached,
 }
 
-impl Feed {
-    pub(super) fn new(file: Arc<File>, segments: Vec<Segment>) -> Feed {
-        Feed {
+impl FileBody {
+    pub(super) fn new(file: Arc<File>, segments: Vec<Segment>) -> FileBody {
+        FileBody {
             file,
             segments: segments.into(),
             sent: 0,
-            memory: Memory::Unknown,
+            cache: CacheState::Unknown,
         }
     }
 
-    /// The part of the file that is to be brought into memory: its beginning and its length. Nothing is sent until
-    /// [`Feed::warmed`].
-    pub(super) fn cold(&mut self) -> Option<(Arc<File>, u64, u64)> {
+    /// The part of the file that must be read into the page cache: its beginning and its length. Nothing is sent until
+    /// [`FileBody::cached`].
+    pub(super) fn read_ahead(&mut self) -> Option<(Arc<File>, u64, u64)> {
         let Some(Segment::Range { start, len }) = self.segments.front() else {
             return None;
         };
-        self.memory = Memory::Awaited;
+        self.cache = CacheState::Awaited;
         let left = len - self.sent;
         Some((Arc::clone(&self.file), start + self.sent, left.min(CHUNK)))
     }
 
-    /// It is in memory.
-    pub(super) fn warmed(&mut self) {
-        self.memory = Memory::Warmed;
+    /// That part is in the page cache.
+    pub(super) fn cached(&mut self) {
+        self.cache = CacheState::Read;
     }
 
-    /// Whether it waits for the slow lane.
+    /// Whether it waits for a blocking thread.
     pub(super) fn is_awaited(&self) -> bool {
-        self.memory == Memory::Awaited
+        self.cache == CacheState::Awaited
     }
 
-    /// Whether the next `most` bytes of the file can be had without waiting: their last is looked at, for it comes last.
-    fn is_warm(&mut self, at: u64, most: u64) -> bool {
-        if self.memory == Memory::Warmed {
-            self.memory = Memory::Unknown;
+    /// Whether the next `most` bytes can be read without waiting for the disk. Only the last of them is looked at, for it is
+    /// read last.
+    fn is_cached(&mut self, at: u64, most: u64) -> bool {
+        if self.cache == CacheState::Read {
+            self.cache = CacheState::Unknown;
             return true;
         }
         is_in_memory(&self.file, at + most - 1)
     }
 
     /// Sends what the socket takes, up to a turn's share, and adds to `count` how much that was.
-    pub(super) fn feed(&mut self, socket: &Socket, count: &mut u64) -> io::Result<Fed> {
+    pub(super) fn send(&mut self, socket: &Socket, count: &mut u64) -> io::Result<Progress> {
         while let Some(segment) = self.segments.front() {
             if *count >= TURN {
-                return Ok(Fed::Share);
+                return Ok(Progress::Share);
             }
             if let Segment::Range { start, len } = segment {
                 let (at, most) = (start + self.sent, (len - self.sent).min(CHUNK));
-                if !self.is_warm(at, most) {
-                    return Ok(Fed::Cold);
+                if !self.is_cached(at, most) {
+                    return Ok(Progress::Uncached);
                 }
             }
             let Some(segment) = self.segments.front() else {
@@ -123,7 +124,7 @@ impl Feed {
                 }
             };
             match result {
-                Ok(0) if left > 0 => return Ok(Fed::Short),
+                Ok(0) if left > 0 => return Ok(Progress::Short),
                 Ok(sent) => {
                     *count += sent as u64;
                     self.sent += sent as u64;
@@ -132,51 +133,53 @@ impl Feed {
                         self.sent = 0;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Fed::Full),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Progress::Full);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Fed::Done)
+        Ok(Progress::Done)
     }
 
-    /// As [`Feed::feed`], where every byte has to pass the daemon: it is read while nothing waits behind `through`.
-    pub(super) fn feed_sealed(
+    /// As [`FileBody::send`], over TLS: the file is read and encrypted while nothing waits for the peer.
+    pub(super) fn send_encrypted(
         &mut self,
-        through: &mut dyn Through,
+        transport: &mut dyn Transport,
         scratch: &mut [u8],
         count: &mut u64,
-    ) -> io::Result<Fed> {
+    ) -> io::Result<Progress> {
         let chunk = &mut scratch[..AHEAD];
         while *count < TURN {
-            if through.backlog() > 0 {
-                return Ok(Fed::Full);
+            if transport.backlog() > 0 {
+                return Ok(Progress::Full);
             }
             let (read, fed) = self.read(chunk)?;
             *count += read as u64;
             if read > 0 {
-                through.pass(&[&chunk[..read]]);
+                transport.pass(&[&chunk[..read]]);
             }
-            if fed != Fed::Share {
+            if fed != Progress::Share {
                 return Ok(fed);
             }
         }
-        Ok(Fed::Share)
+        Ok(Progress::Share)
     }
 
     /// Reads what comes next: how many bytes, and whether that was all, or there is more, or the file ends before.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Fed)> {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Progress)> {
         let mut filled = 0;
         while let Some(segment) = self.segments.front() {
             let room = &mut buffer[filled..];
             if room.is_empty() {
-                return Ok((filled, Fed::Share));
+                return Ok((filled, Progress::Share));
             }
             if let Segment::Range { start, len } = segment {
                 let most = (len - self.sent).min(room.len() as u64);
                 let at = start + self.sent;
-                if !self.is_warm(at, most) {
-                    return Ok((filled, Fed::Cold));
+                if !self.is_cached(at, most) {
+                    return Ok((filled, Progress::Uncached));
                 }
             }
             let Some(segment) = self.segments.front() else {
@@ -201,7 +204,7 @@ impl Feed {
                 }
             };
             match result {
-                Ok(0) if left > 0 => return Ok((filled, Fed::Short)),
+                Ok(0) if left > 0 => return Ok((filled, Progress::Short)),
                 Ok(count) => {
                     filled += count;
                     self.sent += count as u64;
@@ -212,11 +215,11 @@ impl Feed {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // What was read is to be sent; the error comes again.
-                Err(_) if filled > 0 => return Ok((filled, Fed::Share)),
+                Err(_) if filled > 0 => return Ok((filled, Progress::Share)),
                 Err(error) => return Err(error),
             }
         }
-        Ok((filled, Fed::Done))
+        Ok((filled, Progress::Done))
     }
 }
 
@@ -255,20 +258,22 @@ mod tests {
             Segment::Range { start: 0, len: 1 },
         ];
         let expected = [b"before", &bytes[10..2_900_010], b"between", &bytes[..1]].concat();
-        let mut feed = Feed::new(Arc::new(file), segments);
+        let mut file_body = FileBody::new(Arc::new(file), segments);
         let (mut total, mut got, mut buffer) = (0, Vec::new(), vec![0; 70_000]);
         loop {
             let mut count = 0;
-            let fed = feed.feed(&socket, &mut count).unwrap();
+            let fed = file_body.send(&socket, &mut count).unwrap();
             assert!(count <= TURN + CHUNK);
             total += count;
             while let Ok(read) = peer.read(&mut buffer) {
                 got.extend_from_slice(&buffer[..read]);
             }
             match fed {
-                Fed::Done => break,
-                Fed::Full | Fed::Share => {}
-                Fed::Short | Fed::Cold => panic!("the file is long enough, and in memory"),
+                Progress::Done => break,
+                Progress::Full | Progress::Share => {}
+                Progress::Short | Progress::Uncached => {
+                    panic!("the file is long enough, and in memory")
+                }
             }
         }
         assert!(got == expected);
@@ -279,7 +284,7 @@ mod tests {
     fn segments_are_read_in_order_while_nothing_waits() {
         /// A way out that is open for a number of times.
         struct Gate(Vec<u8>, usize);
-        impl Through for Gate {
+        impl Transport for Gate {
             fn pass(&mut self, parts: &[&[u8]]) {
                 assert!(self.1 > 0, "there was a backlog");
                 self.1 -= 1;
@@ -300,20 +305,22 @@ mod tests {
             Segment::Range { start: 0, len: 1 },
         ];
         let expected = [b"before", &bytes[10..2_900_010], b"between", &bytes[..1]].concat();
-        let mut feed = Feed::new(Arc::new(file), segments);
+        let mut file_body = FileBody::new(Arc::new(file), segments);
         let (mut gate, mut scratch) = (Gate(Vec::new(), 0), vec![0; 100_000]);
         let (mut total, mut seen) = (0, [0; 3]);
         for round in 0.. {
             gate.1 = if round % 2 == 0 { 3 } else { 100 };
             let mut count = 0;
-            let fed = feed.feed_sealed(&mut gate, &mut scratch, &mut count);
+            let fed = file_body.send_encrypted(&mut gate, &mut scratch, &mut count);
             assert!(count < TURN + AHEAD as u64);
             total += count;
             match fed.unwrap() {
-                Fed::Done => break,
-                Fed::Full => seen[0] += 1,
-                Fed::Share => seen[1] += 1,
-                Fed::Short | Fed::Cold => panic!("the file is long enough, and in memory"),
+                Progress::Done => break,
+                Progress::Full => seen[0] += 1,
+                Progress::Share => seen[1] += 1,
+                Progress::Short | Progress::Uncached => {
+                    panic!("the file is long enough, and in memory")
+                }
             }
         }
         assert!(gate.0 == expected && seen[0] > 0 && seen[1] > 0);
@@ -324,10 +331,14 @@ mod tests {
     fn a_file_that_shrinks_is_told() {
         let (socket, _peer) = socket();
         let (file, _) = file(100);
-        let mut feed = Feed::new(Arc::new(file), vec![Segment::Range { start: 0, len: 200 }]);
+        let mut file_body =
+            FileBody::new(Arc::new(file), vec![Segment::Range { start: 0, len: 200 }]);
         let mut count = 0;
-        assert_eq!(feed.feed(&socket, &mut count).unwrap(), Fed::Short);
-        assert_eq!(feed.read(&mut [0; 10]).unwrap(), (0, Fed::Short));
+        assert_eq!(
+            file_body.send(&socket, &mut count).unwrap(),
+            Progress::Short
+        );
+        assert_eq!(file_body.read(&mut [0; 10]).unwrap(), (0, Progress::Short));
         assert_eq!(count, 100);
     }
 }

@@ -1,13 +1,13 @@
-//! What settling a slot has to do with its socket: what waits leaves, files are fed, TLS is ended.
+//! Sending when a slot is settled: what waits, the next part of a file, and the end of TLS.
 
 use super::blocking::Job;
-use super::file_body::Fed;
+use super::file_body::Progress;
 use super::outbox::{Outboxes, Wire, Wrote};
 use super::shared::Shared;
 use super::slot::Slot;
-use super::tls_wire::Sealed;
+use super::tls_wire::TlsWire;
 
-/// Says that nothing more will be said, when that is so: before our half of the stream ends (RFC 8446 §6.1).
+/// Sends close_notify when our half of the stream is about to end (RFC 8446 §6.1).
 pub(super) fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
     let ends = slot.conn.wants_half_close() || slot.conn.is_closed();
     if !ends || wrote.broken {
@@ -15,7 +15,7 @@ pub(super) fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote)
     }
     let Some(tls) = &mut slot.tls else { return };
     tls.close(&mut shared.cipher);
-    let mut sealed = Sealed {
+    let mut tls_wire = TlsWire {
         wire: Wire {
             socket: &slot.socket,
             outbox: &mut slot.outbox,
@@ -25,22 +25,22 @@ pub(super) fn close_tls(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote)
         tls,
         cipher: &mut shared.cipher,
     };
-    sealed.send_cipher();
+    tls_wire.send_cipher();
 }
 
-/// Sends of the file that is the answer's body, if the socket may take it.
-pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
-    let Some(feed) = &mut slot.about.feed else {
+/// Sends the next part of the file that is the body of the answer, if the socket may take it.
+pub(super) fn send_file_body(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
+    let Some(file_body) = &mut slot.attached.file_body else {
         return;
     };
-    if !slot.writable || feed.is_awaited() {
+    if !slot.writable || file_body.is_awaited() {
         return;
     }
     let mut count = 0;
-    let fed = match &mut slot.tls {
-        None => feed.feed(&slot.socket, &mut count),
+    let progress = match &mut slot.tls {
+        None => file_body.send(&slot.socket, &mut count),
         Some(tls) => {
-            let mut sealed = Sealed {
+            let mut tls_wire = TlsWire {
                 wire: Wire {
                     socket: &slot.socket,
                     outbox: &mut slot.outbox,
@@ -50,20 +50,20 @@ pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
                 tls,
                 cipher: &mut shared.cipher,
             };
-            feed.feed_sealed(&mut sealed, &mut shared.scratch, &mut count)
+            file_body.send_encrypted(&mut tls_wire, &mut shared.scratch, &mut count)
         }
     };
     wrote.progress |= count > 0;
     slot.conn.body_sent(count, shared.now);
-    match fed {
-        Ok(Fed::Share) => return,
-        Ok(Fed::Full) => {
+    match progress {
+        Ok(Progress::Share) => return,
+        Ok(Progress::Full) => {
             slot.writable = false;
             return;
         }
-        Ok(Fed::Cold) => {
-            if let Some((file, start, len)) = feed.cold() {
-                shared.aside.jobs.push(Job::Warm {
+        Ok(Progress::Uncached) => {
+            if let Some((file, start, len)) = file_body.read_ahead() {
+                shared.effects.jobs.push(Job::ReadAhead {
                     conn: slot.conn.id(),
                     file,
                     start,
@@ -72,8 +72,8 @@ pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
             }
             return;
         }
-        Ok(Fed::Done) => {}
-        Ok(Fed::Short) => {
+        Ok(Progress::Done) => {}
+        Ok(Progress::Short) => {
             log::warn!(
                 "{}: a file became shorter while it was sent",
                 slot.conn.id()
@@ -82,10 +82,10 @@ pub(super) fn feed(slot: &mut Slot, shared: &mut Shared, wrote: &mut Wrote) {
         }
         Err(_) => wrote.broken = true,
     }
-    slot.about.feed = None;
+    slot.attached.file_body = None;
 }
 
-/// Sends what waits, if the socket may take it.
+/// Sends what waits in the outbox, if the socket may take it.
 pub(super) fn flush(slot: &mut Slot, outboxes: &mut Outboxes, wrote: &mut Wrote) {
     let Some(outbox) = &mut slot.outbox else {
         return;

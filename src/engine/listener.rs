@@ -19,10 +19,10 @@ use crate::conn::Conf;
 use super::owners::OwnerId;
 use super::socket::{Peer, Socket};
 
-/// Connections that the kernel keeps for us while we are busy.
+/// Connections that the kernel queues until they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// A socket that listens and that nothing is accepted from yet.
+/// A socket that listens, from which nothing is accepted yet.
 #[derive(Debug)]
 pub struct Bound(Inner);
 
@@ -35,7 +35,7 @@ enum Inner {
     ),
 }
 
-/// The path of a unix socket, which goes when the listener does.
+/// The path of a unix socket, removed together with the listener.
 #[derive(Debug)]
 struct UnixPath(PathBuf);
 
@@ -110,7 +110,7 @@ impl Bound {
         Ok(Bound(Inner::Unix(listener, UnixPath(path.to_owned()))))
     }
 
-    /// The socket for another process. The path of a unix socket stays.
+    /// The socket, to be given to another process. The path of a unix socket stays.
     #[must_use]
     pub fn into_fd(self) -> OwnedFd {
         match self.0 {
@@ -122,7 +122,7 @@ impl Bound {
         }
     }
 
-    /// The address that the system gave; `None` for a unix socket.
+    /// The address that it is bound to; `None` for a unix socket.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.0 {
@@ -141,12 +141,12 @@ pub struct ListenerId(pub(super) u64);
 pub(super) struct Listener {
     pub id: ListenerId,
     bound: Bound,
-    /// The server whose connections these are.
+    /// The owner of accepted connections.
     pub owner: OwnerId,
     pub conf: Rc<Conf>,
     /// Whether only this machine can reach it by TCP.
     pub loopback: bool,
-    /// There may be connections to accept: the edge of the listener has come, and its end was not seen.
+    /// There may be connections to accept: the edge of the listener has come, and accepting has not failed since.
     pub ready: bool,
 }
 

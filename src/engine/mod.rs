@@ -4,7 +4,8 @@
 //! fires deadlines, accepts, settles, frees. Everything that a connection's events lead to leaves in one write when it
 //! has been served. A slot is freed only after the batch, so a token is the plain index of its slot.
 //!
-//! It knows connections and owners; what a server is, what is served and who may enter is the [`Handler`]'s.
+//! It knows connections and their owners. What a server is, what it serves and who may connect is decided by the
+//! [`Handler`].
 
 mod accept;
 mod access_log;
@@ -15,7 +16,6 @@ mod broadcast;
 pub mod child;
 mod connections;
 mod dial;
-mod enter;
 mod file_body;
 mod flush;
 mod helper;
@@ -29,6 +29,7 @@ mod owners;
 mod rate_limit;
 mod receive;
 pub mod seqpacket;
+mod serve;
 mod shared;
 mod slot;
 mod socket;
@@ -50,6 +51,6 @@ pub use ops::{Handler, Ops};
 pub use outcome::Outcome;
 pub use outgoing::Outgoing;
 pub use owners::{OwnerId, Speaks};
-pub use rate_limit::Warnings;
+pub use rate_limit::RateLimit;
 pub use socket::{Peer, PeerCredentials};
 pub use turn::{Engine, Limits};

@@ -8,30 +8,30 @@ use std::sync::Arc;
 use crate::conn::buffer::{Out, Sent};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, ConnId, Event, ExchangeId};
-use crate::conn::{Answer, AnswerHead, Connection, MessageBatch, Said, SharedMessages, Tools};
+use crate::conn::{Answer, AnswerHead, Answered, Connection, MessageBatch, SharedMessages, Tools};
 use crate::files::{BlockingLookup, Segment};
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
 use crate::proto::ws::handshake::Offer;
 
-use super::access_log::{self, Whose};
+use super::access_log::{self, LogContext};
 use super::blocking::Job;
-use super::file_body::Feed;
+use super::file_body::FileBody;
 use super::outcome::Outcome;
 use super::owners::OwnerId;
-use super::slot::{About, Who};
+use super::slot::{Attachments, ConnInfo};
 use super::socket::Peer;
 
-/// Decides what happens on events.
+/// Handles the events of all connections.
 pub trait Handler {
-    /// `event` happened on connection `id`. What is done to that connection by `ops` takes effect at once, what is done
-    /// to others after this returns.
+    /// `event` happened on connection `id`. What `ops` does to that connection takes effect at once, what it does to others
+    /// after this returns.
     fn on_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: Event<'_>);
 }
 
-/// Something to be done to other connections, after the event.
+/// An operation on other connections, done after the event.
 #[derive(Debug)]
-pub(super) enum Later {
+pub(super) enum DeferredOp {
     Send {
         to: ConnId,
         message: SharedMessages,
@@ -48,28 +48,28 @@ pub(super) enum Later {
     },
 }
 
-/// What events leave for after them, and for others.
+/// What events leave to be done after them.
 #[derive(Debug, Default)]
-pub(super) struct Aside {
-    /// What is to be done to other connections.
-    pub later: Vec<Later>,
-    /// What is to be done where it may take its time.
+pub(super) struct Effects {
+    /// Operations on other connections.
+    pub deferred: Vec<DeferredOp>,
+    /// Jobs for the blocking threads.
     pub jobs: Vec<Job>,
-    /// What is to be told to whoever turns the engine.
+    /// For [`Engine::poll`](super::Engine::poll).
     pub outcomes: VecDeque<Outcome>,
-    /// What owners are called in the log, by their numbers.
+    /// The names of owners in the log, by their index.
     pub names: Vec<Rc<str>>,
 }
 
-/// The means of a handler: the connection that the event is of, and the others by their ids.
+/// What a handler can do: to the connection of the event, and to others by their ids.
 pub struct Ops<'o> {
     pub(super) conn: &'o mut Connection,
     pub(super) out: Out<'o>,
     pub(super) tools: &'o mut Tools,
-    pub(super) aside: &'o mut Aside,
-    pub(super) about: &'o mut About,
+    pub(super) effects: &'o mut Effects,
+    pub(super) attached: &'o mut Attachments,
     pub(super) now: Tick,
-    pub(super) who: &'o Who,
+    pub(super) info: &'o ConnInfo,
 }
 
 impl Ops<'_> {
@@ -77,36 +77,36 @@ impl Ops<'_> {
     #[inline]
     #[must_use]
     pub fn owner(&self) -> OwnerId {
-        self.who.owner
+        self.info.owner
     }
 
     /// Where the peer of this connection is.
     #[must_use]
     pub fn peer(&self) -> Peer {
-        self.who.peer
+        self.info.peer
     }
 
-    /// Whether this connection came by a binding on a loopback address.
+    /// Whether this connection was accepted on a loopback address.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.who.loopback
+        self.info.loopback
     }
 
     /// Whether this connection is encrypted.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.who.tls
+        self.info.tls
     }
 
-    /// Who has proved to be at the other end; nobody while nothing was asked.
+    /// The user at the other end; `None` while nobody is authenticated.
     #[must_use]
     pub fn user(&self) -> Option<&Rc<String>> {
-        self.about.user.as_ref()
+        self.attached.user.as_ref()
     }
 
-    /// From now on this is the user at the other end.
+    /// Sets the user at the other end.
     pub fn set_user(&mut self, user: Option<Rc<String>>) {
-        self.about.user = user;
+        self.attached.user = user;
     }
 
     /// The clock of this turn.
@@ -121,9 +121,8 @@ impl Ops<'_> {
         self.out.backlog()
     }
 
-    /// The request that waits for an answer on this connection will get it later, by
-    /// [`Engine::with_exchange`](super::Engine::with_exchange). With `hold_body`, its body is not read until then or until
-    /// [`Ops::hold_body`] says so.
+    /// Defers the answer to the current request: it comes by [`Engine::with_exchange`](super::Engine::with_exchange). With
+    /// `hold_body`, the body of the request is not read until then or until [`Ops::hold_body`] says so.
     pub fn defer(&mut self, hold_body: bool) -> ExchangeId {
         self.conn.defer(hold_body, &mut self.out, self.now);
         self.exchange()
@@ -133,7 +132,7 @@ impl Ops<'_> {
     /// [`Outcome::Visited`](super::Outcome::Visited).
     pub fn look_up(&mut self, visit: BlockingLookup) {
         let exchange = self.defer(false);
-        self.aside.jobs.push(Job::Visit(exchange, visit));
+        self.effects.jobs.push(Job::Visit(exchange, visit));
     }
 
     /// The current request of this connection.
@@ -150,7 +149,7 @@ impl Ops<'_> {
         self.conn.set_private();
     }
 
-    /// Whether the body of the request is held back.
+    /// Stops reading the body of the request, or goes on.
     pub fn hold_body(&mut self, hold: bool) {
         self.conn.hold_body(hold, &mut self.out, self.now);
     }
@@ -184,7 +183,7 @@ impl Ops<'_> {
             None => false,
             Some(false) => true,
             Some(true) => {
-                self.about.feed = Some(Box::new(Feed::new(file, segments)));
+                self.attached.file_body = Some(Box::new(FileBody::new(file, segments)));
                 true
             }
         }
@@ -199,15 +198,15 @@ impl Ops<'_> {
 
     /// Writes a piece of such a body; what is beyond its length is left out. False: there is none under way.
     pub fn body_piece(&mut self, piece: &[u8]) -> bool {
-        self.about.feed.is_none() && self.conn.body_piece(piece, &mut self.out, self.now)
+        self.attached.file_body.is_none() && self.conn.body_piece(piece, &mut self.out, self.now)
     }
 
-    /// What waits for this peer is told when it has left: [`Outcome::Drained`](super::Outcome::Drained), also at once.
+    /// Asks for [`Outcome::Drained`](super::Outcome::Drained) when nothing waits for this peer any more; perhaps at once.
     pub fn tell_drained(&mut self) {
-        self.conn.tells_drained = true;
+        self.conn.reports_drained = true;
     }
 
-    /// Such a body is complete. When it is shorter than was said, the connection is cut, for nothing else tells the peer.
+    /// Such a body is complete. When it is shorter than announced, the connection is cut, for nothing else tells the peer.
     pub fn body_end(&mut self) {
         if self.conn.body_left() > 0 {
             return self.abort();
@@ -215,36 +214,36 @@ impl Ops<'_> {
         self.conn.body_end(&mut self.out, self.now);
     }
 
-    /// A connection of lines has been sent all that it is owed, and ends.
+    /// Ends a connection of lines: everything was sent that it waits for.
     pub fn finish(&mut self) {
         self.conn.finish();
     }
 
-    /// Ends this connection at once, without a word: its answer cannot be completed.
+    /// Ends this connection at once, without a Close frame or an answer.
     pub fn abort(&mut self) {
-        // Who does this knows; a WebSocket is closed instead.
+        // The caller knows that it ends; a WebSocket is closed instead.
         let _ = self.conn.abort(CloseReason::Reset);
     }
 
     /// Writes the line of the access log, when an answer is complete.
     #[inline(always)]
-    pub(super) fn log_said(&mut self) {
-        if let Some(said) = self.conn.take_said() {
+    pub(super) fn log_answered(&mut self) {
+        if let Some(said) = self.conn.take_answered() {
             self.log_access(said);
         }
     }
 
     #[cold]
-    fn log_access(&mut self, said: Said) {
-        let access = self.about.access.take();
+    fn log_access(&mut self, said: Answered) {
+        let access = self.attached.access.take();
         if access_log::is_wanted() {
-            let whose = Whose {
+            let whose = LogContext {
                 id: self.conn.id(),
-                peer: self.who.peer,
+                peer: self.info.peer,
                 server: self
-                    .aside
+                    .effects
                     .names
-                    .get(self.who.owner.index())
+                    .get(self.info.owner.index())
                     .map_or("", |name| name),
             };
             access_log::write(&whose, access.as_deref(), said, self.now);
@@ -264,26 +263,26 @@ impl Ops<'_> {
 
     /// Sends a message to another connection. One that has ended meanwhile gets nothing.
     pub fn send(&mut self, to: ConnId, kind: Kind, data: &[u8]) {
-        self.aside.later.push(Later::Send {
+        self.effects.deferred.push(DeferredOp::Send {
             to,
             message: SharedMessages::new(kind, data),
         });
     }
 
     /// Sends a message to all open WebSockets of an owner, but `except`. It is encoded once; short ones in a row are
-    /// joined, for each receiver has a price, and the messages of one receive can be many thousands.
+    /// joined, for each receiver costs something, and one receive can bring thousands of messages.
     pub fn broadcast(&mut self, owner: OwnerId, except: Option<ConnId>, kind: Kind, data: &[u8]) {
-        if let Some(Later::Broadcast {
+        if let Some(DeferredOp::Broadcast {
             owner: to,
             except: but,
             messages,
-        }) = self.aside.later.last_mut()
+        }) = self.effects.deferred.last_mut()
             && (*to, *but) == (owner, except)
             && messages.try_push(kind, data)
         {
             return;
         }
-        self.aside.later.push(Later::Broadcast {
+        self.effects.deferred.push(DeferredOp::Broadcast {
             owner,
             except,
             messages: MessageBatch::new(kind, data),
@@ -292,7 +291,7 @@ impl Ops<'_> {
 
     /// Begins the closing handshake of another connection.
     pub fn close_other(&mut self, to: ConnId, code: CloseCode, reason: &str) {
-        self.aside.later.push(Later::Close {
+        self.effects.deferred.push(DeferredOp::Close {
             to,
             code,
             reason: reason.to_owned(),

@@ -1,10 +1,10 @@
-//! Bytes that a socket did not take yet, and the way there.
+//! Bytes that a socket did not take yet, and writing to a socket.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 
-use crate::conn::buffer::Through;
+use crate::conn::buffer::Transport;
 
 use super::memory::{Account, Charge};
 use super::socket::Socket;
@@ -12,7 +12,7 @@ use super::socket::Socket;
 /// Chunks of an outbox are joined up to this length.
 const JOIN: usize = 64 * 1024;
 
-/// A shared frame of up to this length is copied when it waits behind others: as a chunk it would take more.
+/// A shared frame of up to this length is copied when it waits behind others: a chunk of its own would take more memory.
 const SHORT: usize = 256;
 
 /// The most parts of one write.
@@ -22,7 +22,7 @@ const PARTS: usize = 64;
 enum Chunk {
     /// Bytes of this connection alone.
     Own(Vec<u8>),
-    /// A frame that many receivers share.
+    /// Frames that many receivers share.
     Frame(Rc<[u8]>),
 }
 
@@ -151,11 +151,11 @@ impl Outbox {
     }
 }
 
-/// Outboxes between two uses.
+/// Outboxes that are not in use.
 #[derive(Debug)]
 pub(super) struct Outboxes {
     account: Account,
-    // Boxed, for the slot keeps a pointer only, and to move one between both is to move that.
+    // Boxed, for the slot holds a pointer only, which moves here and back.
     #[allow(clippy::vec_box)]
     idle: Vec<Box<Outbox>>,
 }
@@ -187,18 +187,18 @@ impl Outboxes {
     }
 }
 
-/// What happened to a socket while something was written to it.
+/// What writing to a socket showed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wrote {
-    /// It took less than it was given: there is a reason to wait for it.
+    /// It took less than it was given.
     pub short: bool,
     /// It took something.
     pub progress: bool,
-    /// It failed; nothing more will leave.
+    /// It failed; nothing more can be sent.
     pub broken: bool,
 }
 
-/// The way past the cork: the socket while nothing waits, else the outbox.
+/// The transport of a connection: its socket while nothing waits, else its outbox.
 pub(super) struct Wire<'w> {
     pub socket: &'w Socket,
     pub outbox: &'w mut Option<Box<Outbox>>,
@@ -207,7 +207,7 @@ pub(super) struct Wire<'w> {
 }
 
 impl Wire<'_> {
-    /// As [`Through::pass`], of one part that is likely to leave whole.
+    /// As [`Transport::pass`], of one part that is likely to leave whole.
     #[inline(always)]
     pub(super) fn pass_one(&mut self, part: &[u8]) {
         if self.wrote.broken {
@@ -223,7 +223,7 @@ impl Wire<'_> {
         }
     }
 
-    /// As [`Through::pass`], of a head whose body follows at once from elsewhere.
+    /// As [`Transport::pass`], of a head whose body is sent next from a file.
     pub(super) fn pass_head(&mut self, head: &[u8]) {
         if self.outbox.is_some() || self.wrote.broken {
             self.pass(&[head]);
@@ -236,7 +236,7 @@ impl Wire<'_> {
         }
     }
 
-    /// The outbox, made when there was none; `None`: nothing will leave any more.
+    /// The outbox, taken from the pool when there was none; `None`: nothing can be sent any more.
     fn outbox(&mut self) -> Option<&mut Outbox> {
         if self.wrote.broken {
             return None;
@@ -247,7 +247,7 @@ impl Wire<'_> {
 
     #[inline(never)]
     fn keep(&mut self, rest: &[u8]) {
-        // Behind others the socket was not tried: it may take more, and then its edge would never come.
+        // Behind other bytes the socket was not tried. It may take more, and then its edge would never come.
         self.wrote.short |= self.outbox.is_none();
         self.outbox
             .get_or_insert_with(|| self.outboxes.take())
@@ -280,7 +280,7 @@ impl Wire<'_> {
     }
 }
 
-impl Through for Wire<'_> {
+impl Transport for Wire<'_> {
     fn pass(&mut self, parts: &[&[u8]]) {
         if self.wrote.broken {
             return;

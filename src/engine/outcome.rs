@@ -1,4 +1,4 @@
-//! What the engine has to tell that is no event of a connection: polled after each turn.
+//! What the engine tells that is no event of a connection: polled after each turn.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,25 +10,25 @@ use super::child::{ChildEvent, ChildId};
 use super::dial::Dialled;
 use super::helper::HelperReply;
 
-/// Something that came to an end outside of any event.
+/// A result that comes outside of any event.
 #[derive(Debug)]
 pub enum Outcome {
     /// The answer that was asked for by [`Engine::visit`](super::Engine::visit).
     Visited(ExchangeId, Box<LookupResult>),
     /// The addresses that were asked for by [`Engine::resolve`](super::Engine::resolve), by the number given.
     Resolved(u64, io::Result<Vec<SocketAddr>>),
-    /// The peer of a request whose answer was deferred has closed its half of the connection: likely it has left, though
-    /// some read on.
+    /// The peer of a request whose answer was deferred has closed its half of the connection. Likely it has left, though some
+    /// peers still read.
     Left(ExchangeId),
-    /// A request whose answer was deferred is no more, for its connection has ended.
+    /// A request whose answer was deferred has ended with its connection.
     Orphaned(ExchangeId),
     /// A process that was started by [`Engine::spawn`](super::Engine::spawn).
     Child(ChildId, ChildEvent),
-    /// What came of [`Engine::dial`](super::Engine::dial).
+    /// The result of [`Engine::dial`](super::Engine::dial).
     Dialled(Dialled),
     /// An answer to [`Engine::ask`](super::Engine::ask).
     Helper(HelperReply),
-    /// What waited for the peer of an answer in pieces has left; told once for each
+    /// Nothing waits for the peer of an answer in pieces any more; told once for each
     /// [`Ops::tell_drained`](super::Ops::tell_drained).
     Drained(ExchangeId),
 }

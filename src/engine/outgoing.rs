@@ -1,4 +1,4 @@
-//! A connection that is begun from here.
+//! What an outgoing connection needs to begin.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use crate::proto::ws::handshake::UpgradeRequest;
 
 use super::owners::OwnerId;
 
-/// What a client's connection needs to begin.
+/// An outgoing connection.
 #[derive(Debug)]
 pub struct Outgoing<'o> {
-    /// Whose it is.
+    /// The client that it belongs to.
     pub owner: OwnerId,
-    /// What it has in common with others.
+    /// The configuration that it shares with others.
     pub conf: &'o Rc<Conf>,
     /// Its upgrade request.
     pub request: UpgradeRequest<'o>,
     /// For Sec-WebSocket-Key (RFC 6455 §4.1).
     pub nonce: [u8; 16],
-    /// What it speaks TLS by, and to whom; `None`: it does not.
+    /// The configuration of TLS, and the name that the certificate must have; `None`: no TLS.
     pub tls: Option<(&'o Arc<ClientConfig>, ServerName<'static>)>,
 }

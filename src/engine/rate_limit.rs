@@ -1,4 +1,4 @@
-//! Warnings that a peer can cause at will: so many a minute of a kind, and then how many there were.
+//! A limit for warnings that peers can cause at will: ten a minute of a kind are logged, the others are counted.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -8,16 +8,16 @@ const MOST: u32 = 10;
 
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// One kind of warning.
+/// The limit of one kind of warning.
 #[derive(Debug, Default)]
-pub struct Warnings {
+pub struct RateLimit {
     /// When the period began.
     since: Option<Instant>,
     /// Warnings in it.
     count: u32,
 }
 
-/// What becomes of a warning.
+/// What is done with a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Written,
@@ -26,7 +26,7 @@ enum Verdict {
     HeldBack,
 }
 
-impl Warnings {
+impl RateLimit {
     /// Writes the line, unless there were many of the kind lately.
     pub fn warn(&mut self, line: fmt::Arguments<'_>) {
         let (verdict, held_back) = self.count(Instant::now());
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn ten_a_minute_are_written_and_the_others_counted() {
-        let mut warnings = Warnings::default();
+        let mut warnings = RateLimit::default();
         let start = Instant::now();
         for second in 0..9 {
             let now = start + Duration::from_secs(second);

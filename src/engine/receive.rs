@@ -1,4 +1,4 @@
-//! One receive of one connection, and everything that it leads to.
+//! One receive of one connection, and the events that it leads to.
 
 use std::io;
 use std::rc::Rc;
@@ -7,29 +7,26 @@ use rustls::pki_types::CertificateDer;
 
 use crate::certs::CertificateFacts;
 use crate::conn::Aux;
-use crate::conn::buffer::{Out, Through};
+use crate::conn::buffer::{Out, Transport};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{CloseReason, Event, Got};
 use crate::conn::tls::{RECORD, TlsError};
 use crate::proto::ws::session::SHORT_HEADER;
 
-use super::access_log::{self, Access};
+use super::access_log::{self, LoggedRequest};
 use super::ops::{Handler, Ops};
 use super::outbox::{Wire, Wrote};
 use super::shared::{Shared, with_ops};
-use super::slot::Slot;
-use super::tls_wire::Sealed;
+use super::slot::{HIGH_WATER, Slot};
+use super::tls_wire::TlsWire;
 
-/// Above this backlog a connection is not read from: what it asks cannot be answered anyway.
-pub(super) const HIGH: usize = 64 * 1024;
+/// Ciphertext that is received beyond the plaintext that a phase can use: the headers and tags of its records.
+const RECORD_SLACK: usize = 1024;
 
-/// Ciphertext that is received beyond what a phase can use of plaintext: its records' headers and tags.
-const SLACK: usize = 1024;
-
-/// What one receive brought.
+/// What one receive yielded.
 #[derive(Default)]
 struct Received {
-    /// Bytes that went straight into the unfinished message.
+    /// Bytes that were received straight into the unfinished message.
     direct: usize,
     /// The end of the scratch that is filled.
     end: usize,
@@ -38,9 +35,9 @@ struct Received {
 
 /// Receives once, after what is left over from before.
 #[inline(always)]
-fn recv(slot: &mut Slot, appetite: usize, scratch: &mut [u8], now: Tick) -> Received {
+fn recv(slot: &mut Slot, receive_limit: usize, scratch: &mut [u8], now: Tick) -> Received {
     let mut got = Received::default();
-    let room = appetite.min(scratch.len());
+    let room = receive_limit.min(scratch.len());
     if slot.conn.has_rest()
         && let Some(rest) = slot.conn.take_rest()
     {
@@ -63,15 +60,15 @@ fn recv(slot: &mut Slot, appetite: usize, scratch: &mut [u8], now: Tick) -> Rece
     };
     let direct = result.as_ref().map_or(0, |(direct, _)| *direct);
     let result = result.map(|(direct, count)| direct + count);
-    let count = took(slot, &mut got, result, wanted, now);
+    let count = after_recv(slot, &mut got, result, wanted, now);
     got.direct = direct;
     got.end += count - direct;
     got
 }
 
-/// What a receive says of the socket: how much came of what was wanted, and whether more is to come.
+/// Notes what a receive says of the socket: how much came, and whether more is to come.
 #[inline(always)]
-fn took(
+fn after_recv(
     slot: &mut Slot,
     got: &mut Received,
     result: io::Result<usize>,
@@ -87,7 +84,7 @@ fn took(
             slot.conn.received(count, now);
             // A short read has emptied the socket, and the next bytes are a new edge; but an end that has been
             // reported already is not.
-            slot.readable = count == wanted || slot.ending;
+            slot.readable = count == wanted || slot.read_closed;
             return count;
         }
         Err(error) => match error.kind() {
@@ -109,15 +106,15 @@ pub(super) fn receive<H: Handler>(
     handler: &mut H,
     wrote: &mut Wrote,
 ) {
-    let appetite = slot.conn.appetite();
-    if appetite == 0 || slot.backlog() > HIGH {
+    let receive_limit = slot.conn.receive_limit();
+    if receive_limit == 0 || slot.backlog() > HIGH_WATER {
         return;
     }
     if slot.tls.is_some() {
         return receive_tls(slot, shared, handler, wrote);
     }
     let now = shared.now;
-    let got = recv(slot, appetite, &mut shared.scratch, now);
+    let got = recv(slot, receive_limit, &mut shared.scratch, now);
     let Shared {
         scratch,
         cork,
@@ -125,7 +122,7 @@ pub(super) fn receive<H: Handler>(
         tools,
         outboxes,
         date,
-        aside,
+        effects,
         ..
     } = shared;
     slot.interrupted = false;
@@ -139,16 +136,16 @@ pub(super) fn receive<H: Handler>(
         conn: &mut slot.conn,
         out: Out {
             cork,
-            through: &mut wire,
+            transport: &mut wire,
             date,
         },
         tools,
-        aside,
-        about: &mut slot.about,
+        effects,
+        attached: &mut slot.attached,
         now,
-        who: &slot.who,
+        info: &slot.info,
     };
-    work(
+    process(
         &mut ops,
         handler,
         scratch,
@@ -157,9 +154,9 @@ pub(super) fn receive<H: Handler>(
         &mut slot.interrupted,
         &mut slot.readable,
     );
-    // The whole of what was said, in one write.
+    // All replies leave in one write.
     if !cork.is_empty() {
-        if slot.about.feed.is_none() {
+        if slot.attached.file_body.is_none() {
             wire.pass_one(cork);
         } else {
             wire.pass_head(cork);
@@ -168,9 +165,9 @@ pub(super) fn receive<H: Handler>(
     }
 }
 
-/// What the received bytes lead to: `input` is filled up to the end that `got` tells.
+/// Turns the received bytes into events: `scratch` is filled up to `got.end`.
 #[inline(always)]
-fn work<H: Handler>(
+fn process<H: Handler>(
     ops: &mut Ops<'_>,
     handler: &mut H,
     scratch: &mut [u8],
@@ -206,7 +203,7 @@ fn work<H: Handler>(
             Got::More if in_place > 0 => {}
             Got::More => break,
             Got::Now(event @ Event::Message { .. }) => handler.on_event(ops, id, event),
-            Got::Now(event) => on_other(ops, handler, event),
+            Got::Now(event) => on_non_message(ops, handler, event),
             Got::Whole(kind, mut data) => {
                 let event = Event::Message {
                     kind,
@@ -216,41 +213,43 @@ fn work<H: Handler>(
                 ops.tools.pool.give_back(data);
             }
         }
-        if !ops.conn.is_websocket() && (ops.out.backlog() > HIGH || ops.conn.appetite() == 0) {
+        if !ops.conn.is_websocket()
+            && (ops.out.backlog() > HIGH_WATER || ops.conn.receive_limit() == 0)
+        {
             *interrupted = true;
             break;
         }
     }
     if !ops.conn.is_websocket() {
-        // What was refused is no event.
-        ops.log_said();
+        // A refused request is no event.
+        ops.log_answered();
     }
     if at < input.len() {
         ops.conn.keep(&input[at..]);
     }
     if let Some(reason) = got.ended {
-        // What is left over comes before the end, which shows again.
+        // The bytes that are left over come before the end, which is seen again.
         if *interrupted && reason == CloseReason::Eof {
             *readable = true;
         } else {
-            end(ops, handler, reason);
+            on_end_of_stream(ops, handler, reason);
         }
     }
 }
 
 /// An event that is no message.
 #[inline(never)]
-fn on_other<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, event: Event<'_>) {
+fn on_non_message<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, event: Event<'_>) {
     if let Event::Request(head) = &event
         && access_log::is_wanted()
     {
-        ops.about.access = Some(Access::new(head, ops.now));
+        ops.attached.access = Some(LoggedRequest::new(head, ops.now));
     }
     handler.on_event(ops, ops.conn.id(), event);
-    ops.log_said();
+    ops.log_answered();
 }
 
-/// As [`recv`], of a connection that speaks TLS: into the scratch goes ciphertext, after an incomplete record.
+/// As [`recv`], over TLS: ciphertext is received into the scratch buffer, behind an incomplete record.
 fn recv_tls(slot: &mut Slot, wire: &mut [u8], now: Tick) -> Received {
     let mut got = Received::default();
     let Some(tls) = &mut slot.tls else { return got };
@@ -258,17 +257,20 @@ fn recv_tls(slot: &mut Slot, wire: &mut [u8], now: Tick) -> Received {
         return got;
     }
     got.end = tls.restore(wire);
-    // What a phase can use, and what makes records of it.
-    let room = slot.conn.appetite().saturating_add(got.end + SLACK);
+    // The plaintext that a phase can use, and the overhead of its records.
+    let room = slot
+        .conn
+        .receive_limit()
+        .saturating_add(got.end + RECORD_SLACK);
     let room = room.min(wire.len());
     let buffer = &mut wire[got.end..room];
     let result = slot.socket.recv(buffer);
     let wanted = buffer.len();
-    got.end += took(slot, &mut got, result, wanted, now);
+    got.end += after_recv(slot, &mut got, result, wanted, now);
     got
 }
 
-/// As [`receive`], of a connection that speaks TLS: all records of one receive are joined before they are worked on.
+/// As [`receive`], over TLS: all records of one receive are decrypted into one buffer before they are processed.
 #[inline(never)]
 fn receive_tls<H: Handler>(
     slot: &mut Slot,
@@ -288,7 +290,7 @@ fn receive_tls<H: Handler>(
         tools,
         outboxes,
         date,
-        aside,
+        effects,
         ..
     } = shared;
     plain.clear();
@@ -298,10 +300,10 @@ fn receive_tls<H: Handler>(
     let was_open = tls.is_open();
     let read = tls.read(&mut scratch[..got.end], plain, cipher);
     if !was_open && tls.is_open() {
-        slot.conn.secured(now);
+        slot.conn.tls_established(now);
         log::debug!("{}: TLS: {:?}", slot.conn.id(), tls.agreed());
         if tls.is_server() {
-            slot.about.user = subject(tls.peer_certificates());
+            slot.attached.user = subject(tls.peer_certificates());
         }
     }
     got.end = plain.len();
@@ -309,7 +311,7 @@ fn receive_tls<H: Handler>(
         got.ended.get_or_insert(CloseReason::Eof);
     }
     slot.interrupted = false;
-    let mut sealed = Sealed {
+    let mut tls_wire = TlsWire {
         wire: Wire {
             socket: &slot.socket,
             outbox: &mut slot.outbox,
@@ -319,21 +321,21 @@ fn receive_tls<H: Handler>(
         tls,
         cipher,
     };
-    sealed.send_cipher();
+    tls_wire.send_cipher();
     let mut ops = Ops {
         conn: &mut slot.conn,
         out: Out {
             cork,
-            through: &mut sealed,
+            transport: &mut tls_wire,
             date,
         },
         tools,
-        aside,
+        effects,
         now,
-        who: &slot.who,
-        about: &mut slot.about,
+        info: &slot.info,
+        attached: &mut slot.attached,
     };
-    work(
+    process(
         &mut ops,
         handler,
         plain,
@@ -342,18 +344,20 @@ fn receive_tls<H: Handler>(
         &mut slot.interrupted,
         &mut slot.readable,
     );
-    if let Some(feed) = &mut slot.about.feed
-        && sealed.backlog() == 0
+    if let Some(file_body) = &mut slot.attached.file_body
+        && tls_wire.backlog() == 0
     {
-        // The body, or its beginning, leaves with its head; what is wrong with the file shows again.
+        // The body, or its beginning, leaves with its head. A fault of the file is seen again when it is read on.
         let at = cork.len();
         cork.resize(at + RECORD, 0);
-        let read = feed.read(&mut cork[at..]).map_or(0, |(count, _)| count);
+        let read = file_body
+            .read(&mut cork[at..])
+            .map_or(0, |(count, _)| count);
         cork.truncate(at + read);
         slot.conn.body_sent(read as u64, now);
     }
     if !cork.is_empty() {
-        sealed.pass(&[cork]);
+        tls_wire.pass(&[cork]);
         cork.clear();
     }
     if let Err(error) = read {
@@ -361,8 +365,8 @@ fn receive_tls<H: Handler>(
     }
 }
 
-/// The first words of a connection that was begun from here: its request, which is in the cork, or those of TLS.
-pub(super) fn begin<H: Handler>(
+/// Sends the first bytes of an outgoing connection that speaks TLS.
+pub(super) fn begin_outgoing<H: Handler>(
     slot: &mut Slot,
     shared: &mut Shared,
     handler: &mut H,
@@ -372,7 +376,7 @@ pub(super) fn begin<H: Handler>(
         return with_ops(slot, shared, wrote, |_| ());
     };
     let begun = tls.start(&mut shared.cipher);
-    Sealed {
+    TlsWire {
         wire: Wire {
             socket: &slot.socket,
             outbox: &mut slot.outbox,
@@ -388,13 +392,13 @@ pub(super) fn begin<H: Handler>(
     }
 }
 
-/// Whom a client's certificate, which was found to be good, names.
+/// The subject of a client's certificate that was verified.
 fn subject(chain: &[CertificateDer<'_>]) -> Option<Rc<String>> {
     let facts = CertificateFacts::read(chain.first()?)?;
     Some(Rc::new(facts.subject))
 }
 
-/// TLS failed, after what came before that was worked on.
+/// TLS failed; what came before that is processed already.
 #[cold]
 fn fail_tls<H: Handler>(
     slot: &mut Slot,
@@ -403,24 +407,24 @@ fn fail_tls<H: Handler>(
     wrote: &mut Wrote,
     error: &TlsError,
 ) {
-    log::debug!("{}: {}: TLS: {error}", slot.conn.id(), slot.who.peer);
+    log::debug!("{}: {}: TLS: {error}", slot.conn.id(), slot.info.peer);
     let plain = *error == TlsError::PlainHttp;
     if plain {
         slot.tls = None;
     }
-    slot.about.feed = None;
+    slot.attached.file_body = None;
     with_ops(slot, shared, wrote, |ops| {
         if plain {
             ops.conn.refuse_plain_http(&mut ops.out);
-        } else if let Some(reason) = ops.conn.insecure(error) {
+        } else if let Some(reason) = ops.conn.tls_failed(error) {
             handler.on_event(ops, ops.conn.id(), Event::Closed(reason));
         }
     });
 }
 
-/// The peer's stream is at its end.
+/// The peer's stream has ended.
 #[cold]
-fn end<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, reason: CloseReason<'static>) {
+fn on_end_of_stream<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, reason: CloseReason<'static>) {
     let ended = match reason {
         CloseReason::Eof => ops.conn.on_eof(),
         reason => ops.conn.abort(reason),

@@ -1,41 +1,41 @@
-//! What connections share while they are served, one at a time.
+//! The buffers and tools that connections share while they are served, one at a time.
 
-use crate::conn::buffer::{Out, Through};
+use crate::conn::buffer::{Out, Transport};
 use crate::conn::deadline::Tick;
 use crate::conn::tls::Cipher;
 use crate::conn::{Aux, Tools};
 
 use super::memory::Account;
-use super::ops::{Aside, Ops};
+use super::ops::{Effects, Ops};
 use super::outbox::{Outboxes, Wire, Wrote};
 use super::slot::Slot;
-use super::tls_wire::Sealed;
+use super::tls_wire::TlsWire;
 
 /// The most that one turn receives from one connection, and the size of the shared receive buffer.
 const SCRATCH: usize = 256 * 1024;
 
-/// What one connection at a time works with.
+/// What one connection at a time uses.
 pub(super) struct Shared {
     pub scratch: Box<[u8]>,
     pub cork: Vec<u8>,
-    /// What TLS has decrypted of one receive.
+    /// The plaintext of one receive over TLS.
     pub plain: Vec<u8>,
-    /// What it has encrypted and the socket has not been given.
+    /// Ciphertext that the socket was not given yet.
     pub cipher: Cipher,
     pub aux: Aux,
     pub tools: Tools,
     pub outboxes: Outboxes,
     pub date: [u8; 29],
     pub now: Tick,
-    pub aside: Aside,
+    pub effects: Effects,
 }
 
 impl Shared {
-    /// Lets go of what a connection left when handling it failed: the next must not send it.
+    /// Drops what a connection left when handling it panicked: the next must not send it.
     pub(super) fn forget(&mut self) {
         self.cork.clear();
         self.cipher.clear();
-        self.aside.later.clear();
+        self.effects.deferred.clear();
     }
 
     pub(super) fn new(tools: Tools, memory: Account) -> Shared {
@@ -50,12 +50,12 @@ impl Shared {
             outboxes: Outboxes::new(memory),
             date: [b' '; 29],
             now: Tick(0),
-            aside: Aside::default(),
+            effects: Effects::default(),
         }
     }
 }
 
-/// Lends a slot's connection, and the means to write to it, to `work`; then hands the cork on.
+/// Lends a slot's connection, with its transport, to `work`; then passes on what is in the cork.
 pub(super) fn with_ops<T>(
     slot: &mut Slot,
     shared: &mut Shared,
@@ -68,33 +68,33 @@ pub(super) fn with_ops<T>(
         outboxes: &mut shared.outboxes,
         wrote,
     };
-    let mut sealed;
-    let through: &mut dyn Through = match &mut slot.tls {
+    let mut tls_wire;
+    let transport: &mut dyn Transport = match &mut slot.tls {
         None => &mut wire,
         Some(tls) => {
-            sealed = Sealed {
+            tls_wire = TlsWire {
                 wire,
                 tls,
                 cipher: &mut shared.cipher,
             };
-            &mut sealed
+            &mut tls_wire
         }
     };
     let mut ops = Ops {
         conn: &mut slot.conn,
         out: Out {
             cork: &mut shared.cork,
-            through,
+            transport,
             date: &shared.date,
         },
         tools: &mut shared.tools,
-        aside: &mut shared.aside,
-        about: &mut slot.about,
+        effects: &mut shared.effects,
+        attached: &mut slot.attached,
         now: shared.now,
-        who: &slot.who,
+        info: &slot.info,
     };
     let result = work(&mut ops);
-    ops.log_said();
+    ops.log_answered();
     ops.out.flush();
     result
 }

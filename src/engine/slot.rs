@@ -6,29 +6,32 @@ use crate::conn::Connection;
 use crate::conn::event::ExchangeId;
 use crate::conn::tls::Tls;
 
-use super::access_log::Access;
-use super::file_body::Feed;
+use super::access_log::LoggedRequest;
+use super::file_body::FileBody;
 use super::memory::{Account, Held};
 use super::outbox::Outbox;
 use super::owners::OwnerId;
 use super::socket::{Peer, Socket};
 
+/// Above this backlog a connection is not read from: what it asks cannot be answered anyway.
+pub(super) const HIGH_WATER: usize = 64 * 1024;
+
 /// `Slot::member` of a connection that is in no owner's list.
 pub(super) const NO_MEMBER: u32 = u32::MAX;
 
-/// Whose connection it is, and whose it is at the other end; it does not change.
+/// What is known of a connection from its beginning; it does not change.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Who {
-    /// The server that it belongs to.
+pub(super) struct ConnInfo {
+    /// The server or client that it belongs to.
     pub owner: OwnerId,
     pub peer: Peer,
-    /// It came by a binding that only this machine reaches.
+    /// It was accepted on an address that only this machine reaches.
     pub loopback: bool,
     /// It speaks TLS.
     pub tls: bool,
 }
 
-/// What is left to be done to a connection at the end of the batch, where the handler can be told.
+/// What is to be done to a connection at the end of the batch, where the handler can be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Pending {
     /// Nothing: it is not in the list of slots to be settled.
@@ -46,16 +49,18 @@ pub(super) enum Pending {
     Shed,
     /// Acting on it panicked.
     Panicked,
+    /// It has ended, and is freed after the batch.
+    Free,
 }
 
-/// What a handler adds to a connection.
+/// What handlers attach to a connection.
 #[derive(Debug, Default)]
-pub(super) struct About {
-    /// The file that is the body of the answer under way.
-    pub feed: Option<Box<Feed>>,
-    /// The request under way, for the access log.
-    pub access: Option<Box<Access>>,
-    /// Who has proved to be at the other end.
+pub(super) struct Attachments {
+    /// The file that is being sent as the body of the answer.
+    pub file_body: Option<Box<FileBody>>,
+    /// The current request, for the access log.
+    pub access: Option<Box<LoggedRequest>>,
+    /// The user at the other end, once authenticated.
     pub user: Option<Rc<String>>,
 }
 
@@ -64,34 +69,32 @@ pub(super) struct About {
 pub(super) struct Slot {
     pub conn: Connection,
     pub socket: Socket,
-    /// Boxed, for most connections of most daemons have none.
+    /// Boxed, for most connections have none.
     pub tls: Option<Box<Tls>>,
-    /// Bytes that the socket did not take; none while there are none.
+    /// Bytes that the socket did not take; `None` while there are none.
     pub outbox: Option<Box<Outbox>>,
-    pub who: Who,
-    pub about: About,
+    pub info: ConnInfo,
+    pub attached: Attachments,
     /// When it began, in seconds since the engine did.
     pub since: u32,
     /// Its place in the owner's list of open WebSockets.
     pub member: u32,
     /// Bytes of memory that it holds beyond itself and its outbox, as they were counted when it was settled.
     pub held: Held,
-    /// The socket may have bytes: its edge came, and no short read has been seen since.
+    /// The socket may have bytes: its edge came, and no short read was seen since.
     pub readable: bool,
-    /// The peer's end or an error was reported: its edge does not come again, so one reads until it shows.
-    pub ending: bool,
+    /// The end of the stream or an error was reported. That edge does not come again, so the socket is read until it shows.
+    pub read_closed: bool,
     /// The socket may take bytes.
     pub writable: bool,
-    /// It was asked to report when it does; see [`Socket::watch_writable`].
+    /// The system is asked to report when it does; see [`Socket::watch_writable`].
     pub watches_writable: bool,
-    /// What is left over from the last batch was left for want of room or of an answer, not for being incomplete.
+    /// Bytes were left over from the last batch because the connection had to wait, not because they were incomplete.
     pub interrupted: bool,
     /// Why it is in the list of slots to be settled.
     pub pending: Pending,
     /// It is in the list of slots to be served in the next turn.
     pub resumed: bool,
-    /// It is in the list of slots to be freed after the batch.
-    pub reaped: bool,
 }
 
 const _: () = assert!(
@@ -104,7 +107,7 @@ impl Slot {
         conn: Connection,
         socket: Socket,
         tls: Option<Box<Tls>>,
-        who: Who,
+        info: ConnInfo,
         since: u32,
     ) -> Slot {
         Slot {
@@ -112,23 +115,22 @@ impl Slot {
             socket,
             tls,
             outbox: None,
-            who,
-            about: About::default(),
+            info,
+            attached: Attachments::default(),
             since,
             member: NO_MEMBER,
             held: Held::default(),
             readable: false,
-            ending: false,
+            read_closed: false,
             writable: true,
             watches_writable: false,
             interrupted: false,
             pending: Pending::Nothing,
             resumed: false,
-            reaped: false,
         }
     }
 
-    /// The exchange that it is in.
+    /// Its current exchange.
     pub(super) fn exchange(&self) -> ExchangeId {
         ExchangeId {
             conn: self.conn.id(),
@@ -136,8 +138,8 @@ impl Slot {
         }
     }
 
-    /// Whether nothing of it has changed that the engine keeps track of, but for its deadline: it is an open WebSocket,
-    /// all that it said has left, and all that it was told is done with.
+    /// Whether there is nothing to settle but its deadline: it is an open WebSocket, everything was sent, and everything that
+    /// was received is processed.
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {
         self.outbox.is_none()
@@ -146,13 +148,23 @@ impl Slot {
             && self.member != NO_MEMBER
             && !self.readable
             && self.tls.is_none()
-            && !self.conn.tells_drained
+            && !self.conn.reports_drained
             && self.conn.is_quiet()
     }
 
     /// Whether what is written to it may still leave.
     pub(super) fn may_write(&self) -> bool {
-        !self.reaped && self.pending < Pending::Broken
+        self.pending < Pending::Broken
+    }
+
+    /// Whether it is to be served in the next turn, whatever the system reports.
+    pub(super) fn has_work(&self) -> bool {
+        let file_body = self.attached.file_body.as_ref();
+        let sends = self.outbox.is_none()
+            && self.writable
+            && file_body.is_some_and(|file_body| !file_body.is_awaited());
+        let more = self.readable || (self.interrupted && self.conn.has_rest());
+        sends || (more && self.conn.receive_limit() > 0 && self.backlog() <= HIGH_WATER)
     }
 
     /// Counts again what it holds.

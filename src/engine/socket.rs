@@ -16,7 +16,7 @@ pub(super) enum Socket {
     Unix(UnixStream),
 }
 
-/// Where a peer is: nothing for a unix socket.
+/// The address of a peer; none for a unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     ip: Option<IpAddr>,
@@ -55,11 +55,11 @@ impl std::fmt::Display for Peer {
 /// The process at the other end of a unix socket, as it was when it connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerCredentials {
-    /// Its number.
+    /// The process id.
     pub process: i32,
-    /// Whose it is.
+    /// Its user.
     pub user: u32,
-    /// The group that it has first.
+    /// Its primary group.
     pub group: u32,
 }
 
@@ -75,7 +75,7 @@ impl std::fmt::Display for PeerCredentials {
 }
 
 impl Socket {
-    /// Who is at the other end; `None` of a TCP connection.
+    /// The process at the other end; `None` for TCP.
     pub(super) fn credentials(&self) -> Option<PeerCredentials> {
         let Socket::Unix(unix) = self else {
             return None;
@@ -127,8 +127,8 @@ impl Socket {
         }
     }
 
-    /// Receives what has come. This and [`Socket::send`] are once or twice in every message: by the call itself they cost
-    /// half the instructions that they do by std.
+    /// Receives what has come. This and [`Socket::send`] are called for every message: as system calls they cost half the
+    /// instructions that they do by std.
     #[inline]
     pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let (start, room) = (buffer.as_mut_ptr().cast(), buffer.len());
@@ -137,7 +137,7 @@ impl Socket {
         usize::try_from(got).map_err(|_| io::Error::last_os_error())
     }
 
-    /// Sends what the socket takes now.
+    /// Sends as much as the socket takes.
     #[inline]
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         // SAFETY: the bytes are as many as they are said to be, and send only reads them.
@@ -148,7 +148,7 @@ impl Socket {
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
-    /// As [`Socket::send`], of what is to leave together with what comes next.
+    /// As [`Socket::send`], of bytes that are to leave together with the next.
     pub(super) fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
         let flags = libc::MSG_MORE | libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
         // SAFETY: the buffer is as long as it is said to be, and send only reads it.

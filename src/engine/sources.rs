@@ -1,4 +1,4 @@
-//! What the loop watches beside connections: processes, outgoing connects, and the helper.
+//! What the loop watches in addition to connections: processes, dials, and the helper.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,16 +17,16 @@ use super::outcome::Outcome;
 
 /// Tokens from here on are those of processes.
 pub(super) const CHILDREN: usize = 1 << 33;
-/// The helper's.
+/// The token of the helper.
 const HELPER: usize = 1 << 34;
-/// And from here on those of connects.
+/// Tokens from here on are those of dials.
 const DIALS: usize = 1 << 35;
-/// The first that is none of these.
+/// The first token that is none of these.
 pub(super) const END: usize = 1 << 36;
 
-/// All of it, and what it has to tell.
+/// Processes, dials and the helper, with the outcomes that are not polled yet.
 #[derive(Debug)]
-pub(super) struct Beside {
+pub(super) struct Sources {
     pub children: Children,
     pub dials: Dials,
     helper: Option<Helper>,
@@ -35,9 +35,9 @@ pub(super) struct Beside {
     replies: VecDeque<HelperReply>,
 }
 
-impl Beside {
-    pub(super) fn new() -> Beside {
-        Beside {
+impl Sources {
+    pub(super) fn new() -> Sources {
+        Sources {
             children: Children::new(Token(CHILDREN)),
             dials: Dials::new(Token(DIALS)),
             helper: None,
@@ -47,8 +47,8 @@ impl Beside {
         }
     }
 
-    /// The system reported one of the tokens.
-    pub(super) fn note(&mut self, token: Token, now: Tick, registry: &Registry) {
+    /// The system reported that one of the tokens is ready.
+    pub(super) fn on_ready(&mut self, token: Token, now: Tick, registry: &Registry) {
         match token.0 {
             HELPER => {
                 if let Some(helper) = &mut self.helper {
@@ -63,7 +63,7 @@ impl Beside {
         }
     }
 
-    /// What is due, and what more is to be read of processes.
+    /// Acts on what is due, and reads on from processes that have more.
     pub(super) fn turn(&mut self, now: Tick, registry: &Registry) {
         if self.children.has_unread() {
             self.children.resume(now, &mut self.child_events);
@@ -81,7 +81,7 @@ impl Beside {
         }
     }
 
-    /// When there is something to do again; now when that is so already.
+    /// When there is something to do next; `now` when there is already.
     pub(super) fn deadline(&self, now: Tick) -> Option<Tick> {
         if self.children.has_unread() {
             return Some(now);
@@ -113,7 +113,7 @@ impl Beside {
             .start(addresses, now, registry, &mut self.dialled)
     }
 
-    /// A helper to ask, instead of the one that has ended.
+    /// Sets the helper, in place of one that has ended.
     pub(super) fn set_helper(&mut self, socket: OwnedFd, registry: &Registry) -> io::Result<()> {
         let token = Token(HELPER);
         match &mut self.helper {
@@ -148,12 +148,12 @@ impl Beside {
         }
     }
 
-    /// Whether there is something to tell.
+    /// Whether there is an outcome.
     pub(super) fn has_outcomes(&self) -> bool {
         !self.child_events.is_empty() || !self.dialled.is_empty() || !self.replies.is_empty()
     }
 
-    /// Something to tell.
+    /// The next outcome.
     pub(super) fn poll(&mut self) -> Option<Outcome> {
         if let Some(reply) = self.replies.pop_front() {
             return Some(Outcome::Helper(reply));

@@ -495,7 +495,7 @@ fn the_last_answer_may_take_longer_than_the_linger_when_it_progresses() {
     asked.extend_from_slice(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     peer.write_all(&asked).unwrap();
     house.turn_until("a backlog", |house| house.engine.memory().used() > 0);
-    let conn = &house.engine.core.slots[0].conn;
+    let conn = &house.engine.connections.slots[0].conn;
     assert!(
         conn.deadline().is_some(),
         "a peer that reads nothing is not kept for ever"
@@ -519,22 +519,22 @@ fn a_peer_that_stalls_is_freed_with_all_that_waits_for_it() {
     // The clock of the test: the stall's time has passed.
     let index = house
         .engine
-        .core
+        .connections
         .slots
         .iter()
         .find(|(_, slot)| slot.outbox.is_some())
         .unwrap()
         .0;
-    house.engine.core.shared.now = house
+    house.engine.connections.shared.now = house
         .engine
-        .core
+        .connections
         .shared
         .now
         .after(crate::conn::STALL)
         .after(Millis::new(1));
     let House { engine, script, .. } = &mut house;
-    engine.core.expire(index, script, engine.poll.registry());
-    engine.finish(script);
+    engine.driver(script).expire(index);
+    engine.settle(script);
     assert_eq!(house.script.closed, ["the peer does not read"]);
     assert_eq!(
         (house.engine.connections(), house.engine.memory().used()),

@@ -1,4 +1,4 @@
-//! The event loop itself: what a turn is made of.
+//! The event loop itself: the parts of a turn.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -17,18 +17,19 @@ use crate::proto::http::date;
 use crate::proto::ws::mask::MaskingKeys;
 use crate::proto::ws::message::Pool;
 
-use super::accept::Doors;
-use super::blocking::{Done, Lane};
-use super::connections::{Core, Totals};
+use super::accept::Listeners;
+use super::blocking::{BlockingThreads, Done};
+use super::connections::{Connections, Totals};
 use super::listener::{Bound, ListenerId};
 use super::memory::Account;
 use super::ops::Handler;
 use super::outcome::Outcome;
 use super::owners::{OwnerId, Owners, Speaks};
-use super::rate_limit::Warnings;
+use super::rate_limit::RateLimit;
+use super::serve::Driver;
 use super::shared::Shared;
 use super::slot::{Pending, Slot};
-use super::sources::{self, Beside};
+use super::sources::{self, Sources};
 use super::wheel::Wheel;
 
 /// Events of one wait.
@@ -37,19 +38,19 @@ const EVENTS: usize = 1024;
 /// The longest wait: ticks are told apart from those of the last turn only if that was less than 24 days ago.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Buffers of the last burst are given back after so many quiet milliseconds.
-const QUIET: u32 = 1000;
+/// Unused buffers are freed after so many quiet milliseconds.
+const SHRINK_AFTER: u32 = 1000;
 
 /// Tokens below are slots.
 const LISTENERS: usize = 1 << 32;
 const WAKE: Token = Token(usize::MAX);
-/// mio has one for what else ends a wait; it is never seen as readiness of a slot.
-const LANE: Token = Token(usize::MAX - 1);
+/// The token of the waker that the blocking threads use.
+const BLOCKING: Token = Token(usize::MAX - 1);
 
 /// Limits over all connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// One more is accepted and closed at once.
+    /// Connections; one more is accepted and closed at once.
     pub max_connections: usize,
     /// Bytes of buffers, backlogs and unfinished messages together; past it the connection that holds most is closed.
     pub max_memory: usize,
@@ -59,15 +60,15 @@ pub struct Limits {
 pub struct Engine {
     pub(super) poll: Poll,
     events: Events,
-    pub(super) core: Core,
-    pub(super) lane: Lane,
-    pub(super) beside: Beside,
-    pub(super) doors: Doors,
+    pub(super) connections: Connections,
+    pub(super) blocking: BlockingThreads,
+    pub(super) sources: Sources,
+    pub(super) listeners: Listeners,
     pub(super) start: Instant,
     dated: Tick,
     /// The last turn that had something to do.
     busy: Tick,
-    /// Lists of a turn, kept for their room.
+    /// Lists of a turn, kept for their capacity.
     fired: Vec<usize>,
     serving: Vec<u32>,
 }
@@ -84,13 +85,13 @@ impl Engine {
         };
         let poll = Poll::new()?;
         let memory = Account::root(limits.max_memory);
-        let lane = Lane::new(Waker::new(poll.registry(), LANE)?);
+        let blocking = BlockingThreads::new(Waker::new(poll.registry(), BLOCKING)?);
         let mut engine = Engine {
             poll,
-            lane,
-            beside: Beside::new(),
+            blocking,
+            sources: Sources::new(),
             events: Events::with_capacity(EVENTS),
-            core: Core {
+            connections: Connections {
                 slots: Slab::new(),
                 owners: Owners::default(),
                 wheel: Wheel::new(Tick(0)),
@@ -99,12 +100,12 @@ impl Engine {
                 memory,
                 dirty: Vec::new(),
                 resume: Vec::new(),
-                reap: Vec::new(),
+                ended: Vec::new(),
                 serial: 0,
                 seconds: 0,
-                sheds: Warnings::default(),
+                sheds: RateLimit::default(),
             },
-            doors: Doors::new(limits.max_connections),
+            listeners: Listeners::new(limits.max_connections),
             start: Instant::now(),
             dated: Tick(0),
             busy: Tick(0),
@@ -117,36 +118,36 @@ impl Engine {
 
     /// A new owner of connections. The name is for the log.
     pub fn add_owner(&mut self, name: &str, max_connections: usize, speaks: Speaks) -> OwnerId {
-        let id = self.core.owners.add(speaks, max_connections);
-        let names = &mut self.core.shared.aside.names;
-        if self.core.owners.get(id).is_some() {
+        let id = self.connections.owners.add(speaks, max_connections);
+        let names = &mut self.connections.shared.effects.names;
+        if self.connections.owners.get(id).is_some() {
             names.resize(names.len().max(id.index() + 1), Rc::from(""));
             names[id.index()] = Rc::from(name);
         }
         id
     }
 
-    /// An owner is given up: it accepts no more, and ends with its last connection. Its id is never another's.
+    /// Retires an owner, whose listeners are closed before: it ends with its last connection.
     pub fn retire_owner(&mut self, owner: OwnerId) {
-        self.core.owners.retire(owner);
+        self.connections.owners.retire(owner);
     }
 
-    /// From now on an owner may have so many connections; those that it has stay.
+    /// Sets the limit of connections of an owner; those that it has stay.
     pub fn limit_owner(&mut self, owner: OwnerId, max_connections: usize) {
-        if let Some(owner) = self.core.owners.get_mut(owner) {
+        if let Some(owner) = self.connections.owners.get_mut(owner) {
             owner.max_connections = max_connections;
         }
     }
 
-    /// From now on the connections that an owner accepts speak TLS by this configuration, or none. Those that it has are
-    /// not touched.
+    /// Sets the configuration of TLS for the connections that an owner accepts; `None`: they speak no TLS. Those that it has
+    /// are not touched.
     pub fn secure(&mut self, owner: OwnerId, config: Option<Arc<rustls::ServerConfig>>) {
-        if let Some(owner) = self.core.owners.get_mut(owner) {
+        if let Some(owner) = self.connections.owners.get_mut(owner) {
             owner.tls = config;
         }
     }
 
-    /// Accepts from `bound` on behalf of `owner`.
+    /// Accepts connections from `bound` for `owner`.
     ///
     /// # Errors
     /// When the system does not watch the socket.
@@ -157,17 +158,18 @@ impl Engine {
         conf: Rc<Conf>,
     ) -> io::Result<ListenerId> {
         let registry = self.poll.registry();
-        self.doors.listen(bound, owner, conf, registry, LISTENERS)
+        self.listeners
+            .listen(bound, owner, conf, registry, LISTENERS)
     }
 
     /// A listener accepts for another owner, or by another configuration, from now on.
     pub fn hand_over(&mut self, id: ListenerId, owner: OwnerId, conf: Rc<Conf>) {
-        self.doors.hand_over(id, owner, conf);
+        self.listeners.hand_over(id, owner, conf);
     }
 
     /// Closes a listener; what it accepted stays.
     pub fn unlisten(&mut self, id: ListenerId) {
-        self.doors.close(id);
+        self.listeners.close(id);
     }
 
     /// Ends a wait whenever `fd` is readable: [`Engine::turn`] returns then.
@@ -180,10 +182,10 @@ impl Engine {
             .register(&mut SourceFd(&fd), WAKE, Interest::READABLE)
     }
 
-    /// Waits for something to happen, at most until `until`, and acts on it.
+    /// Waits for events, at most for `until`, and acts on them.
     ///
     /// # Errors
-    /// When waiting fails, which it does for a fault of ours only.
+    /// When waiting fails, which is a fault of bellwire.
     pub fn turn<H: Handler>(&mut self, handler: &mut H, until: Option<Duration>) -> io::Result<()> {
         let timeout = self.timeout(until);
         match self.poll.poll(&mut self.events, Some(timeout)) {
@@ -194,82 +196,86 @@ impl Engine {
         let Engine {
             poll,
             events,
-            core,
-            beside,
-            doors,
+            connections,
+            sources,
+            listeners,
             fired,
             serving,
             ..
         } = self;
         let registry = poll.registry();
-        let now = core.shared.now;
+        let now = connections.shared.now;
         let mut done = false;
-        let idle = events.is_empty() && core.resume.is_empty();
-        std::mem::swap(serving, &mut core.resume);
+        let idle = events.is_empty() && connections.resume.is_empty();
+        std::mem::swap(serving, &mut connections.resume);
+        let mut driver = Driver {
+            connections,
+            handler,
+            registry,
+        };
         for readiness in &*events {
             match readiness.token() {
                 WAKE => {}
-                LANE => done = true,
-                Token(index) if index < LISTENERS => {
-                    core.note(index, readiness, handler, registry);
-                }
+                BLOCKING => done = true,
+                Token(index) if index < LISTENERS => driver.on_readiness(index, readiness),
                 token if (sources::CHILDREN..sources::END).contains(&token.0) => {
-                    beside.note(token, core.shared.now, registry);
+                    sources.on_ready(token, now, registry);
                 }
-                Token(index) => {
-                    doors.note(index - LISTENERS);
-                }
+                Token(index) => listeners.on_ready(index - LISTENERS),
             }
         }
         for index in serving.drain(..) {
-            if let Some(slot) = core.slots.get_mut(index as usize)
+            let slots = &mut driver.connections.slots;
+            if let Some(slot) = slots.get_mut(index as usize)
                 && slot.resumed
             {
                 slot.resumed = false;
-                core.serve(index as usize, handler, registry);
+                driver.serve(index as usize);
             }
         }
-        core.wheel.advance(core.shared.now, fired);
+        driver.connections.wheel.advance(now, fired);
         for index in fired.drain(..) {
-            core.expire(index, handler, registry);
+            driver.expire(index);
         }
         if done {
             self.take_done(handler);
         }
-        self.beside.turn(now, self.poll.registry());
-        self.doors.accept(&mut self.core, self.poll.registry());
-        self.finish(handler);
+        self.sources.turn(now, self.poll.registry());
+        self.listeners
+            .accept(&mut self.connections, self.poll.registry());
+        self.settle(handler);
         if !idle {
             self.busy = now;
-        } else if now.since(self.busy) >= QUIET {
-            self.core.shared.tools.pool.shrink();
-            self.core.shared.outboxes.shrink();
+        } else if now.since(self.busy) >= SHRINK_AFTER {
+            self.connections.shared.tools.pool.shrink();
+            self.connections.shared.outboxes.shrink();
         }
         Ok(())
     }
 
-    /// The end of a turn: what was written to others leaves, what has ended goes, and the memory limit is kept.
-    pub(super) fn finish<H: Handler>(&mut self, handler: &mut H) {
-        let registry = self.poll.registry();
-        self.core.settle_dirty(handler, registry);
-        if self.core.memory.is_over() {
-            self.core.shed();
-            self.core.settle_dirty(handler, registry);
+    /// Ends a turn: what was written to connections from outside of their events leaves, their ends are told, what has
+    /// ended is freed, and the memory limit is kept. To be called after acting on connections between turns, too.
+    pub fn settle<H: Handler>(&mut self, handler: &mut H) {
+        let mut driver = self.driver(handler);
+        driver.settle_dirty();
+        if driver.connections.memory.is_over() {
+            driver.connections.shed();
+            driver.settle_dirty();
         }
-        if !self.core.reap.is_empty() && self.core.free_reaped() > 0 {
-            self.doors.has_room();
+        if !self.connections.ended.is_empty() && self.connections.free_ended() > 0 {
+            self.listeners.has_room();
         }
-        if !self.core.shared.aside.jobs.is_empty() {
-            for job in self.core.shared.aside.jobs.drain(..) {
-                self.lane.push(job);
+        if !self.connections.shared.effects.jobs.is_empty() {
+            for job in self.connections.shared.effects.jobs.drain(..) {
+                self.blocking.push(job);
             }
         }
     }
 
-    /// What the slow lane has done.
+    /// Tells what the blocking threads have done.
     fn take_done<H: Handler>(&mut self, handler: &mut H) {
-        while let Some(done) = self.lane.take() {
-            let outcomes = &mut self.core.shared.aside.outcomes;
+        while let Some(done) = self.blocking.take() {
+            let outcomes = &mut self.connections.shared.effects.outcomes;
             match done {
                 Done::Visited(exchange, visited) => {
                     outcomes.push_back(Outcome::Visited(exchange, visited));
@@ -277,21 +283,21 @@ impl Engine {
                 Done::Resolved(number, result) => {
                     outcomes.push_back(Outcome::Resolved(number, result));
                 }
-                Done::Warm(id) => self.core.warmed(id, handler, self.poll.registry()),
+                Done::ReadAhead(id) => self.driver(handler).on_file_cached(id),
             }
         }
     }
 
     pub(super) fn timeout(&self, until: Option<Duration>) -> Duration {
-        if self.doors.is_ready() || !self.core.resume.is_empty() {
+        if self.listeners.is_ready() || !self.connections.resume.is_empty() {
             return Duration::ZERO;
         }
-        let now = self.core.shared.now;
-        let timer = self.core.wheel.timeout(now);
-        let again = self.doors.again().map(|tick| tick.since(now));
-        let beside = self.beside.deadline(now).map(|tick| tick.since(now));
-        let shrink = (self.core.shared.tools.pool.kept() > 0).then_some(QUIET);
-        let ours = [timer, again, beside, shrink].into_iter().flatten().min();
+        let now = self.connections.shared.now;
+        let timer = self.connections.wheel.timeout(now);
+        let retry = self.listeners.retry_at().map(|tick| tick.since(now));
+        let sources = self.sources.deadline(now).map(|tick| tick.since(now));
+        let shrink = (self.connections.shared.tools.pool.kept() > 0).then_some(SHRINK_AFTER);
+        let ours = [timer, retry, sources, shrink].into_iter().flatten().min();
         let ours = ours.map(|millis| Duration::from_millis(u64::from(millis)));
         [ours, until]
             .into_iter()
@@ -303,8 +309,8 @@ impl Engine {
     pub(super) fn read_clock(&mut self) {
         let elapsed = self.start.elapsed();
         let now = Tick(elapsed.as_millis() as u32);
-        self.core.shared.now = now;
-        self.core.seconds = elapsed.as_secs() as u32;
+        self.connections.shared.now = now;
+        self.connections.seconds = elapsed.as_secs() as u32;
         if now.since(self.dated) >= 500 {
             self.write_date();
         }
@@ -314,39 +320,47 @@ impl Engine {
         let since_epoch = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        self.core.shared.date = date::format(since_epoch.as_secs());
-        self.dated = self.core.shared.now;
+        self.connections.shared.date = date::format(since_epoch.as_secs());
+        self.dated = self.connections.shared.now;
     }
 
     /// Stops accepting, closes WebSockets with 1001 and idle connections at once; answers that are under way are
-    /// finished, and their connections end then. Turn on until [`Engine::peers`] is 0. Connections of lines stay, for they
-    /// may want to hear how it goes: end them after that, by [`Engine::end_all`].
+    /// finished, and their connections end then. Call [`Engine::turn`] until [`Engine::peers`] is 0. Connections of lines stay,
+    /// so that subscribers see the shutdown: end them after that, by [`Engine::end_all`].
     pub fn shut_down<H: Handler>(&mut self, handler: &mut H) {
-        self.doors.close_all();
+        self.listeners.close_all();
         self.read_clock();
-        let core = &self.core;
+        let connections = &self.connections;
         let of_lines = |owner: OwnerId| {
-            let owner = core.owners.get(owner);
+            let owner = connections.owners.get(owner);
             owner.is_some_and(|owner| owner.speaks == Speaks::Lines)
         };
-        let all: Vec<usize> = core
+        let all: Vec<usize> = connections
             .slots
             .iter()
-            .filter(|(_, slot)| !of_lines(slot.who.owner) && !slot.reaped)
+            .filter(|(_, slot)| !of_lines(slot.info.owner) && slot.pending != Pending::Free)
             .map(|(index, _)| index)
             .collect();
         for index in all {
-            self.core.leave_pending(index, Pending::ShutDown);
+            self.connections.leave_pending(index, Pending::ShutDown);
         }
-        self.finish(handler);
+        self.settle(handler);
+    }
+
+    pub(super) fn driver<'d, H: Handler>(&'d mut self, handler: &'d mut H) -> Driver<'d, H> {
+        Driver {
+            connections: &mut self.connections,
+            handler,
+            registry: self.poll.registry(),
+        }
     }
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
-            .field("connections", &self.connections())
-            .field("memory", &self.memory().used())
+            .field("connections", &self.connections.slots.len())
+            .field("memory", &self.connections.memory)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use bellwire::conn::buffer::{Out, Sent, Through};
+use bellwire::conn::buffer::{Out, Sent, Transport};
 use bellwire::conn::deadline::{Millis, Tick};
 use bellwire::conn::event::{ConnId, Event, Got};
 use bellwire::conn::tls::{Cipher, Tls};
@@ -73,7 +73,7 @@ impl Pipe {
     }
 }
 
-impl Through for Pipe {
+impl Transport for Pipe {
     fn pass(&mut self, parts: &[&[u8]]) {
         for part in parts {
             self.waits.extend_from_slice(part);
@@ -156,7 +156,7 @@ impl Side {
         let (mut cork, mut pipe) = (Vec::new(), Pipe::new());
         let mut out = Out {
             cork: &mut cork,
-            through: &mut pipe,
+            transport: &mut pipe,
             date: DATE,
         };
         let id = ConnId::new(2, 1);
@@ -202,7 +202,7 @@ impl Side {
         }
     }
 
-    /// Bytes arrive. As many are read as the connection has an appetite for, in the order of calls that `conn` asks for;
+    /// Bytes arrive. As many are read as the connection takes, in the order of calls that `conn` asks for;
     /// the others stay where they are, for the next time.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         if self.tls.is_some() {
@@ -212,7 +212,7 @@ impl Side {
         }
         while self.turn() > 0 && !self.inbox.is_empty() {}
         assert!(
-            self.inbox.is_empty() || self.conn.appetite() == 0,
+            self.inbox.is_empty() || self.conn.receive_limit() == 0,
             "it neither reads on nor ends"
         );
     }
@@ -227,12 +227,12 @@ impl Side {
         let was_open = tls.is_open();
         let read = tls.read(&mut wire[..kept + bytes.len()], &mut self.inbox, cipher);
         if !was_open && tls.is_open() {
-            self.conn.secured(self.now);
+            self.conn.tls_established(self.now);
         }
         let reason = read
             .as_ref()
             .err()
-            .and_then(|error| self.conn.insecure(error));
+            .and_then(|error| self.conn.tls_failed(error));
         let told = reason.map(|reason| Told::Closed(reason.to_string()));
         self.told.extend(told);
         self.settle(false);
@@ -240,7 +240,7 @@ impl Side {
 
     /// Reads once, and acts on it; how many bytes.
     fn turn(&mut self) -> usize {
-        let room = self.conn.appetite();
+        let room = self.conn.receive_limit();
         let mut input = self.conn.take_rest().map(|rest| *rest).unwrap_or_default();
         let count = room.saturating_sub(input.len()).min(self.inbox.len());
         let mut direct = 0;
@@ -273,7 +273,7 @@ impl Side {
         let (conn, tools) = (&mut self.conn, &mut self.tools);
         let mut out = Out {
             cork: &mut self.cork,
-            through: &mut self.pipe,
+            transport: &mut self.pipe,
             date: DATE,
         };
         let in_place = std::mem::take(direct);
@@ -319,13 +319,13 @@ impl Side {
         let before = self.pipe.waits.len();
         let mut out = Out {
             cork: &mut self.cork,
-            through: &mut self.pipe,
+            transport: &mut self.pipe,
             date: DATE,
         };
         out.flush();
         let waits = !self.pipe.waits.is_empty();
         let progress = progress || self.pipe.waits.len() < before;
-        self.conn.note_backlog(waits, progress, self.now);
+        self.conn.on_backlog(waits, progress, self.now);
         if !waits && self.conn.wants_half_close() {
             self.conn.half_closed(self.now);
             self.ended = true;
@@ -343,7 +343,7 @@ impl Side {
     ) -> T {
         let mut out = Out {
             cork: &mut self.cork,
-            through: &mut self.pipe,
+            transport: &mut self.pipe,
             date: DATE,
         };
         let result = work(&mut self.conn, &mut self.tools, &mut out, self.now);

@@ -199,7 +199,7 @@ impl Link {
         let (mut cork, mut sent) = (Vec::new(), Vec::new());
         let mut out = Out {
             cork: &mut cork,
-            through: &mut sent,
+            transport: &mut sent,
             date: DATE,
         };
         let conn = Connection::client(
@@ -272,7 +272,7 @@ impl Link {
         loop {
             let mut out = Out {
                 cork: &mut self.cork,
-                through: &mut self.sent,
+                transport: &mut self.sent,
                 date: DATE,
             };
             let step = self.conn.step(
@@ -308,7 +308,7 @@ impl Link {
     fn with_out(&mut self, work: impl FnOnce(&mut Connection, &mut Tools, &mut Out<'_>)) {
         let mut out = Out {
             cork: &mut self.cork,
-            through: &mut self.sent,
+            transport: &mut self.sent,
             date: DATE,
         };
         work(&mut self.conn, &mut self.tools, &mut out);

@@ -1,22 +1,22 @@
-//! Room for ciphertext.
+//! A buffer for ciphertext.
 
-/// Room for ciphertext: shared by all connections, written anew by each, and zeroed only when it grows.
+/// A buffer for ciphertext: shared by all connections, used by one at a time, and zeroed only when it grows.
 #[derive(Debug, Default)]
 pub struct Cipher {
     buffer: Vec<u8>,
     pub(super) len: usize,
-    /// A record's plaintext, while it is joined from parts.
+    /// The plaintext of a record, while it is joined from parts.
     pub(super) record: Vec<u8>,
 }
 
 impl Cipher {
-    /// What is to be sent.
+    /// The ciphertext that is to be sent.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
 
-    /// It is sent.
+    /// The ciphertext was sent.
     pub fn clear(&mut self) {
         self.len = 0;
     }
@@ -29,7 +29,7 @@ impl Cipher {
         &mut self.buffer[self.len..end]
     }
 
-    /// Appends what `put` writes; it is called again with as much room as it says that it wants.
+    /// Appends what `put` writes; `put` is called again with as much room as it asks for.
     pub(super) fn append(
         &mut self,
         most: usize,

@@ -7,12 +7,12 @@ use rustls::{AlertDescription, Error};
 /// Why a connection cannot go on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TlsError {
-    /// The client's first byte begins an HTTP request, and no handshake (server).
+    /// The client began with an HTTP request, not with a handshake (server).
     PlainHttp,
-    /// The server's first byte begins a plain text, and no handshake (client).
+    /// The server began with plain text, not with a handshake (client).
     PlainAnswer,
-    /// The peer broke the protocol, or there is nothing that both sides can do, or it shows no certificate that we
-    /// trust. The alert that tells it so is in the ciphertext.
+    /// The peer broke the protocol, or shares no version or cipher suite with us, or has no certificate that we trust. The
+    /// alert is in the ciphertext.
     Failed(Error),
     /// The keys are used up (RFC 8446 §5.5).
     Exhausted,

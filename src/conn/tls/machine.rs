@@ -1,4 +1,4 @@
-//! rustls's connections of both roles behind one face: everything that calls it.
+//! The connections of rustls for both roles, behind one type. Only this file calls rustls while a connection lives.
 
 use rustls::CommonState;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
@@ -14,25 +14,25 @@ use super::error::TlsError;
 /// The most plaintext of one record (RFC 8446 §5.1).
 pub const RECORD: usize = 1 << 14;
 
-/// What a record's header, nonce, padding and tag add at most, in either version.
+/// The most bytes that header, nonce, padding and tag add to a record, in either version.
 const OVERHEAD: usize = 64;
 
-/// Beside records, a key update may be due (RFC 8446 §4.6.3). And the usual length of a handshake's message.
+/// Room for a key update in addition to records (RFC 8446 §4.6.3); also the usual length of a handshake message.
 const EXTRA: usize = 512;
 
-/// The machine of one connection.
+/// The rustls connection of either role.
 pub(super) enum Machine {
     Server(UnbufferedServerConnection),
     Client(UnbufferedClientConnection),
 }
 
-/// What came of received bytes.
+/// The result of reading.
 pub(super) struct Read {
-    /// How many of them are done with.
+    /// Bytes that were used.
     pub(super) used: usize,
     /// Both sides have keys.
     pub(super) is_open: bool,
-    /// The peer has said that it says no more.
+    /// The peer has sent close_notify.
     pub(super) peer_closed: bool,
     pub(super) result: Result<(), rustls::Error>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Read {
 #[derive(Clone, Copy)]
 pub(super) enum Say<'s> {
     Data(&'s [u8]),
-    /// That nothing more will be said (RFC 8446 §6.1).
+    /// close_notify (RFC 8446 §6.1).
     Close,
 }
 
@@ -53,7 +53,7 @@ impl Machine {
         }
     }
 
-    /// Works on all that has come. Its plaintext is appended to `plain`, an answer of the handshake to `cipher`.
+    /// Processes the whole batch. Its plaintext is appended to `plain`, messages of the handshake to `cipher`.
     pub(super) fn read(
         &mut self,
         wire: &mut [u8],
@@ -66,7 +66,7 @@ impl Machine {
         }
     }
 
-    /// The alert that there is for the peer after an error. It is asked for that only, and reads nothing more.
+    /// Puts the alert for the peer after an error into `cipher`. Nothing more is read.
     pub(super) fn put_alert(&mut self, wire: &mut [u8], cipher: &mut Cipher) {
         match self {
             Machine::Server(machine) => put_alert(&mut **machine, wire, cipher),
@@ -74,7 +74,7 @@ impl Machine {
         }
     }
 
-    /// Encrypts. What is `pending` of received bytes is shown to rustls again, for it counts from there.
+    /// Encrypts. The `pending` bytes are given to rustls again, because its state refers to them.
     pub(super) fn say(
         &mut self,
         say: Say<'_>,
@@ -88,7 +88,7 @@ impl Machine {
     }
 }
 
-/// The one thing that rustls does not offer for both roles alike.
+/// The part of rustls that differs by role in its types only.
 trait Process: std::ops::Deref<Target = CommonState> {
     type Data;
 
@@ -173,7 +173,7 @@ fn put_alert(machine: &mut impl Process, mut wire: &mut [u8], cipher: &mut Ciphe
     }
 }
 
-/// Leads rustls to where something can be encrypted.
+/// Advances rustls to the state in which it can encrypt.
 fn speak(
     machine: &mut impl Process,
     say: Say<'_>,
@@ -203,7 +203,7 @@ fn speak(
 }
 
 fn encrypt<Data>(mut traffic: WriteTraffic<'_, Data>, say: Say<'_>, cipher: &mut Cipher) -> bool {
-    // The room that it wants, when that is all that is wrong.
+    // The room that it asks for, when that is the only error.
     let wanted = |error| match error {
         EncryptError::InsufficientSize(error) => Some(error.required_size),
         EncryptError::EncryptExhausted => None,

@@ -4,7 +4,7 @@ use super::*;
 
 /// A connection's slot, by the order of accepting.
 fn slot(house: &House, serial: u64) -> &Slot {
-    let mut slots = house.engine.core.slots.iter().map(|(_, slot)| slot);
+    let mut slots = house.engine.connections.slots.iter().map(|(_, slot)| slot);
     slots
         .find(|slot| slot.conn.id().serial() == serial)
         .expect("it is connected")
@@ -153,8 +153,8 @@ fn the_memory_limit_holds_within_a_turn() {
     }
     let House { engine, script, .. } = &mut house;
     for index in 0..8 {
-        engine.core.slots[index].readable = true;
-        engine.core.serve(index, script, engine.poll.registry());
+        engine.connections.slots[index].readable = true;
+        engine.driver(script).serve(index);
         assert!(
             engine.memory().used() <= 3 << 20,
             "{}",
@@ -173,18 +173,18 @@ fn a_slow_reader_is_not_taken_for_dead() {
         house.engine.memory().used() > 200_000
     });
     let House { engine, script, .. } = &mut house;
-    let start = engine.core.shared.now;
+    let start = engine.connections.shared.now;
     // Pinged, and unanswered; but what waits for it, its own pong behind it, has made progress in the last minute.
     for seconds in [30, 51] {
-        engine.core.shared.now = start.after(Millis::seconds(seconds));
-        engine.core.expire(0, script, engine.poll.registry());
-        engine.finish(script);
-        assert!(engine.core.slots[0].conn.is_open());
+        engine.connections.shared.now = start.after(Millis::seconds(seconds));
+        engine.driver(script).expire(0);
+        engine.settle(script);
+        assert!(engine.connections.slots[0].conn.is_open());
     }
     // No progress at all is another thing.
-    engine.core.shared.now = start.after(Millis::seconds(62));
-    engine.core.expire(0, script, engine.poll.registry());
-    engine.finish(script);
+    engine.connections.shared.now = start.after(Millis::seconds(62));
+    engine.driver(script).expire(0);
+    engine.settle(script);
     assert_eq!(script.closed, ["the peer does not read"]);
 }
 

@@ -53,7 +53,7 @@ impl Handler for Files {
     }
 }
 
-struct Sealed {
+struct TlsWire {
     engine: Engine,
     files: Files,
     address: SocketAddr,
@@ -62,8 +62,8 @@ struct Sealed {
     most: usize,
 }
 
-impl Sealed {
-    fn new() -> Sealed {
+impl TlsWire {
+    fn new() -> TlsWire {
         let key = rcgen::KeyPair::generate().unwrap();
         let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
         let certificate = params.self_signed(&key).unwrap().der().clone();
@@ -94,7 +94,7 @@ impl Sealed {
             ..
         } = House::new(Does::Nothing);
         engine.secure(owner, Some(Arc::new(server)));
-        Sealed {
+        TlsWire {
             engine,
             files: Files(file),
             address,
@@ -135,7 +135,7 @@ impl Sealed {
 
 #[test]
 fn files_are_sent_whole_and_in_order() {
-    let mut house = Sealed::new();
+    let mut house = TlsWire::new();
     let heard = house
         .answer(
             "GET /part HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\
@@ -157,7 +157,7 @@ fn files_are_sent_whole_and_in_order() {
 
 #[test]
 fn a_file_that_ends_too_early_ends_the_connection_untold() {
-    let mut house = Sealed::new();
+    let mut house = TlsWire::new();
     let error = house
         .answer("GET /short HTTP/1.1\r\nHost: a\r\n\r\n")
         .expect_err("a truncation");
@@ -166,7 +166,7 @@ fn a_file_that_ends_too_early_ends_the_connection_untold() {
 
 #[test]
 fn a_panic_leaves_nothing_to_the_next_connection() {
-    let mut house = Sealed::new();
+    let mut house = TlsWire::new();
     let error = house
         .answer("GET /boom HTTP/1.1\r\nHost: a\r\n\r\n")
         .expect_err("an end that TLS does not tell");

@@ -15,7 +15,7 @@ use rustls::ClientConfig;
 use crate::config::{self, Id};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
-use crate::engine::{Dialled, Engine, Ops, OwnerId, Speaks, Warnings};
+use crate::engine::{Dialled, Engine, Ops, OwnerId, RateLimit, Speaks};
 use crate::proto::http::url::Host;
 use crate::proto::ws::close::CloseCode;
 use crate::proto::ws::frame::Kind;
@@ -45,7 +45,7 @@ pub(super) struct Clients {
     /// The number of the last host name that was asked for.
     asked: u64,
     /// Limits what is logged of messages for clients that are not connected.
-    unsent: Warnings,
+    unsent: RateLimit,
 }
 
 impl Clients {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{self, ClientNetwork, HashVerdict, RecentLogins};
 use crate::conn::event::ExchangeId;
-use crate::engine::{Engine, OwnerId, Warnings};
+use crate::engine::{Engine, OwnerId, RateLimit};
 use crate::manager::content::path_of;
 use crate::proto::helper::Ask;
 use crate::proto::http::credentials::Credentials;
@@ -75,7 +75,7 @@ pub(in crate::manager) struct Logins {
     /// Raised when users are read again.
     pub(super) generation: u64,
     /// Limits what is logged of checks that cannot be made.
-    unchecked: Warnings,
+    unchecked: RateLimit,
     /// Requests that the helper was asked about, by the number of the question.
     pending: HashMap<u32, Box<PendingLogin>>,
     /// Requests that it will be asked about after the turn, in their order.
@@ -87,7 +87,7 @@ impl Default for Logins {
         Logins {
             remembered: RecentLogins::new(&seed(), REMEMBERED),
             generation: 0,
-            unchecked: Warnings::default(),
+            unchecked: RateLimit::default(),
             pending: HashMap::new(),
             unasked: VecDeque::new(),
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::config::{self, Messages, Origins};
 use crate::conn::event::{CloseReason, ConnId, Event};
-use crate::engine::{Ops, Warnings};
+use crate::engine::{Ops, RateLimit};
 use crate::manager::content::{Content, respond_error};
 use crate::manager::context::Context;
 use crate::manager::source::SourceInfo;
@@ -32,7 +32,7 @@ pub(super) struct Server {
     content: Content,
     authenticator: Option<Authenticator>,
     /// Limits what is logged of requests that the Origin and Host rules refuse.
-    denials: Warnings,
+    denials: RateLimit,
     rules: Rules,
 }
 
@@ -54,7 +54,7 @@ impl Server {
             origins: conf.origins.clone(),
             content: Content::open(&conf.http)?,
             authenticator: Authenticator::of(conf),
-            denials: Warnings::default(),
+            denials: RateLimit::default(),
             rules: Rules::default(),
         })
     }

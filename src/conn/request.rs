@@ -4,42 +4,14 @@ use crate::proto::http::body::{BodyDecoder, BodyPiece};
 use crate::proto::http::head::{BodyLength, FieldTable, RequestHead};
 
 use super::buffer::Out;
-use super::connection::{Aux, Connection};
+use super::connection::Connection;
 use super::deadline::{BODY_RATE, Due, Millis, Tick};
 use super::event::{Event, Got, Step};
 use super::phase::{Exchange, Phase};
-use super::respond::CONTINUE;
+use super::response::CONTINUE;
 
 impl Connection {
-    #[inline(never)]
-    pub(super) fn step_http<'e>(
-        &mut self,
-        input: &'e mut [u8],
-        aux: &'e mut Aux,
-        out: &mut Out<'_>,
-        now: Tick,
-    ) -> Step<'e> {
-        match &mut self.phase {
-            Phase::ReadHead { .. } => self.read_head(input, &mut aux.table, out, now),
-            Phase::ReadBody(..) => self.read_body(input, out, now),
-            Phase::AwaitUpgrade(_) => self.read_upgrade(input, &mut aux.table, out, now),
-            Phase::Draining(_) => Step {
-                used: input.len(),
-                got: Got::More,
-            },
-            Phase::Lines(_) => self.step_lines(input),
-            Phase::AwaitAnswer(_)
-            | Phase::SendBody(..)
-            | Phase::StreamBody(_)
-            | Phase::Closed
-            | Phase::WebSocket(_) => Step {
-                used: 0,
-                got: Got::More,
-            },
-        }
-    }
-
-    fn read_head<'e>(
+    pub(super) fn read_head<'e>(
         &mut self,
         input: &'e mut [u8],
         table: &'e mut FieldTable,
@@ -59,7 +31,7 @@ impl Connection {
             };
         }
         if self.waits_for == Due::Idle {
-            // The head's time begins with its first byte.
+            // The time limit of a head begins with its first byte.
             self.waits_for = Due::Head;
             self.due = now.after(self.conf.head_timeout);
         }
@@ -112,7 +84,12 @@ impl Connection {
         Got::Now(Event::Request(head))
     }
 
-    fn read_body<'e>(&mut self, input: &'e mut [u8], out: &mut Out<'_>, now: Tick) -> Step<'e> {
+    pub(super) fn read_body<'e>(
+        &mut self,
+        input: &'e mut [u8],
+        out: &mut Out<'_>,
+        now: Tick,
+    ) -> Step<'e> {
         let Phase::ReadBody(exchange, decoder) = &mut self.phase else {
             return Step {
                 used: 0,
@@ -148,7 +125,7 @@ impl Connection {
                         got: Got::More,
                     };
                 }
-                // A discarded piece is an empty one: the caller steps on.
+                // A discarded piece is given as an empty one.
                 let data = if answered { &mut data[..0] } else { data };
                 Step {
                     used,

@@ -1,12 +1,13 @@
-//! The phases of HTTP that write: answers whole, by their head, and in pieces; now, or later from outside of the event.
+//! The phases of HTTP that write: whole answers, heads of answers, and bodies in pieces; during the event of the request or
+//! later.
 
 use crate::proto::http::response;
 use crate::proto::ws::frame::Role;
 use crate::proto::ws::handshake::{self, Offer};
 
 use super::answer::{self, Answer, AnswerHead};
-use super::buffer::{CORK_FULL, Out, THROUGH_FROM};
-use super::connection::{Connection, Said};
+use super::buffer::{CORK_FULL, NO_COPY_FROM, Out};
+use super::connection::{Answered, Connection};
 use super::deadline::{Due, Tick};
 use super::phase::{Exchange, Phase};
 
@@ -14,7 +15,7 @@ use super::phase::{Exchange, Phase};
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Connection {
-    /// The number of the current request on this connection, which no other has until 2³² later.
+    /// The number of the current request on this connection. It comes again after 2³² requests.
     #[must_use]
     pub fn exchange(&self) -> u32 {
         self.exchanges
@@ -31,32 +32,32 @@ impl Connection {
     pub fn defer(&mut self, hold_body: bool, out: &mut Out<'_>, now: Tick) {
         if self.awaits_answer() {
             self.deferred = true;
-            // It may be deferred again, and the body be wanted now.
+            // It may be deferred a second time, now with its body.
             self.hold_body(hold_body, out, now);
         }
     }
 
-    /// The target of the current request holds a password: whatever answers it says that it is not to be kept.
+    /// The target of the current request holds a password: its answer forbids to store it.
     pub fn set_private(&mut self) {
         if let Phase::AwaitAnswer(exchange) | Phase::ReadBody(exchange, _) = &mut self.phase {
             exchange.private = true;
         }
     }
 
-    /// Whether the answer to a request is still to come from outside of the event.
+    /// Whether the answer to a request was deferred and is still to come.
     #[must_use]
     pub fn is_deferred(&self) -> bool {
         self.deferred && self.awaits_answer()
     }
 
-    /// Whether a deferred answer will find no request any more: told once.
+    /// Whether a request ended whose answer was deferred; true once.
     pub fn take_orphaned(&mut self) -> bool {
         let orphaned = self.deferred && !self.awaits_answer();
         self.deferred &= !orphaned;
         orphaned
     }
 
-    /// Whether the exchange of that number is still to be answered, or its answer is written piece by piece.
+    /// Whether the request of that number is still to be answered, or the body of its answer is being sent.
     #[must_use]
     pub fn is_in_exchange(&self, exchange: u32) -> bool {
         self.exchanges == exchange
@@ -64,13 +65,13 @@ impl Connection {
                 || matches!(self.phase, Phase::StreamBody(_) | Phase::SendBody(..)))
     }
 
-    /// Whether the body of an answer is written piece by piece.
+    /// Whether the body of an answer is being written in pieces, without a known length.
     #[must_use]
     pub fn streams(&self) -> bool {
         matches!(self.phase, Phase::StreamBody(_))
     }
 
-    /// The body that was held back is read from now on, or is to be held back again.
+    /// Stops reading the body of the current request, or goes on.
     pub fn hold_body(&mut self, hold: bool, out: &mut Out<'_>, now: Tick) {
         let Phase::ReadBody(exchange, _) = &mut self.phase else {
             return;
@@ -90,26 +91,26 @@ impl Connection {
         self.wait(Due::Body, self.conf.idle_timeout, now);
     }
 
-    /// What was answered since the last call, when that answer is complete.
+    /// The answer that was completed since the last call.
     #[inline]
-    pub fn take_said(&mut self) -> Option<Said> {
-        let status = core::mem::take(&mut self.said);
-        (status != 0).then_some(Said {
+    pub fn take_answered(&mut self) -> Option<Answered> {
+        let status = core::mem::take(&mut self.status_sent);
+        (status != 0).then_some(Answered {
             status,
-            bytes: self.said_bytes,
+            bytes: self.body_bytes_sent,
         })
     }
 
-    /// Answers the current request. False: there is none that waits for an answer, and nothing was written.
+    /// Answers the current request. False: no request waits for an answer, and nothing was written.
     pub fn respond(&mut self, answer: &Answer<'_>, out: &mut Out<'_>, now: Tick) -> bool {
         let Some((exchange, whole)) = self.open_exchange() else {
             return false;
         };
-        // RFC 9110 §10.1.1: a body that was held back for 100 (Continue) may come or not, and only closing is safe.
+        // RFC 9110 §10.1.1: a body that waits for 100 (Continue) may come or not, so only closing is safe.
         let persistent =
             exchange.persistent && !self.last_request && (whole || !exchange.expects_continue);
         answer::write(answer, exchange, persistent, out);
-        self.said(
+        self.set_answered(
             answer.status,
             answer::body_length(answer, exchange.head_only),
         );
@@ -128,14 +129,13 @@ impl Connection {
         true
     }
 
-    fn said(&mut self, status: u16, bytes: u64) {
-        (self.said, self.said_bytes) = (status, bytes);
+    fn set_answered(&mut self, status: u16, bytes: u64) {
+        (self.status_sent, self.body_bytes_sent) = (status, bytes);
     }
 
-    /// Answers the current request with a body that the caller writes past the connection: `length` bytes of it, telling
-    /// each time how many by [`Connection::body_sent`]; or, of a known length or none, by [`Connection::body_piece`] and
-    /// [`Connection::body_end`]. `None`: no request waits for an answer, and nothing was written; else whether a body is
-    /// to be written at all.
+    /// Writes the head of the answer to the current request. The caller sends the body: `length` bytes of it, reported by
+    /// [`Connection::body_sent`]; or, of a known length or not, by [`Connection::body_piece`] and [`Connection::body_end`].
+    /// `None`: no request waits for an answer, and nothing was written; else whether a body is to be sent at all.
     pub fn respond_head(
         &mut self,
         head: &AnswerHead<'_>,
@@ -143,14 +143,14 @@ impl Connection {
         now: Tick,
     ) -> Option<bool> {
         let (exchange, whole) = self.open_exchange()?;
-        // Nothing is read meanwhile, so a body that is still coming ends the connection; as does an answer that has no
-        // other end.
+        // Nothing is read meanwhile, so the connection ends when the request body is not read to its end; and when nothing
+        // else marks the end of the answer.
         let endless = head.length.is_none() && exchange.http10;
         let persistent = exchange.persistent && !self.last_request && whole && !endless;
         answer::write_head(head, exchange, persistent, out);
         self.deferred = false;
         if exchange.head_only || head.length == Some(0) {
-            self.said(head.status, 0);
+            self.set_answered(head.status, 0);
             self.next_request(persistent, now);
             return Some(false);
         }
@@ -160,7 +160,7 @@ impl Connection {
             status: head.status,
             ..exchange
         };
-        self.said_bytes = 0;
+        self.body_bytes_sent = 0;
         self.phase = match head.length {
             Some(length) => Phase::SendBody(exchange, length),
             None => Phase::StreamBody(exchange),
@@ -169,7 +169,7 @@ impl Connection {
         Some(true)
     }
 
-    /// Bytes of the answer's body that are still to be written past the connection.
+    /// Bytes of the answer's body that are still to be sent.
     #[must_use]
     pub fn body_left(&self) -> u64 {
         match self.phase {
@@ -178,21 +178,21 @@ impl Connection {
         }
     }
 
-    /// `count` bytes of the answer's body were written, at most [`Connection::body_left`]. After the last of them the
-    /// connection goes on to the next request, or ends.
+    /// `count` bytes of the answer's body were sent, at most [`Connection::body_left`]. After the last of them the connection
+    /// goes on to the next request, or ends.
     pub fn body_sent(&mut self, count: u64, now: Tick) {
         if let Phase::SendBody(exchange, left) = &mut self.phase {
             *left = left.saturating_sub(count);
-            self.said_bytes += count;
+            self.body_bytes_sent += count;
             if *left == 0 {
                 let persistent = exchange.persistent && !self.last_request;
-                self.said = exchange.status;
+                self.status_sent = exchange.status;
                 self.next_request(persistent, now);
             }
         }
     }
 
-    /// Writes a piece of a body; what is beyond a known length is left out. False: no such answer is under way.
+    /// Writes a piece of a body; what exceeds a known length is left out. False: no such answer is being sent.
     pub fn body_piece(&mut self, piece: &[u8], out: &mut Out<'_>, now: Tick) -> bool {
         if let Phase::SendBody(_, left) = self.phase {
             let fits = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
@@ -208,7 +208,7 @@ impl Connection {
             // RFC 9112 §7.1: a chunk of no length would be the last.
             return true;
         }
-        self.said_bytes += piece.len() as u64;
+        self.body_bytes_sent += piece.len() as u64;
         if !http10 {
             out.cork
                 .extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
@@ -229,11 +229,11 @@ impl Connection {
         if !exchange.http10 {
             out.cork.extend_from_slice(b"0\r\n\r\n");
         }
-        self.said = exchange.status;
+        self.status_sent = exchange.status;
         self.next_request(exchange.persistent && !self.last_request, now);
     }
 
-    /// The request that waits for an answer, and whether all of it has come.
+    /// The request that waits for an answer, and whether all of it was read.
     fn open_exchange(&self) -> Option<(Exchange, bool)> {
         match &self.phase {
             Phase::AwaitAnswer(exchange) => Some((*exchange, true)),
@@ -242,7 +242,7 @@ impl Connection {
         }
     }
 
-    /// Answers what is no good request, or cannot be taken, and ends the connection.
+    /// Answers a malformed or unacceptable request, and ends the connection.
     pub(super) fn refuse(&mut self, status: u16, out: &mut Out<'_>) {
         let exchange = match &self.phase {
             Phase::AwaitAnswer(exchange)
@@ -260,7 +260,7 @@ impl Connection {
                 body: body.as_bytes(),
             };
             answer::write(&answer, exchange, false, out);
-            self.said(status, answer::body_length(&answer, exchange.head_only));
+            self.set_answered(status, answer::body_length(&answer, exchange.head_only));
         }
         self.drain();
     }
@@ -287,7 +287,7 @@ impl Connection {
         }
         handshake::write_response(out.cork, offer, protocol, out.date);
         self.deferred = false;
-        self.said(101, 0);
+        self.set_answered(101, 0);
         self.open(Role::Server, now);
         true
     }
@@ -295,7 +295,7 @@ impl Connection {
 
 /// Writes a piece of a body.
 fn put(piece: &[u8], out: &mut Out<'_>) {
-    if piece.len() >= THROUGH_FROM {
+    if piece.len() >= NO_COPY_FROM {
         out.pass(piece);
     } else {
         out.cork.extend_from_slice(piece);

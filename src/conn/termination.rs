@@ -11,8 +11,8 @@ use super::phase::{Exchange, Half, Phase};
 use super::tls::{PLAIN_HTTP, TlsError};
 
 impl Connection {
-    /// The daemon is going: a WebSocket is closed with 1001, an exchange is the connection's last, an idle connection
-    /// ends. The reason, when this ends the opening handshake of a client.
+    /// The daemon, server or client stops: a WebSocket is closed with 1001, the current exchange is the last, an idle
+    /// connection ends. Returns the reason when this ends the opening handshake of a client.
     pub fn shut_down(
         &mut self,
         tools: &mut Tools,
@@ -36,8 +36,8 @@ impl Connection {
         None
     }
 
-    /// The daemon is short of memory, and this connection holds most: a WebSocket begins to close with 1013, a request is
-    /// answered with 503, and what is held for either is let go.
+    /// Memory is short, and this connection holds the most: a WebSocket begins to close with 1013, a request is answered
+    /// with 503, and the memory of either is freed.
     pub fn shed(&mut self, tools: &mut Tools, out: &mut Out<'_>, now: Tick) {
         match self.phase {
             Phase::WebSocket(_) => {
@@ -53,18 +53,18 @@ impl Connection {
         }
     }
 
-    /// The peer's stream ended. The reason, when this ends an open WebSocket.
+    /// The peer's stream ended. Returns the reason when this ends an open WebSocket.
     pub fn on_eof(&mut self) -> Option<CloseReason<'static>> {
         self.at_eof = true;
         match &self.phase {
             Phase::WebSocket(_) => Some(self.abandon(CloseReason::Eof)),
             Phase::AwaitUpgrade(_) => Some(self.abandon(CloseReason::Refused(Refusal::Eof))),
-            // Its answer may still be read: only the peer's sending half is closed.
+            // The peer may still read the answer: only its sending half is closed.
             Phase::AwaitAnswer(_) | Phase::SendBody(..) | Phase::StreamBody(_) => {
                 self.last_request = true;
                 None
             }
-            // What was asked is still to be answered.
+            // Requests that came before are still to be answered.
             Phase::Lines(_) => Some(CloseReason::Eof),
             Phase::ReadHead { .. } | Phase::ReadBody(..) => {
                 self.drain();
@@ -82,9 +82,9 @@ impl Connection {
         }
     }
 
-    /// The TLS handshake is done: the time of the first head begins (server), the upgrade request may be written
+    /// The TLS handshake is done: the time limit of the first head begins (server), the upgrade request may be written
     /// (client).
-    pub fn secured(&mut self, now: Tick) {
+    pub fn tls_established(&mut self, now: Tick) {
         if self.waits_for == Due::Head {
             self.wait(Due::Head, self.conf.head_timeout, now);
         }
@@ -93,9 +93,9 @@ impl Connection {
         }
     }
 
-    /// TLS failed. The peer may still read the alert that says so, and nothing else will be said. The reason, when this
-    /// ends an open WebSocket, or the opening handshake of a client.
-    pub fn insecure<'e>(&mut self, error: &'e TlsError) -> Option<CloseReason<'e>> {
+    /// TLS failed. The peer may still read the alert, and nothing else is sent. Returns the reason when this ends an open
+    /// WebSocket, or the opening handshake of a client.
+    pub fn tls_failed<'e>(&mut self, error: &'e TlsError) -> Option<CloseReason<'e>> {
         let reason = match self.phase {
             Phase::WebSocket(_) => Some(CloseReason::Tls),
             Phase::AwaitUpgrade(_) => Some(CloseReason::Refused(Refusal::Tls(error))),
@@ -107,7 +107,7 @@ impl Connection {
         reason
     }
 
-    /// The peer began with plain HTTP where TLS is spoken: it is told so in plain HTTP.
+    /// The peer began with plain HTTP where TLS is spoken: the answer says so, in plain HTTP.
     pub fn refuse_plain_http(&mut self, out: &mut Out<'_>) {
         let plain = Answer {
             status: 400,
@@ -118,8 +118,8 @@ impl Connection {
         self.drain();
     }
 
-    /// Ends the connection at once, without a word. The reason comes back when this ends an open WebSocket, or the
-    /// opening handshake of a client.
+    /// Ends the connection at once, and writes nothing. Returns the reason when this ends an open WebSocket, or the opening
+    /// handshake of a client.
     pub fn abort(&mut self, reason: CloseReason<'static>) -> Option<CloseReason<'static>> {
         let open = matches!(
             self.phase,
@@ -139,7 +139,7 @@ impl Connection {
         }
     }
 
-    /// When [`Connection::on_deadline`] is to be called. It may turn out that activity has moved the deadline.
+    /// When [`Connection::on_deadline`] is to be called. Activity may have moved the deadline by then.
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
@@ -150,9 +150,10 @@ impl Connection {
         }
     }
 
-    /// Whether bytes wait for the transport to take them, and whether it took any just now.
+    /// Sets the deadline for writes: `waits` says whether bytes wait for the transport, `progress` whether it took some just
+    /// now.
     #[inline]
-    pub fn note_backlog(&mut self, waits: bool, progress: bool, now: Tick) {
+    pub fn on_backlog(&mut self, waits: bool, progress: bool, now: Tick) {
         if !waits || self.is_closed() {
             self.stall = None;
         } else if progress || self.stall.is_none() {
@@ -160,7 +161,7 @@ impl Connection {
         }
     }
 
-    /// Acts on the deadlines that have come at `now`. The reason, when this ends an open WebSocket.
+    /// Acts on the deadlines that are due at `now`. Returns the reason when this ends an open WebSocket.
     pub fn on_deadline(
         &mut self,
         tools: &mut Tools,
@@ -179,12 +180,12 @@ impl Connection {
                 if self.rest.is_some() {
                     self.refuse(408, out);
                 } else {
-                    // Nothing was asked, so nothing is answered.
+                    // No request has begun, so nothing is answered.
                     self.drain();
                 }
                 None
             }
-            // The answers before are still leaving: the peer is not idle, and a stall has a deadline of its own.
+            // Earlier answers are still being sent: the peer is not idle, and a stall has its own deadline.
             Due::Idle if self.stall.is_some() => {
                 self.wait(Due::Idle, self.conf.idle_timeout, now);
                 None
@@ -207,12 +208,12 @@ impl Connection {
                         .0
                         .wrapping_sub(Tick(0).after(self.conf.pong_timeout).0),
                 );
-                if asked.is_due(self.seen) {
+                if asked.is_due(self.last_received) {
                     self.ping_if_quiet(tools, out, now);
                     None
                 } else if self.stall.is_some() {
-                    // Our ping waits behind other bytes, and above the mark the answer is not read: so the progress of
-                    // those bytes is the sign of life, and the stall has a deadline of its own.
+                    // Our ping waits behind other bytes, and with a large backlog nothing is read: so the progress of
+                    // those bytes is the sign of life, and a stall has its own deadline.
                     self.wait(Due::Ping, self.conf.ping_interval, now);
                     None
                 } else {
@@ -230,7 +231,7 @@ impl Connection {
                 self.abort(CloseReason::Refused(refusal))
             }
             Due::Linger if matches!(self.phase, Phase::Draining(Half::PeerFirst)) => {
-                // The server has had its time to close first.
+                // The server did not close first in time.
                 self.drain();
                 None
             }
@@ -242,10 +243,10 @@ impl Connection {
         }
     }
 
-    /// Pings a peer that was silent for the interval; else waits for that.
+    /// Pings a peer that was silent for the interval; else sets the deadline for that.
     fn ping_if_quiet(&mut self, tools: &mut Tools, out: &mut Out<'_>, now: Tick) {
         self.waits_for = Due::Ping;
-        self.due = self.seen.after(self.conf.ping_interval);
+        self.due = self.last_received.after(self.conf.ping_interval);
         if !self.due.is_due(now) {
             return;
         }
@@ -253,7 +254,7 @@ impl Connection {
             session.ping(b"", &mut tools.keys, out.cork);
         }
         self.wait(Due::Pong, self.conf.pong_timeout, now);
-        // Only what comes from now on is a sign of life.
-        self.seen = Tick(now.0.wrapping_sub(1));
+        // Only bytes that come from now on are a sign of life.
+        self.last_received = Tick(now.0.wrapping_sub(1));
     }
 }

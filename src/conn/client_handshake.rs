@@ -1,4 +1,4 @@
-//! A client's way to the WebSocket: its upgrade request, and what the server makes of it (RFC 6455 §4.1).
+//! The opening handshake of a client: its upgrade request, and the server's answer (RFC 6455 §4.1).
 
 use crate::proto::http::head::{FieldTable, ResponseHead};
 use crate::proto::ws::frame::Role;
@@ -10,12 +10,11 @@ use super::deadline::Tick;
 use super::event::{CloseReason, Event, Got, Refusal, Step};
 use super::phase::{Phase, Upgrade};
 
-/// The most interim answers before the final one. RFC 9110 §15.2 has a client take one or more of them, and nobody sends
-/// many.
+/// The most interim answers before the final one. By RFC 9110 §15.2 a client accepts one or more; servers do not send many.
 const MAX_INTERIMS: u8 = 8;
 
-/// The most of an answer's first line, or of where it redirects to, that is told.
-const MAX_TOLD: usize = 200;
+/// The most bytes of an answer's first line, or of its Location, that are reported.
+const MAX_EXCERPT: usize = 200;
 
 const MORE: Step<'static> = Step {
     used: 0,
@@ -71,7 +70,7 @@ impl Connection {
     }
 }
 
-/// How many bytes of interim answers come first. One too many of them is left, and is taken for the answer.
+/// Bytes of interim answers at the beginning. When there are too many, the next one is taken for the final answer.
 fn skip_interims(input: &[u8], upgrade: &mut Upgrade, table: &mut FieldTable) -> usize {
     let mut at = 0;
     while upgrade.interims < MAX_INTERIMS {
@@ -83,7 +82,7 @@ fn skip_interims(input: &[u8], upgrade: &mut Upgrade, table: &mut FieldTable) ->
                 upgrade.interims += 1;
                 at += used;
             }
-            // What is final is read once more, as what it is.
+            // The final answer is decoded again by the caller.
             _ => break,
         }
     }
@@ -101,7 +100,7 @@ fn read_answer<'e>(
         handshake::Error::Status(status) => Refusal::Status {
             status,
             line: first_line(input),
-            location: head.field("Location").map(told),
+            location: head.field("Location").map(excerpt),
         },
         error => Refusal::Handshake(error),
     })
@@ -109,12 +108,12 @@ fn read_answer<'e>(
 
 fn first_line(input: &[u8]) -> &str {
     let end = input.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-    told(&input[..end.unwrap_or(input.len())])
+    excerpt(&input[..end.unwrap_or(input.len())])
 }
 
-/// The beginning of it that is UTF-8, and not too long.
-fn told(bytes: &[u8]) -> &str {
-    let bytes = &bytes[..bytes.len().min(MAX_TOLD)];
+/// The beginning that is UTF-8 and not too long.
+fn excerpt(bytes: &[u8]) -> &str {
+    let bytes = &bytes[..bytes.len().min(MAX_EXCERPT)];
     match str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
