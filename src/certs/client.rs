@@ -48,7 +48,7 @@ pub struct ClientFiles<'f> {
 
 /// The TLS configuration of a client, and its certificates.
 #[derive(Clone, Debug)]
-pub struct LoadedClient {
+pub struct ClientTls {
     /// For its connections.
     pub config: Arc<ClientConfig>,
     /// The facts of its own certificates, in the order of the file.
@@ -92,7 +92,7 @@ impl SystemRoots {
 pub fn load_client(
     files: &ClientFiles<'_>,
     system: &mut SystemRoots,
-) -> Result<LoadedClient, Vec<CertificateFault>> {
+) -> Result<ClientTls, Vec<CertificateFault>> {
     let provider = Arc::new(ring::default_provider());
     let roots = match (files.verify, files.ca) {
         (false, _) => Ok(None),
@@ -116,7 +116,7 @@ pub fn load_client(
                 };
                 vec![CertificateFault::without_path(which, &error)]
             })?;
-            Ok(LoadedClient {
+            Ok(ClientTls {
                 config: Arc::new(config),
                 chain: chain.unwrap_or_default(),
             })

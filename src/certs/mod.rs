@@ -21,7 +21,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 
-pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client, server_name};
+pub use client::{ClientFiles, ClientTls, SystemRoots, load_client, server_name};
 pub use der::CertificateFacts;
 pub use files::{CertificateFault, Which};
 pub use pem::Open;
@@ -43,7 +43,7 @@ pub struct ServerFiles<'f> {
 
 /// The TLS configuration of a server, and its certificates.
 #[derive(Clone, Debug)]
-pub struct LoadedServer {
+pub struct ServerTls {
     /// For its connections.
     pub config: Arc<ServerConfig>,
     /// The facts of its certificates, in the order of the file.
@@ -56,7 +56,7 @@ pub struct LoadedServer {
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn load(files: &ServerFiles<'_>) -> Result<LoadedServer, Vec<CertificateFault>> {
+pub fn load(files: &ServerFiles<'_>) -> Result<ServerTls, Vec<CertificateFault>> {
     let provider = Arc::new(ring::default_provider());
     let chain = read_chain(files.certificate, Which::Certificate, files.open);
     let key = read_key(files.private_key, files.open);
@@ -79,7 +79,7 @@ pub fn load(files: &ServerFiles<'_>) -> Result<LoadedServer, Vec<CertificateFaul
                         &what,
                     )]
                 })?;
-            Ok(LoadedServer {
+            Ok(ServerTls {
                 config: Arc::new(config),
                 chain: facts,
                 digest,

@@ -15,7 +15,7 @@ const MAX_DIGITS: u8 = 16;
 
 /// What was found in a body.
 #[derive(Debug, PartialEq, Eq)]
-pub enum BodyPiece<'i> {
+pub enum DecodedPiece<'i> {
     /// All input is used, and the body goes on.
     More,
     /// Data of the body, at least one byte.
@@ -24,7 +24,7 @@ pub enum BodyPiece<'i> {
     End,
 }
 
-/// Takes a body apart. Feed it, until [`BodyPiece::End`], what it has not used yet and then what comes.
+/// Takes a body apart. Feed it, until [`DecodedPiece::End`], what it has not used yet and then what comes.
 #[derive(Debug)]
 pub struct BodyDecoder {
     state: BodyState,
@@ -75,21 +75,21 @@ impl BodyDecoder {
     ///
     /// # Errors
     /// What is wrong with the body. The decoder is of no use then.
-    pub fn decode<'i>(&mut self, input: &'i mut [u8]) -> Result<(usize, BodyPiece<'i>), Error> {
+    pub fn decode<'i>(&mut self, input: &'i mut [u8]) -> Result<(usize, DecodedPiece<'i>), Error> {
         let mut used = 0;
         loop {
             match self.state {
-                BodyState::Ended => return Ok((used, BodyPiece::End)),
+                BodyState::Ended => return Ok((used, DecodedPiece::End)),
                 BodyState::Plain(left) | BodyState::Data(left) if used < input.len() => {
                     let len = usize::try_from(left).unwrap_or(usize::MAX);
                     let end = used + len.min(input.len() - used);
                     self.state = self.state.without((end - used) as u64);
-                    return Ok((end, BodyPiece::Data(&mut input[used..end])));
+                    return Ok((end, DecodedPiece::Data(&mut input[used..end])));
                 }
                 _ => {}
             }
             let Some(&byte) = input.get(used) else {
-                return Ok((used, BodyPiece::More));
+                return Ok((used, DecodedPiece::More));
             };
             self.state = self.state.after(byte)?;
             self.count()?;
@@ -202,12 +202,12 @@ mod tests {
                 let (used, piece) = decoder.decode(rest)?;
                 from += used;
                 match piece {
-                    BodyPiece::More => {
+                    DecodedPiece::More => {
                         assert_eq!(used, before, "all input is used");
                         break;
                     }
-                    BodyPiece::End => return Ok((data, Some(from))),
-                    BodyPiece::Data(piece) => {
+                    DecodedPiece::End => return Ok((data, Some(from))),
+                    DecodedPiece::Data(piece) => {
                         assert!(!piece.is_empty());
                         data.extend_from_slice(piece);
                     }
@@ -254,7 +254,7 @@ mod tests {
         for length in [BodyLength::Empty, BodyLength::Length(0)] {
             assert_eq!(
                 BodyDecoder::new(length).decode(&mut []),
-                Ok((0, BodyPiece::End))
+                Ok((0, DecodedPiece::End))
             );
         }
     }
@@ -266,7 +266,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(
                 decoder.decode(b"b".to_vec().as_mut()),
-                Ok((0, BodyPiece::End))
+                Ok((0, DecodedPiece::End))
             );
         }
     }

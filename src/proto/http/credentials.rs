@@ -194,7 +194,7 @@ fn segment_len(text: &str) -> usize {
 fn percent_decode(segment: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut out = Zeroizing::new(Vec::with_capacity(segment.len()));
     for byte in percent::decode(segment.as_bytes()) {
-        out.push(byte.map_err(|percent::Malformed| Error::Encoding)?);
+        out.push(byte.map_err(|percent::BadEscape| Error::Encoding)?);
     }
     Ok(out)
 }

@@ -81,7 +81,7 @@ pub fn decode(path: &str) -> Result<Vec<u8>, Error> {
 /// ```
 fn decode_segment(segment: &str, out: &mut Vec<u8>) -> Result<(), Error> {
     for byte in percent::decode(segment.as_bytes()) {
-        match byte.map_err(|percent::Malformed| Error::Encoding)? {
+        match byte.map_err(|percent::BadEscape| Error::Encoding)? {
             0 => return Err(Error::Nul),
             b'/' | b'\\' => return Err(Error::Separator),
             byte => out.push(byte),
