@@ -154,8 +154,8 @@ impl Unfinished {
         self.buffer.take()
     }
 
-    /// Bytes of memory that it keeps from others: all that was reserved. What the pool or the allocator hands out again
-    /// has its pages already, however little of it this message fills.
+    /// Bytes of memory that it occupies: the whole capacity, since a reused buffer has its pages, however little of it this
+    /// message fills.
     pub(super) fn held(&self) -> usize {
         self.buffer.as_ref().map_or(0, |buffer| buffer.capacity())
     }
