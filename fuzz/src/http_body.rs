@@ -2,7 +2,7 @@
 //! the body's end is found, the second the length of the parts.
 
 use bellwire::proto::http::Error;
-use bellwire::proto::http::body::{BodyDecoder, BodyPiece};
+use bellwire::proto::http::body::{BodyDecoder, DecodedPiece};
 use bellwire::proto::http::head::BodyLength;
 
 /// `data` is the choice of a length and of a step, and then the body.
@@ -38,12 +38,12 @@ fn decode(
             let (used, piece) = decoder.decode(rest)?;
             at += used;
             match piece {
-                BodyPiece::More => {
+                DecodedPiece::More => {
                     assert_eq!(used, before);
                     break;
                 }
-                BodyPiece::End => return Ok((data, Some(at))),
-                BodyPiece::Data(piece) => {
+                DecodedPiece::End => return Ok((data, Some(at))),
+                DecodedPiece::Data(piece) => {
                     assert!(!piece.is_empty() && piece.len() <= used);
                     data.extend_from_slice(piece);
                 }

@@ -1,8 +1,8 @@
-//! What a client speaks TLS by: whom it trusts, and what it shows of itself.
+//! The TLS configuration of a client: the authorities that it trusts, and its own certificate.
 //!
-//! The system's authorities are read from where OpenSSL and its users keep them, by the PEM code that is here in any
-//! case: `$SSL_CERT_FILE` and `$SSL_CERT_DIR` when they are set, else the first bundle of a list of known places. That
-//! is what rustls-native-certs does on Linux, the only system that this is built for, with four crates more.
+//! The authorities of the system are read from `$SSL_CERT_FILE` and `$SSL_CERT_DIR` when these are set, else from the
+//! first bundle that exists of a list of usual paths. The crate rustls-native-certs does the same on Linux, the only system
+//! that is supported, but needs four more crates.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -22,7 +22,7 @@ use super::der::CertificateFacts;
 use super::files::{self, CertificateFault, Which, read_chain, read_key, read_roots};
 use super::pem::{self, Open};
 
-/// Where distributions keep all authorities in one file: Debian, Arch and Alpine; Fedora; openSUSE; and the rest.
+/// Files in which distributions keep all authorities: Debian, Arch and Alpine; Fedora; openSUSE; others.
 const BUNDLES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -30,28 +30,28 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Sessions that are kept to be resumed. A client has one server, which gives two tickets at a time.
+/// Sessions that are kept for resumption. A client has one server, which gives two tickets at a time.
 const SESSIONS: usize = 8;
 
 /// The files of one client.
 #[derive(Clone, Copy)]
 pub struct ClientFiles<'f> {
-    /// Authorities, instead of the system's.
+    /// Authorities that it trusts; `None`: those of the system.
     pub ca: Option<&'f Path>,
-    /// The certificate that it shows and those of its issuers, and the key of it.
+    /// The file of its certificate and those of its issuers, and the file of its key.
     pub identity: Option<(&'f Path, &'f Path)>,
-    /// False: any certificate is accepted.
+    /// Whether it verifies the certificate of the server; if not, it accepts any.
     pub verify: bool,
-    /// By what they are opened; those of the system are opened by this process.
+    /// Opens these files. Those of the system are opened by [`SystemRoots`].
     pub open: Open<'f>,
 }
 
-/// What a client speaks TLS by.
+/// The TLS configuration of a client, and its certificates.
 #[derive(Clone, Debug)]
-pub struct LoadedClient {
+pub struct ClientTls {
     /// For its connections.
     pub config: Arc<ClientConfig>,
-    /// What its own certificates say, in the order of the file.
+    /// The facts of its own certificates, in the order of the file.
     pub chain: Vec<CertificateFacts>,
 }
 
@@ -92,7 +92,7 @@ impl SystemRoots {
 pub fn load_client(
     files: &ClientFiles<'_>,
     system: &mut SystemRoots,
-) -> Result<LoadedClient, Vec<CertificateFault>> {
+) -> Result<ClientTls, Vec<CertificateFault>> {
     let provider = Arc::new(ring::default_provider());
     let roots = match (files.verify, files.ca) {
         (false, _) => Ok(None),
@@ -116,7 +116,7 @@ pub fn load_client(
                 };
                 vec![CertificateFault::without_path(which, &error)]
             })?;
-            Ok(LoadedClient {
+            Ok(ClientTls {
                 config: Arc::new(config),
                 chain: chain.unwrap_or_default(),
             })
@@ -128,10 +128,10 @@ pub fn load_client(
     }
 }
 
-/// What the certificate of a server has to be good for, and what the server is told it is expected to be (RFC 6066 §3).
+/// The name that the certificate of a server must be valid for. The server is told this name too (RFC 6066 §3).
 ///
 /// # Errors
-/// When no certificate can have it.
+/// No certificate can be valid for this host.
 pub fn server_name(host: &Host) -> Result<ServerName<'static>, InvalidDnsNameError> {
     match host {
         Host::Name(name) => ServerName::try_from(name.clone()),
@@ -185,8 +185,8 @@ fn configure(
     Ok(config)
 }
 
-/// Takes any certificate, whoever issued it for whomever. That the server has its key is still checked, so that the
-/// connection is with whoever shows it, which is nobody in particular.
+/// Accepts any certificate of any issuer, for any name. It still checks that the server has the key of the certificate.
+/// So the connection is encrypted, but may be with anybody.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -227,7 +227,7 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-/// What the variables name, when either is set; else the first bundle that there is.
+/// Reads the files that the variables name, when either is set; else the first bundle that exists.
 fn read_system(
     open: OpenHere,
     file: Option<&OsStr>,
@@ -253,15 +253,15 @@ fn read_system(
     Ok(roots)
 }
 
-/// Not every certificate of a system need be of a kind that is understood here: those are left out.
+/// Certificates of the system in a format that rustls cannot parse are left out.
 fn add_file(open: OpenHere, path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
     let certificates = pem::certificates(&pem::read(path, &open)?)?;
     roots.add_parsable_certificates(certificates);
     Ok(())
 }
 
-/// As OpenSSL does, one file after the other; what is none of certificates is passed over. Of a certificate that is there
-/// under two names, as a link by its hash, one is enough.
+/// Reads all files of a folder, as OpenSSL does, and skips those without certificates. A certificate that has two names,
+/// such as a link named by its hash, is added once.
 fn add_folder(open: OpenHere, folder: &Path, roots: &mut RootCertStore) -> std::io::Result<()> {
     let mut certificates = Vec::new();
     for entry in std::fs::read_dir(folder)? {

@@ -1,5 +1,5 @@
-//! What a certificate says of itself (RFC 5280 §4.1), read by a walk over its DER (X.690) that goes no further than is
-//! shown to people.
+//! The facts of a certificate (RFC 5280 §4.1) that are shown to people: names and validity. Nothing else of its DER
+//! (X.690) is read.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ const EXTENSIONS: u8 = 0xa3;
 /// 2.5.29.17, RFC 5280 §4.2.1.6.
 const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
 
-/// The last number of 2.5.4.*, and how it is written (RFC 4514 §3).
+/// Attributes of a name: the last number of 2.5.4.*, and the short name (RFC 4514 §3).
 const ATTRIBUTES: [(u8, &str); 6] = [
     (3, "CN"),
     (6, "C"),
@@ -33,23 +33,23 @@ const ATTRIBUTES: [(u8, &str); 6] = [
 
 const DAY: i64 = 86_400;
 
-/// What a certificate says of itself.
+/// What a certificate says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
-    /// `CN=example.org, O=Example`; empty when it has none.
+    /// The subject, such as `CN=example.org, O=Example`; may be empty.
     pub subject: String,
-    /// Who says so, in the same form.
+    /// The issuer, in the same form.
     pub issuer: String,
-    /// The names and addresses that it is good for (RFC 5280 §4.2.1.6).
+    /// The names and addresses that it is valid for (RFC 5280 §4.2.1.6).
     pub names: Vec<String>,
-    /// Seconds since 1970.
+    /// When it becomes valid, in seconds since 1970.
     pub not_before: i64,
-    /// Seconds since 1970; it is the last good one.
+    /// The last second in which it is valid, in seconds since 1970.
     pub not_after: i64,
 }
 
 impl CertificateFacts {
-    /// Reads a certificate; `None` when it is none.
+    /// Reads a certificate; `None` when it is malformed.
     #[must_use]
     pub fn read(der: &[u8]) -> Option<CertificateFacts> {
         let mut certificate = Der(Der(der).next_of(SEQUENCE)?);
@@ -76,29 +76,32 @@ impl CertificateFacts {
         })
     }
 
-    /// Whole days from `now`, in seconds since 1970, to the end of the last good second; negative when it is over.
+    /// Whole days from `now`, in seconds since 1970, to the end of its validity; negative when it has expired.
     #[must_use]
     pub fn days_left(&self, now: i64) -> i64 {
         (self.not_after - now).div_euclid(DAY)
     }
 
-    /// What is to be warned of, if anything, at `now`.
+    /// A warning when it is not valid at `now`, in seconds since 1970.
     #[must_use]
     pub fn warning(&self, now: i64) -> Option<String> {
         if now > self.not_after {
             let days = (now - self.not_after) / DAY;
-            Some(format!("{self} has expired {} ago", spoken(days)))
+            Some(format!("{self} has expired {} ago", in_words(days)))
         } else if now < self.not_before {
             let days = (self.not_before - now) / DAY;
-            Some(format!("{self} is not valid yet, but in {}", spoken(days)))
+            Some(format!(
+                "{self} is not valid yet, but in {}",
+                in_words(days)
+            ))
         } else {
             None
         }
     }
 }
 
-/// `3 days`.
-fn spoken(days: i64) -> String {
+/// A number of days in words: `3 days`.
+fn in_words(days: i64) -> String {
     match days {
         0 => "less than a day".to_owned(),
         1 => "1 day".to_owned(),
@@ -117,18 +120,18 @@ impl fmt::Display for CertificateFacts {
     }
 }
 
-/// The rest of the content of a constructed value.
+/// The values that are left of a constructed value.
 #[derive(Clone, Copy)]
 struct Der<'d>(&'d [u8]);
 
 impl<'d> Der<'d> {
-    /// The next value: its tag and its content. `None` at the end, and where it is cut off.
+    /// The next value: its tag and its content. `None` at the end, or when it is cut off.
     fn next(&mut self) -> Option<(u8, &'d [u8])> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, mut rest) = rest.split_first()?;
         let mut length = usize::from(first);
         if first & 0x80 != 0 {
-            // X.690 §8.1.3.5; four bytes are more than a certificate has.
+            // X.690 §8.1.3.5. No certificate needs a length of more than four bytes.
             let count = usize::from(first & 0x7f);
             if count == 0 || count > 4 {
                 return None;
@@ -209,7 +212,7 @@ fn general_name(tag: u8, value: &[u8]) -> Option<String> {
     }
 }
 
-/// A string of any kind. Terminals are not asked to interpret what a file says.
+/// A string of any type. Control characters are replaced, since a terminal would interpret them.
 fn text(tag: u8, value: &[u8]) -> String {
     let text = if tag == BMP_STRING {
         let units: Vec<u16> = value

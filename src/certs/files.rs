@@ -1,4 +1,4 @@
-//! Certificates and their keys in files, and what is wrong with them, in words.
+//! Certificates and keys in files, and the faults of these files.
 
 use std::path::Path;
 
@@ -11,23 +11,23 @@ use rustls::sign::CertifiedKey;
 use super::der::CertificateFacts;
 use super::pem::{self, Open};
 
-/// Which of the files is at fault.
+/// Which file has a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// The certificate of a server or a client.
     Certificate,
     /// Its key.
     PrivateKey,
-    /// The authorities that a server trusts.
+    /// The authorities that a server trusts for clients.
     ClientCa,
-    /// The authorities that a client trusts.
+    /// The authorities that a client trusts for servers.
     Ca,
-    /// Those that the system trusts.
+    /// The authorities that the system trusts.
     System,
 }
 
 impl Which {
-    /// The key of the configuration that names it, and what it may be.
+    /// The key of the configuration that names the file, and what is allowed there.
     fn key_and_allowed(self) -> (&'static str, &'static str) {
         match self {
             Which::Certificate => (
@@ -54,7 +54,7 @@ impl Which {
     }
 }
 
-/// What is wrong with one of the files; one line, with its path.
+/// The fault of a file, in one line with the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFault {
     /// The file.
@@ -105,7 +105,7 @@ pub(super) fn read_key(
         .map_err(|what| CertificateFault::new(Which::PrivateKey, path, &what))
 }
 
-/// The certificates of authorities.
+/// Reads the certificates of authorities.
 pub(super) fn read_roots(
     path: &Path,
     which: Which,
@@ -121,7 +121,7 @@ pub(super) fn read_roots(
     Ok(roots)
 }
 
-/// Joins a certificate and the key that belongs to it.
+/// Joins a certificate and its key, if they belong together.
 pub(super) fn identity(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,

@@ -1,9 +1,9 @@
 //! Floor 2: certificates and keys from PEM files, for servers and clients that speak TLS.
 //!
-//! What is wrong with a file is told in words that say what to do about it, and beside the key of the configuration
-//! that names it. What a certificate says about itself is for people; whether a peer believes it is for the peer.
+//! Each fault of a file says what to do about it, and belongs to the key of the configuration that names the file. What
+//! certificates say about themselves is shown to people; whether to trust them is up to the peer.
 //!
-//! It knows neither the configuration nor connections.
+//! There is neither configuration nor connection here.
 
 mod client;
 mod der;
@@ -21,7 +21,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 
-pub use client::{ClientFiles, LoadedClient, SystemRoots, load_client, server_name};
+pub use client::{ClientFiles, ClientTls, SystemRoots, load_client, server_name};
 pub use der::CertificateFacts;
 pub use files::{CertificateFault, Which};
 pub use pem::Open;
@@ -31,24 +31,24 @@ use files::{read_chain, read_key, read_roots};
 /// The files of one server.
 #[derive(Clone, Copy)]
 pub struct ServerFiles<'f> {
-    /// The certificate, and after it those of its issuers.
+    /// The certificate, followed by those of its issuers.
     pub certificate: &'f Path,
     /// The key of the first certificate.
     pub private_key: &'f Path,
-    /// Of these authorities a client has to show a certificate.
+    /// Authorities: each client must show a certificate of one of them.
     pub client_ca: Option<&'f Path>,
-    /// Opens them; perhaps another process with more rights does.
+    /// Opens the files, perhaps by a process with more rights.
     pub open: Open<'f>,
 }
 
-/// What a server speaks TLS by.
+/// The TLS configuration of a server, and its certificates.
 #[derive(Clone, Debug)]
-pub struct LoadedServer {
+pub struct ServerTls {
     /// For its connections.
     pub config: Arc<ServerConfig>,
-    /// What its certificates say, in the order of the file.
+    /// The facts of its certificates, in the order of the file.
     pub chain: Vec<CertificateFacts>,
-    /// The same as long as the certificates are, its own and those of `client_ca`; of this process only.
+    /// Changes when the certificates change, its own or those of `client_ca`. Comparable only within this process.
     pub digest: u64,
 }
 
@@ -56,7 +56,7 @@ pub struct LoadedServer {
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn load(files: &ServerFiles<'_>) -> Result<LoadedServer, Vec<CertificateFault>> {
+pub fn load(files: &ServerFiles<'_>) -> Result<ServerTls, Vec<CertificateFault>> {
     let provider = Arc::new(ring::default_provider());
     let chain = read_chain(files.certificate, Which::Certificate, files.open);
     let key = read_key(files.private_key, files.open);
@@ -79,7 +79,7 @@ pub fn load(files: &ServerFiles<'_>) -> Result<LoadedServer, Vec<CertificateFaul
                         &what,
                     )]
                 })?;
-            Ok(LoadedServer {
+            Ok(ServerTls {
                 config: Arc::new(config),
                 chain: facts,
                 digest,
@@ -128,10 +128,10 @@ fn configure(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
-    // RFC 7301; a client that offers none is taken as well.
+    // RFC 7301. A client that offers no protocol is accepted too.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Tickets (RFC 8446 §4.6.1) cost no memory. Their key is this configuration's own: none of them outlives a change of
-    // `client_ca`, nor opens another server.
+    // Tickets (RFC 8446 §4.6.1) cost no memory. Each configuration has its own key for them, so that no ticket is valid
+    // after a change of `client_ca`, or for another server.
     config.ticketer = ring::Ticketer::new()?;
     Ok(config)
 }

@@ -1,4 +1,4 @@
-//! PEM files (RFC 7468): bounded reading, and what is in them.
+//! PEM files (RFC 7468): reading them up to a limit, and the certificates and keys in them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,13 +7,13 @@ use std::path::Path;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_pemfile::{Error, Item, read_one_from_slice};
 
-/// The most bytes of one file; the bundle of all public authorities has a quarter of it.
+/// The most bytes of one file. The bundle of all public authorities has about a quarter of that.
 const MAX_FILE: u64 = 1 << 20;
 
 /// Opens a file to read.
 pub type Open<'o> = &'o dyn Fn(&Path) -> io::Result<File>;
 
-/// The whole of a file.
+/// The content of a file.
 pub(super) fn read(path: &Path, open: Open<'_>) -> Result<Vec<u8>, String> {
     let found = |error: io::Error| error.to_string();
     let mut text = Vec::new();
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path, open: Open<'_>) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The certificates, in their order; at least one.
+/// The certificates in their order, at least one.
 pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut certificates = Vec::new();
     let mut holds_key = false;
@@ -48,7 +48,7 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
 
 /// The first private key.
 pub(super) fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
-    // The header of RFC 1421 §4.6.1.1 is what OpenSSL writes into PKCS#1 and SEC1.
+    // OpenSSL writes the header of RFC 1421 §4.6.1.1 into encrypted keys in PKCS#1 and SEC1.
     let encrypted = [
         "-----BEGIN ENCRYPTED PRIVATE KEY-----",
         "Proc-Type: 4,ENCRYPTED",
@@ -88,7 +88,7 @@ fn items(mut text: &[u8]) -> Result<Vec<Item>, String> {
                 return Err("cut off: a section of it has no end".to_owned());
             }
             Err(Error::IllegalSectionStart { .. }) => {
-                return Err("a line of it begins a section and is none".to_owned());
+                return Err("a malformed BEGIN line".to_owned());
             }
             Err(Error::Base64Decode(_)) => {
                 return Err("a section of it is not base64".to_owned());
@@ -101,7 +101,7 @@ fn holds(text: &[u8], line: &str) -> bool {
     memchr::memmem::find(text, line.as_bytes()).is_some()
 }
 
-/// A DER file begins with a SEQUENCE of a long length.
+/// A DER file begins with a SEQUENCE whose length has two bytes.
 fn hint(text: &[u8]) -> &'static str {
     if text.starts_with(&[0x30, 0x82]) {
         ", for it is DER and not PEM; openssl x509 or pkey with -inform der converts it"

@@ -5,16 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::ClientConfig;
 
-use crate::certs::{
-    self, ClientFiles, LoadedClient, LoadedServer, ServerFiles, SystemRoots, Which,
-};
+use crate::certs::{self, ClientFiles, ClientTls, ServerFiles, ServerTls, SystemRoots, Which};
 use crate::config::{Client, Config, Findings, Open, Place, Server, Tls, open_file};
 use crate::manager;
 
 /// What servers and clients speak TLS by, in the order of the file.
 #[derive(Default)]
 pub(super) struct Certificates {
-    servers: Vec<Option<LoadedServer>>,
+    servers: Vec<Option<ServerTls>>,
     clients: Vec<Option<Arc<ClientConfig>>>,
 }
 
@@ -78,7 +76,7 @@ impl Certificates {
 pub(super) fn load_client(
     client: &Client,
     system: &mut SystemRoots,
-) -> Result<LoadedClient, Vec<(Place, String)>> {
+) -> Result<ClientTls, Vec<(Place, String)>> {
     load_client_by(client, system, &open_file)
 }
 
@@ -87,7 +85,7 @@ pub(super) fn load_client_by(
     client: &Client,
     system: &mut SystemRoots,
     open: Open<'_>,
-) -> Result<LoadedClient, Vec<(Place, String)>> {
+) -> Result<ClientTls, Vec<(Place, String)>> {
     let trust = &client.trust;
     let identity = trust.identity.as_ref();
     let files = ClientFiles {
@@ -115,7 +113,7 @@ pub(super) fn load_client_by(
 }
 
 /// Reads the files of a server, opened by `open`.
-pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<LoadedServer, Vec<(Place, String)>> {
+pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<ServerTls, Vec<(Place, String)>> {
     let files = ServerFiles {
         certificate: &tls.certificate.value,
         private_key: &tls.private_key.value,
@@ -139,7 +137,7 @@ pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<LoadedServer, Vec<(Pl
 }
 
 /// Certificates that are out of their time.
-pub(super) fn warnings(loaded: &LoadedServer) -> Vec<String> {
+pub(super) fn warnings(loaded: &ServerTls) -> Vec<String> {
     loaded.chain.iter().filter_map(warning).collect()
 }
 
@@ -149,7 +147,7 @@ fn warning(facts: &certs::CertificateFacts) -> Option<String> {
 }
 
 /// Writes to the log what was read.
-pub(super) fn log_read(tls: &Tls, loaded: &LoadedServer) {
+pub(super) fn log_read(tls: &Tls, loaded: &ServerTls) {
     let file = tls.certificate.value.display();
     for line in describe(loaded) {
         log::info!("{file}: certificate read: {line}");
@@ -157,7 +155,7 @@ pub(super) fn log_read(tls: &Tls, loaded: &LoadedServer) {
 }
 
 /// Each certificate in a line: subject, names and days left.
-pub(super) fn describe(loaded: &LoadedServer) -> Vec<String> {
+pub(super) fn describe(loaded: &ServerTls) -> Vec<String> {
     let line = |facts: &certs::CertificateFacts| format!("{facts}, {}", time_left(facts));
     loaded.chain.iter().map(line).collect()
 }

@@ -1,6 +1,6 @@
 //! The phases of HTTP that read: request heads and bodies.
 
-use crate::proto::http::body::{BodyDecoder, BodyPiece};
+use crate::proto::http::body::{BodyDecoder, DecodedPiece};
 use crate::proto::http::head::{BodyLength, FieldTable, RequestHead};
 
 use super::buffer::Out;
@@ -110,11 +110,11 @@ impl Connection {
             self.due = self.due.after(earned).earlier(most);
         }
         match decoded {
-            Ok((used, BodyPiece::More)) => Step {
+            Ok((used, DecodedPiece::More)) => Step {
                 used,
                 got: Got::More,
             },
-            Ok((used, BodyPiece::Data(data))) => {
+            Ok((used, DecodedPiece::Data(data))) => {
                 exchange.received += data.len() as u64;
                 exchange.expects_continue = false;
                 let (answered, received) = (exchange.answered, exchange.received);
@@ -132,7 +132,7 @@ impl Connection {
                     got: Got::Now(Event::Body(data)),
                 }
             }
-            Ok((used, BodyPiece::End)) => {
+            Ok((used, DecodedPiece::End)) => {
                 let exchange = *exchange;
                 if exchange.answered {
                     self.next_request(exchange.persistent, now);

@@ -23,12 +23,12 @@ pub struct FileAnswer {
     /// Fields in the order they are to be written.
     pub fields: Vec<(&'static str, String)>,
     /// The body that a GET gets.
-    pub body: Body,
+    pub body: FileBody,
 }
 
 /// The body of an answer.
 #[derive(Debug)]
-pub enum Body {
+pub enum FileBody {
     /// Bytes. Empty in a redirect, and in a 304, which has no Content-Length (RFC 9110 §8.6).
     Bytes(Vec<u8>),
     /// A whole small file from the cache.
@@ -79,7 +79,7 @@ impl FileAnswer {
         let mut answer = Self {
             status,
             fields: Vec::with_capacity(8),
-            body: Body::Bytes(bytes),
+            body: FileBody::Bytes(bytes),
         };
         answer.field("X-Content-Type-Options", "nosniff");
         answer
@@ -195,9 +195,9 @@ impl Representation<'_> {
 
     fn with_body(self, mut answer: FileAnswer, segments: Vec<Segment>) -> FileAnswer {
         answer.body = match self.source {
-            FileBytes::Content(content) if answer.status == 200 => Body::Content(content),
-            FileBytes::Content(content) => Body::Bytes(join(&content, &segments)),
-            FileBytes::File(file) => Body::File {
+            FileBytes::Content(content) if answer.status == 200 => FileBody::Content(content),
+            FileBytes::Content(content) => FileBody::Bytes(join(&content, &segments)),
+            FileBytes::File(file) => FileBody::File {
                 file,
                 length: segments.iter().map(Segment::len).sum(),
                 segments,

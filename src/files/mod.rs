@@ -18,7 +18,7 @@ mod listing;
 mod mime;
 mod open;
 
-pub use self::answer::{Body, FileAnswer, Segment};
+pub use self::answer::{FileAnswer, FileBody, Segment};
 pub use self::blocking_lookup::{BlockingLookup, LookupResult};
 pub use self::cache::{Cache, is_in_memory};
 pub use self::folder::{ServedFolder, Settings};

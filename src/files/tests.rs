@@ -127,9 +127,9 @@ impl Seen {
 impl From<FileAnswer> for Seen {
     fn from(answer: FileAnswer) -> Self {
         let body = match answer.body {
-            Body::Bytes(bytes) => bytes,
-            Body::Content(content) => content.to_vec(),
-            Body::File {
+            FileBody::Bytes(bytes) => bytes,
+            FileBody::Content(content) => content.to_vec(),
+            FileBody::File {
                 file,
                 segments,
                 length,

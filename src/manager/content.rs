@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::{self, Http, Serve};
 use crate::conn::{Answer, AnswerHead};
 use crate::engine::Ops;
-use crate::files::{self, BlockingLookup, Body, Cache, ServedFolder, Settings};
+use crate::files::{self, BlockingLookup, Cache, FileBody, ServedFolder, Settings};
 use crate::proto::cgi;
 use crate::proto::http::head::{Method, RequestHead, RequestTarget};
 use crate::proto::http::response;
@@ -175,21 +175,21 @@ fn send_with(ops: &mut Ops<'_>, answer: files::FileAnswer, more: &[(&str, &[u8])
     fields.extend_from_slice(more);
     let status = answer.status;
     match answer.body {
-        Body::Bytes(body) => {
+        FileBody::Bytes(body) => {
             ops.respond(&Answer {
                 status,
                 fields: &fields,
                 body: &body,
             });
         }
-        Body::Content(content) => {
+        FileBody::Content(content) => {
             ops.respond(&Answer {
                 status,
                 fields: &fields,
                 body: &content,
             });
         }
-        Body::File {
+        FileBody::File {
             file,
             segments,
             length,

@@ -7,13 +7,13 @@
 //! NL           = LF | CR LF
 //! ```
 //!
-//! A script that knows nothing of this just prints its answer. So **output has a head** only if its first line is a field
-//! line, every line after it is one too, and an empty line ends them. Output in which anything else comes first (another
-//! kind of line, the end, or more than [`MAX_HEAD`] bytes) has none and is plain text as a whole: `Error: disk full` is
-//! text. But when one of the field lines before that names a CGI field, a head was meant, and it is malformed.
+//! A script that does not use CGI just prints its answer. So **output has a head** only if it begins with field lines and
+//! an empty line ends them. Output in which anything else comes before the empty line (another kind of line, the end, or
+//! more than [`MAX_HEAD`] bytes) has no head, and is plain text as a whole: `Error: disk full` is text. But when one of the
+//! field lines before that is a CGI field, a head was intended, and it is malformed.
 //!
-//! What may pass is what cannot confuse a client about where the answer ends: fields that are of the connection, or that
-//! the server writes itself, are left out.
+//! Fields of the connection, and those that the server writes itself, are left out, so that no field can confuse a client
+//! about the end of the answer.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ use crate::proto::http::byte::{is_field_value, is_token, trim};
 #[cfg(test)]
 mod tests;
 
-/// The longest head that is read, the empty line at its end included.
+/// The longest head that is read, with the empty line at its end.
 pub const MAX_HEAD: usize = 16 * 1024;
 
 /// The most fields that a head may have.
@@ -41,7 +41,7 @@ const LEFT_OUT: [&str; 7] = [
     "Server",
 ];
 
-/// Why there is no answer in an output that looks like one. It is a script's fault: 502.
+/// Why the output of a script is not a valid answer. The status is 502, since it is a fault of the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
     /// The head is longer than [`MAX_HEAD`].
@@ -52,17 +52,17 @@ pub enum Error {
     Line,
     /// The output ends before the head does.
     Unfinished,
-    /// A value has a control character, which could end it early.
+    /// A value has a control character.
     Value,
-    /// A field that there can be one of only is there twice.
+    /// A field that may occur once occurs twice.
     Repeated,
-    /// Status is not a number from 200 to 599, and words.
+    /// Status does not begin with a number from 200 to 599.
     Status,
     /// Location, X-Sendfile or Content-Type is empty.
     Empty,
     /// Content-Length is not a number.
     Length,
-    /// The script frames its output or changes the protocol, which is not its to do.
+    /// There is Transfer-Encoding or Upgrade, which only the server may send.
     Framing,
 }
 
@@ -72,9 +72,9 @@ impl fmt::Display for Error {
             Self::TooLong => "its head is too long",
             Self::TooManyFields => "its head has too many fields",
             Self::Line => "a line of its head is not a field",
-            Self::Unfinished => "it ends before its head does, which an empty line would",
+            Self::Unfinished => "it ends before the empty line after its head",
             Self::Value => "a field of its head has a control character",
-            Self::Repeated => "its head has two of a field of which there is one at most",
+            Self::Repeated => "its head repeats a field that may occur once",
             Self::Status => "its Status is not a number from 200 to 599",
             Self::Empty => "its Content-Type, Location or X-Sendfile is empty",
             Self::Length => "its Content-Length is not a number",
@@ -88,36 +88,36 @@ impl std::error::Error for Error {}
 /// The head of an answer. Its names are tokens, and none of its values has a control character but HTAB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// From 200 to 599: that of Status, else 302 with a Location, else 200.
+    /// From 200 to 599: the value of Status; without it, 302 with a Location, else 200.
     pub status: u16,
     /// The value of Content-Type.
     pub content_type: Option<Vec<u8>>,
-    /// The value of Location. RFC 3875 §6.2.2 has a server answer a path by itself; here it is a redirect like a URI.
+    /// The value of Location. By RFC 3875 §6.2.2 the server would answer a path itself; here it is a redirect, like a URI.
     pub location: Option<Vec<u8>>,
-    /// The file to send in the place of a body: the value of X-Sendfile.
+    /// The value of X-Sendfile: the file to send instead of a body.
     pub send_file: Option<Vec<u8>>,
-    /// The length of the body as the script says.
+    /// The length of the body that the script announces.
     pub length: Option<u64>,
-    /// Set-Cookie, and all other fields that may pass, in their order.
+    /// Set-Cookie and all other fields that are sent to the client, in their order.
     pub fields: Vec<(String, Vec<u8>)>,
 }
 
-/// What the beginning of an output is.
+/// The head of an output, if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputHead {
-    /// More is needed to tell.
+    /// More output is needed to decide.
     More,
-    /// There is no head; all of it is text.
+    /// There is no head. The whole output is text.
     Text,
-    /// A head of so many bytes; the body follows.
+    /// A head, and its length in bytes. The body follows it.
     Head(Head, usize),
 }
 
-/// Reads the head of an output from its beginning. `ended` says that no more of it will come; then it is never
+/// Reads the head at the beginning of an output. `ended`: no more output will come; then the result is never
 /// [`OutputHead::More`].
 ///
 /// # Errors
-/// A head was meant, and is malformed.
+/// The head is malformed.
 pub fn decode(output: &[u8], ended: bool) -> Result<OutputHead, Error> {
     let seen = &output[..output.len().min(MAX_HEAD)];
     let mut lines: Vec<(&str, &[u8])> = Vec::new();
@@ -148,7 +148,7 @@ pub fn decode(output: &[u8], ended: bool) -> Result<OutputHead, Error> {
     }
 }
 
-/// The output has no head, unless one was meant.
+/// The output has no head, unless one of its lines is a CGI field.
 fn no_head(lines: &[(&str, &[u8])], error: Error) -> Result<OutputHead, Error> {
     let names = [
         "Status",
@@ -168,7 +168,7 @@ fn no_head(lines: &[(&str, &[u8])], error: Error) -> Result<OutputHead, Error> {
     }
 }
 
-/// Whether a line whose end has not come can still become a field. An empty one can: it may be a CR.
+/// Whether a line whose end has not come may still become a field or the empty line.
 fn could_be_field(line: &[u8]) -> bool {
     match memchr(b':', line) {
         Some(colon) => is_token(&line[..colon]),
@@ -241,7 +241,7 @@ fn filled(value: &[u8]) -> Result<Vec<u8>, Error> {
 /// ```text
 /// Status = "Status:" status-code SP reason-phrase NL
 /// ```
-/// The reason may be absent. An interim status (1xx) is the server's to send.
+/// The reason may be absent. Only the server may send an interim status (1xx).
 fn parse_status(value: &[u8]) -> Result<u16, Error> {
     let (code, reason) = value.split_at_checked(3).ok_or(Error::Status)?;
     let code: Option<u16> = str::from_utf8(code).ok().and_then(|code| code.parse().ok());

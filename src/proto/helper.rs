@@ -1,12 +1,12 @@
 //! Messages between the daemon and its privileged helper.
 //!
-//! Each travels as one packet of a socket that keeps packets apart, at most [`MAX`] bytes long: a tag, the number of the
-//! request, and what the tag asks for. Numbers are big-endian; text and bytes are led by their length in 16 bits, lists
-//! by their count. What is cut short, goes on, or has a value that is not listed here is refused: the helper trusts
-//! nothing that comes from the process that faces the network.
+//! Each message is one packet of a SOCK_SEQPACKET socket, of at most [`MAX`] bytes: a tag, the number of the request, and
+//! the fields of this tag. Numbers are big-endian. Text and bytes have their length in 16 bits before them, lists their
+//! count. Packets that are too short, too long, or have an unknown value are refused: the helper does not trust the daemon,
+//! which faces the network.
 //!
-//! Descriptors travel beside a packet; which answers have one says [`Answer::brings_descriptor`]. Sending and receiving
-//! is not done here. Passwords are wiped when the message that holds them is dropped, and so is what is encoded.
+//! A descriptor may come with an answer; see [`Answer::brings_descriptor`]. Sending and receiving is done elsewhere.
+//! Passwords and encoded packets are wiped when they are dropped.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -27,50 +27,50 @@ pub type WipedBytes = Zeroizing<Vec<u8>>;
 /// What the daemon asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Comes back with the answer.
+    /// The number of the request, which its answer repeats.
     pub id: u32,
-    /// What is asked.
+    /// The request itself.
     pub ask: Ask,
 }
 
-/// The table of what can be asked; whether it is granted is for the helper to say.
+/// All requests that exist. The helper decides which ones it grants.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Whether the system knows this user by this password, and has them in one of the groups.
+    /// Check the password of a user of the system, and that the user is in one of the groups.
     Auth {
         /// The PAM service.
         service: String,
-        /// The name as the peer gave it.
+        /// The name that the peer sent.
         user: String,
-        /// The password as the peer gave it.
+        /// The password that the peer sent.
         password: WipedBytes,
         /// The address of the peer; empty when it has none.
         remote_host: String,
-        /// By name; whoever is in none of them is refused.
+        /// Names of groups. A user in none of them is refused.
         groups: Vec<String>,
     },
-    /// Whether a password is the one that was hashed.
+    /// Check a password against a hash.
     Hash {
-        /// The hash as a user list has it.
+        /// The hash from a list of users.
         secret: WipedBytes,
         /// The password as the peer gave it.
         password: WipedBytes,
     },
-    /// Read the configuration that was named at start anew.
+    /// Read the configuration file again.
     Reload,
     /// Open a file that the configuration names, to read.
     Open {
-        /// Spelled as the configuration has it.
+        /// As written in the configuration.
         path: PathBuf,
     },
     /// Listen on an address that the configuration names.
     Bind {
-        /// Spelled as the configuration prints it.
+        /// As the configuration displays it.
         address: String,
     },
 }
 
-/// What a message does not show of itself.
+/// Stands for secrets in `Debug`.
 struct Hidden;
 
 impl fmt::Debug for Hidden {
@@ -107,57 +107,58 @@ impl fmt::Debug for Ask {
 /// What the helper answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The request's.
+    /// The number of the request.
     pub id: u32,
     /// The answer to it.
     pub answer: Answer,
 }
 
-/// An answer. Of those to [`Ask::Auth`] and [`Ask::Hash`] only [`Answer::Granted`] and [`Answer::Hash`]`(true)` let anybody in.
+/// An answer. Only [`Answer::Granted`] and [`Answer::Hash`]`(true)` admit a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The user may enter.
+    /// The user is admitted.
     Granted {
-        /// The name that the system gave, which need not be the one that was asked for.
+        /// The name of the account, which may differ from the name in the request.
         user: String,
     },
-    /// Unknown, wrong password, expired, or in none of the groups: it is not told which.
+    /// The user is unknown, the password is wrong, the account has expired, or the user is in none of the groups. The
+    /// answer does not tell which.
     Refused,
-    /// It cannot be said now: too much to do, too old, crashed, hung, or not set up.
+    /// The check could not be made: too many requests, too old, crashed, hung, or not set up.
     Unavailable,
-    /// Whether the password is the one.
+    /// Whether the password matches the hash.
     Hash(bool),
     /// The configuration was read; its text comes as a descriptor.
     Reloaded {
-        /// It is without faults, and from now on what it names is granted. Else all stays as it was.
+        /// Whether it has no faults. Then the helper grants what it names; otherwise nothing changes.
         accepted: bool,
     },
     /// The file or the listener comes as a descriptor.
     Descriptor,
-    /// It is not granted, or the system could not; in words for the log.
+    /// The request was not granted or has failed; the text is for the log.
     Failed(String),
 }
 
 impl Answer {
-    /// A descriptor comes with it.
+    /// Whether a descriptor comes with it.
     #[must_use]
     pub fn brings_descriptor(&self) -> bool {
         matches!(self, Answer::Reloaded { .. } | Answer::Descriptor)
     }
 }
 
-/// Why bytes are no message.
+/// Why a packet is not a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// More than [`MAX`] bytes.
     TooLong,
-    /// It ends before it is whole.
+    /// It ends too early.
     Cut,
-    /// It goes on after it is whole.
+    /// There are bytes after its end.
     Trailing,
-    /// No message begins with this byte.
+    /// The tag is unknown.
     Tag(u8),
-    /// A yes or no that is neither.
+    /// A flag is neither 0 nor 1.
     Flag(u8),
     /// Text that is not UTF-8.
     Text,
@@ -178,7 +179,7 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// A message that would be longer than [`MAX`], or a part of it longer than its length can say.
+/// A message is longer than [`MAX`], or one of its fields is longer than 16 bits can express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PacketTooLong;
 
@@ -208,7 +209,7 @@ impl Request {
     /// The packet.
     ///
     /// # Errors
-    /// It would be longer than [`MAX`].
+    /// It is longer than [`MAX`].
     pub fn encode(&self) -> Result<WipedBytes, PacketTooLong> {
         let mut writer = Writer::new(self.ask.tag(), self.id);
         match &self.ask {
@@ -242,7 +243,7 @@ impl Request {
     /// Reads a packet.
     ///
     /// # Errors
-    /// It is none.
+    /// It is malformed.
     pub fn decode(packet: &[u8]) -> Result<Request, Malformed> {
         let (tag, id, mut reader) = Reader::new(packet)?;
         let ask = match tag {
@@ -287,7 +288,7 @@ impl Reply {
     /// The packet.
     ///
     /// # Errors
-    /// It would be longer than [`MAX`].
+    /// It is longer than [`MAX`].
     pub fn encode(&self) -> Result<WipedBytes, PacketTooLong> {
         let mut writer = Writer::new(self.answer.tag(), self.id);
         match &self.answer {
@@ -302,7 +303,7 @@ impl Reply {
     /// Reads a packet.
     ///
     /// # Errors
-    /// It is none.
+    /// It is malformed.
     pub fn decode(packet: &[u8]) -> Result<Reply, Malformed> {
         let (tag, id, mut reader) = Reader::new(packet)?;
         let answer = match tag {
@@ -338,7 +339,7 @@ impl Answer {
     }
 }
 
-/// Writes into memory that never moves, so that no copy of a password is left unwiped.
+/// Writes into memory that is never reallocated, which would leave an unwiped copy of a password.
 struct Writer {
     packet: WipedBytes,
     fits: bool,
@@ -382,7 +383,7 @@ impl Writer {
         if !self.fits {
             return Err(PacketTooLong);
         }
-        // As long as it is: packets that wait to be sent hold no more than that.
+        // The copy is exactly as long as the packet, so that queued packets take no more memory.
         Ok(Zeroizing::new(self.packet.to_vec()))
     }
 }
@@ -390,7 +391,7 @@ impl Writer {
 struct Reader<'p>(&'p [u8]);
 
 impl<'p> Reader<'p> {
-    /// The tag, the id, and what comes after them.
+    /// The tag, the id, and a reader of the rest.
     fn new(packet: &'p [u8]) -> Result<(u8, u32, Reader<'p>), Malformed> {
         if packet.len() > MAX {
             return Err(Malformed::TooLong);
@@ -429,7 +430,7 @@ impl<'p> Reader<'p> {
 
     fn texts(&mut self) -> Result<Vec<String>, Malformed> {
         let count = self.count()?;
-        // What a count promises is not reserved: it may be more than there is.
+        // Nothing is reserved for the count, since it may be larger than the packet.
         (0..count).map(|_| self.text()).collect()
     }
 

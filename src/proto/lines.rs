@@ -1,13 +1,13 @@
-//! Text that comes in pieces, as lines of bounded length.
+//! Splits text that comes in pieces into lines of limited length.
 //!
-//! A line ends with LF, which is not part of it; a CR before it is. The last may lack its LF. A line that lies whole in
-//! one piece is handed on where it lies.
+//! A line ends with LF, which is not part of it; a CR before the LF is. The last line may lack its LF. A line that is
+//! complete within one piece is not copied.
 
 use std::fmt;
 
 use memchr::memchr;
 
-/// A line is longer than it may be. What follows is of no use, since it is not known where the next begins.
+/// A line is too long. The text after it is useless, since it is unknown where the next line begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineTooLong;
 
@@ -19,7 +19,7 @@ impl fmt::Display for LineTooLong {
 
 impl std::error::Error for LineTooLong {}
 
-/// The beginning of a line whose end has not come.
+/// Splits text into lines. Keeps the beginning of a line whose end has not come.
 #[derive(Debug, Clone)]
 pub struct LineSplitter {
     begun: Vec<u8>,
@@ -27,7 +27,7 @@ pub struct LineSplitter {
 }
 
 impl LineSplitter {
-    /// Lines of at most `max` bytes.
+    /// For lines of at most `max` bytes.
     #[must_use]
     pub fn new(max: usize) -> LineSplitter {
         LineSplitter {
@@ -36,16 +36,16 @@ impl LineSplitter {
         }
     }
 
-    /// Bytes that are kept.
+    /// The number of bytes that are kept.
     #[must_use]
     pub fn held(&self) -> usize {
         self.begun.len()
     }
 
-    /// Takes a piece, and gives every line that it ends to `each`.
+    /// Takes a piece of text, and calls `each` with every line that ends in it.
     ///
     /// # Errors
-    /// A line is too long, be it ended or not; those before it were given.
+    /// A line is too long, whether its end has come or not. `each` was called with the lines before it.
     pub fn take(
         &mut self,
         mut piece: &[u8],
@@ -68,7 +68,7 @@ impl LineSplitter {
         Ok(())
     }
 
-    /// No more will come: what is left is a line too, unless it is empty.
+    /// Ends the text. What is left is the last line, unless it is empty.
     #[must_use]
     pub fn finish(&mut self) -> Option<Vec<u8>> {
         Some(std::mem::take(&mut self.begun)).filter(|line| !line.is_empty())

@@ -1,4 +1,4 @@
-//! Floor 0: bytes to values and back. Nothing here does I/O, reads a clock or asks for randomness.
+//! Floor 0: converts bytes to values and back. Nothing here does I/O, reads a clock or draws random numbers.
 
 pub mod cgi;
 pub mod helper;

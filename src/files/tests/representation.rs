@@ -240,7 +240,7 @@ fn a_file_that_is_replaced_is_sent_as_it_was_opened() {
     let (head, _) = RequestHead::decode(text.as_bytes(), &mut 0, &mut table)
         .unwrap()
         .unwrap();
-    let Body::File { file, .. } = answer(&site.folder, &head, "").body else {
+    let FileBody::File { file, .. } = answer(&site.folder, &head, "").body else {
         panic!("not a file");
     };
     fs::write(path.with_extension("new"), "other").unwrap();

@@ -1,21 +1,17 @@
-//! `uri-host [ ":" port ]`: what Host, an authority-form target and the middle of a URI hold (RFC
-//! 3986 §3.2, RFC 9110 §4.2).
+//! `uri-host [ ":" port ]`, as in Host, in the target of CONNECT, and in URIs (RFC 3986 §3.2, RFC 9110 §4.2).
 
-// A plain value with a parser; nothing in core can reach a network.
 use core::net::Ipv6Addr;
 
 use memchr::memchr;
 
 use super::byte::is_reg_name;
 
-/// A host and its port, as written. There is no userinfo: RFC 9110 §4.2.4 has it treated as an
-/// error.
+/// A host and its port, as written. Userinfo is an error (RFC 9110 §4.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
     /// A name, an IPv4 address, or an IPv6 address in its brackets. Never empty.
     pub(crate) host: &'a str,
-    /// `None` when there is none, or an empty one, which means the scheme's default (RFC 3986
-    /// §3.2.3).
+    /// `None` when it is absent or empty, which means the scheme's default (RFC 3986 §3.2.3).
     pub(crate) port: Option<u16>,
 }
 
@@ -43,8 +39,7 @@ impl<'a> Authority<'a> {
 /// IP-literal = "[" ( IPv6address / IPvFuture ) "]"
 /// reg-name   = *( unreserved / pct-encoded / sub-delims )
 /// ```
-/// IPvFuture, which nothing uses, is refused, and so is the empty name, which no http URI can have
-/// (RFC 9110 §4.2.1).
+/// IPvFuture is refused, since nothing uses it. So is the empty name, which no http URI can have (RFC 9110 §4.2.1).
 fn is_host(host: &str) -> bool {
     if let Some(literal) = host.strip_prefix('[') {
         return literal

@@ -1,22 +1,22 @@
-//! The body of a request: so many bytes, or chunks (RFC 9112 §6 and §7.1).
+//! The body of a request: a known number of bytes, or chunks (RFC 9112 §6 and §7.1).
 //!
-//! Chunk extensions and trailers are checked, bounded and thrown away. The data is handed out where
-//! it lies, piece by piece as it comes; nothing is copied or kept.
+//! Chunk extensions and trailers are checked, limited and dropped. Data is handed out piece by piece, as slices of the
+//! input; nothing is copied or kept.
 
 use super::byte::{is_tchar, is_text};
 use super::error::Error;
 use super::head::BodyLength;
 
-/// The most bytes that chunk extensions and trailers of one body may have, all together.
+/// The most bytes of all chunk extensions and trailers of one body together.
 pub const MAX_OVERHEAD: usize = 16 * 1024;
 
-/// The digits of the largest size there is.
+/// The digits of the largest chunk size.
 const MAX_DIGITS: u8 = 16;
 
-/// What was found in a body.
+/// The next piece of a body.
 #[derive(Debug, PartialEq, Eq)]
-pub enum BodyPiece<'i> {
-    /// All input is used, and the body goes on.
+pub enum DecodedPiece<'i> {
+    /// All input is used, and the body continues.
     More,
     /// Data of the body, at least one byte.
     Data(&'i mut [u8]),
@@ -24,7 +24,7 @@ pub enum BodyPiece<'i> {
     End,
 }
 
-/// Takes a body apart. Feed it, until [`BodyPiece::End`], what it has not used yet and then what comes.
+/// Decodes a body. Call [`decode`](Self::decode) with the input that is not used yet, until [`DecodedPiece::End`].
 #[derive(Debug)]
 pub struct BodyDecoder {
     state: BodyState,
@@ -36,7 +36,7 @@ pub struct BodyDecoder {
 enum BodyState {
     /// The rest of a body without chunks.
     Plain(u64),
-    /// A digit of a size, or what follows the last.
+    /// A digit of a size, or what follows the last digit.
     Size {
         size: u64,
         digits: u8,
@@ -71,25 +71,25 @@ impl BodyDecoder {
         Self { state, overhead: 0 }
     }
 
-    /// Reads from the beginning of `input` up to the end of one piece, and tells how much that is.
+    /// Reads one piece at the beginning of `input`; the number of bytes used, and the piece.
     ///
     /// # Errors
-    /// What is wrong with the body. The decoder is of no use then.
-    pub fn decode<'i>(&mut self, input: &'i mut [u8]) -> Result<(usize, BodyPiece<'i>), Error> {
+    /// What is wrong with the body. The decoder must not be used any more.
+    pub fn decode<'i>(&mut self, input: &'i mut [u8]) -> Result<(usize, DecodedPiece<'i>), Error> {
         let mut used = 0;
         loop {
             match self.state {
-                BodyState::Ended => return Ok((used, BodyPiece::End)),
+                BodyState::Ended => return Ok((used, DecodedPiece::End)),
                 BodyState::Plain(left) | BodyState::Data(left) if used < input.len() => {
                     let len = usize::try_from(left).unwrap_or(usize::MAX);
                     let end = used + len.min(input.len() - used);
                     self.state = self.state.without((end - used) as u64);
-                    return Ok((end, BodyPiece::Data(&mut input[used..end])));
+                    return Ok((end, DecodedPiece::Data(&mut input[used..end])));
                 }
                 _ => {}
             }
             let Some(&byte) = input.get(used) else {
-                return Ok((used, BodyPiece::More));
+                return Ok((used, DecodedPiece::More));
             };
             self.state = self.state.after(byte)?;
             self.count()?;
@@ -97,7 +97,7 @@ impl BodyDecoder {
         }
     }
 
-    /// Counts a byte that was of no use to anybody.
+    /// Counts the bytes of extensions and trailers.
     fn count(&mut self) -> Result<(), Error> {
         let overhead = matches!(
             self.state,
@@ -116,7 +116,7 @@ impl BodyDecoder {
 }
 
 impl BodyState {
-    /// The state after so many bytes of data.
+    /// The state after `len` bytes of data.
     fn without(self, len: u64) -> Self {
         match self {
             Self::Plain(left) if left > len => Self::Plain(left - len),
@@ -164,7 +164,7 @@ impl BodyState {
             (Self::Trailer | Self::TrailerName | Self::TrailerValue, _) => Err(Error::Trailer),
             (Self::LastLf, b'\n') => Ok(Self::Ended),
             (Self::SizeLf(_) | Self::TrailerLf | Self::LastLf, _) => Err(Error::BareCarriageReturn),
-            // `decode` takes data by itself.
+            // `decode` handles data before.
             (Self::Plain(_) | Self::Data(_) | Self::Ended, _) => Ok(self),
         }
     }
@@ -202,12 +202,12 @@ mod tests {
                 let (used, piece) = decoder.decode(rest)?;
                 from += used;
                 match piece {
-                    BodyPiece::More => {
+                    DecodedPiece::More => {
                         assert_eq!(used, before, "all input is used");
                         break;
                     }
-                    BodyPiece::End => return Ok((data, Some(from))),
-                    BodyPiece::Data(piece) => {
+                    DecodedPiece::End => return Ok((data, Some(from))),
+                    DecodedPiece::Data(piece) => {
                         assert!(!piece.is_empty());
                         data.extend_from_slice(piece);
                     }
@@ -254,7 +254,7 @@ mod tests {
         for length in [BodyLength::Empty, BodyLength::Length(0)] {
             assert_eq!(
                 BodyDecoder::new(length).decode(&mut []),
-                Ok((0, BodyPiece::End))
+                Ok((0, DecodedPiece::End))
             );
         }
     }
@@ -266,7 +266,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(
                 decoder.decode(b"b".to_vec().as_mut()),
-                Ok((0, BodyPiece::End))
+                Ok((0, DecodedPiece::End))
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Classes of bytes, and the short texts that are made of one class. Tables, since every byte of a head is looked up.
+//! Classes of bytes, and checks of text by class. Some are tables, since every byte of a head is looked up.
 
 /// ```text
 /// tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~"
@@ -6,9 +6,7 @@
 /// ```
 static TCHAR: [bool; 256] = alphanumeric_or(b"!#$%&'*+-.^_`|~");
 
-/// ```text
-/// unreserved / sub-delims
-/// ```
+/// `unreserved / sub-delims` of RFC 3986 §2.
 static REG_NAME: [bool; 256] = alphanumeric_or(b"-._~!$&'()*+,;=");
 
 const fn alphanumeric_or(others: &[u8]) -> [bool; 256] {

@@ -1,12 +1,12 @@
-//! Conditional requests (RFC 9110 §13): whether what a client has, or believes to be there, is what there is.
+//! Conditional requests (RFC 9110 §13): whether the representation is still the one that the client knows.
 
 use super::date;
 use super::head::{Method, RequestHead};
 
-/// What tells one state of a representation from another (RFC 9110 §8.8).
+/// Identifies one state of a representation (RFC 9110 §8.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validator<'a> {
-    /// The entity tag with its quotes, and with `W/` before them when it is a weak one.
+    /// The entity tag with its quotes, after `W/` if it is weak.
     pub etag: &'a str,
     /// When it was last modified, in seconds since 1970.
     pub modified: u64,
@@ -18,19 +18,19 @@ impl Validator<'_> {
     }
 }
 
-/// What the preconditions of a request ask for.
+/// What the preconditions of a request result in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreconditionResult {
-    /// The method is to be performed.
+    /// Perform the method.
     Proceed,
-    /// The client has the representation: 304.
+    /// Answer 304: the client has this representation.
     NotModified,
-    /// The representation is not the one that the client believes to be there: 412.
+    /// Answer 412: the representation is not the one that the client expects.
     PreconditionFailed,
 }
 
-/// Evaluates the preconditions of a request for a representation that exists, in the order of RFC 9110 §13.2.2. A date
-/// that is none, or that is there twice, is ignored.
+/// Evaluates the preconditions of a request for an existing representation, in the order of RFC 9110 §13.2.2. Invalid and
+/// repeated dates are ignored.
 pub fn evaluate(head: &RequestHead<'_>, validator: Validator<'_>) -> PreconditionResult {
     if head.field("If-Match").is_some() {
         // §13.1.1: the strong comparison.
@@ -56,14 +56,14 @@ pub fn evaluate(head: &RequestHead<'_>, validator: Validator<'_>) -> Preconditio
         };
     }
     match moment(head, "If-Modified-Since") {
-        // §13.1.3: of GET and HEAD alone.
+        // §13.1.3: only for GET and HEAD.
         Some(date) if reads && validator.modified <= date => PreconditionResult::NotModified,
         _ => PreconditionResult::Proceed,
     }
 }
 
-/// Whether the Range of a request is to be heeded (RFC 9110 §13.1.5): there is no If-Range, or it names this very
-/// representation, by its strong entity tag or by its exact date.
+/// Whether Range applies (RFC 9110 §13.1.5): there is no If-Range, or it names this representation by its strong entity
+/// tag or its exact date.
 pub fn if_range_matches(head: &RequestHead<'_>, validator: Validator<'_>) -> bool {
     if head.field("If-Range").is_none() {
         return true;
@@ -75,12 +75,12 @@ pub fn if_range_matches(head: &RequestHead<'_>, validator: Validator<'_>) -> boo
     }
 }
 
-/// The date in a field.
+/// The date in a field that occurs once.
 fn moment(head: &RequestHead<'_>, name: &str) -> Option<u64> {
     single(head, name).and_then(date::parse)
 }
 
-/// The value of a field that is there once.
+/// The value of a field that occurs once.
 fn single<'a>(head: &RequestHead<'a>, name: &str) -> Option<&'a [u8]> {
     let mut lines = head.field_lines(name);
     lines.next().filter(|_| lines.next().is_none())
@@ -124,8 +124,8 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// The entity tags of a list, up to the first that is none. A comma may stand within a tag, so this is not a list like
-/// others.
+/// The entity tags of a list, up to the first malformed one. A tag may contain commas, so other lists are split in another
+/// way.
 ///
 /// ```text
 /// entity-tag = [ weak ] opaque-tag
@@ -139,7 +139,7 @@ impl<'a> Iterator for Tags<'a> {
     type Item = Tag<'a>;
 
     fn next(&mut self) -> Option<Tag<'a>> {
-        // Whatever ends early ends the list.
+        // A malformed tag ends the list.
         let text = std::mem::take(&mut self.0);
         let text = &text[separator(text).len()..];
         let quote = if text.starts_with(b"W/") { 2 } else { 0 };

@@ -1,8 +1,8 @@
-//! User names and passwords as requests carry them: Basic authentication (RFC 7617), and paths that begin with
+//! User names and passwords in requests: Basic authentication (RFC 7617), and paths that begin with
 //! `/auth/<username>/<password>`.
 //!
-//! Whether they are right is not known here. Passwords are wiped when they are dropped, and [`redact`] cuts them out of
-//! a request target before anybody else sees it.
+//! They are not checked here. Passwords are wiped when they are dropped, and [`redact`] hides them in a request target
+//! before it is logged or shown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,17 +15,17 @@ use super::byte::trim;
 use super::head::RequestHead;
 use super::percent;
 
-/// What a path with credentials begins with.
+/// The beginning of a path with credentials.
 const PREFIX: &str = "/auth/";
 
-/// What stands for a password in a redacted target.
+/// Replaces the password in a redacted target.
 const MARK: &str = "***";
 
-/// A password; wiped when it is dropped, and never shown.
+/// A password. It is wiped when it is dropped, and never shown.
 pub struct Password(Zeroizing<Vec<u8>>);
 
 impl Password {
-    /// Takes the bytes over. They must not have been moved about before, for only this place is wiped.
+    /// Takes the bytes over. There must be no other copy of them, since only this one is wiped.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
@@ -44,12 +44,12 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Who somebody says they are, and the proof.
+/// A user name and a password.
 #[derive(Debug)]
 pub struct Credentials {
-    /// The name, without control characters; it may be empty.
+    /// The name; it has no control characters, and may be empty.
     pub username: String,
-    /// The password; it may be empty, and has no NUL.
+    /// The password; it has no NUL, and may be empty.
     pub password: Password,
 }
 
@@ -57,7 +57,7 @@ impl Credentials {
     fn new(username: &[u8], password: &[u8]) -> Result<Self, Error> {
         let username = str::from_utf8(username).map_err(|_| Error::Utf8)?;
         str::from_utf8(password).map_err(|_| Error::Utf8)?;
-        // A NUL would end the password for whoever reads it in C.
+        // A NUL would end the password for C code such as PAM.
         if username.chars().any(char::is_control) || password.contains(&0) {
             return Err(Error::Control);
         }
@@ -68,18 +68,18 @@ impl Credentials {
     }
 }
 
-/// Why credentials that are there cannot be read. Each is answered with 400.
+/// Why the credentials of a request cannot be read. The answer is 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
     /// There is more than one Authorization field.
     Repeated,
-    /// What follows `Basic` is not base64, or a percent sign is not followed by two hexadecimal digits.
+    /// Malformed base64 or percent-encoding.
     Encoding,
     /// There is no colon between name and password.
     Colon,
     /// The name or the password is not UTF-8.
     Utf8,
-    /// The name has a control character, or the password one that it must not have.
+    /// The name or the password has a control character that is not allowed there.
     Control,
 }
 
@@ -97,7 +97,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The credentials of the Authorization field; none when there is no such field, or one of another scheme.
+/// The credentials of the Authorization field; `None` without that field, or with another scheme.
 ///
 /// ```text
 /// credentials = auth-scheme [ 1*SP token68 ]        ; RFC 9110 §11.4
@@ -121,7 +121,7 @@ pub fn basic(head: &RequestHead<'_>) -> Result<Option<Credentials>, Error> {
     }
     let decoded = STANDARD.decode(trim(token)).map_err(|_| Error::Encoding)?;
     let user_pass = Zeroizing::new(decoded);
-    // RFC 7617 §2: the first colon, so that a password may have others.
+    // RFC 7617 §2: the first colon; the password may have more.
     let colon = user_pass
         .iter()
         .position(|&byte| byte == b':')
@@ -134,13 +134,13 @@ pub fn basic(head: &RequestHead<'_>) -> Result<Option<Credentials>, Error> {
     Credentials::new(username, password).map(Some)
 }
 
-/// A path that carries credentials, in its parts.
+/// A path with credentials, in its parts.
 pub struct UrlCredentials<'p> {
-    /// What it carries, decoded.
+    /// The credentials, decoded.
     pub credentials: Credentials,
-    /// `/auth/<username>/<password>` as it is written: what a redirect has to keep. It holds the password.
+    /// `/auth/<username>/<password>` as written, which redirects keep. It holds the password.
     pub prefix: &'p str,
-    /// What follows as it is written: empty, or beginning with a slash.
+    /// The rest as written: empty, or beginning with a slash.
     pub rest: &'p str,
 }
 
@@ -154,10 +154,10 @@ impl fmt::Debug for UrlCredentials<'_> {
     }
 }
 
-/// The credentials of `/auth/<username>/<password>[/rest…]`, a path that is still encoded, without its query. Name and
-/// password are percent-decoded, so that either may have an encoded slash, and either may be empty.
+/// The credentials of `/auth/<username>/<password>[/rest…]`, an encoded path without its query. Name and password are
+/// percent-decoded, so they may have encoded slashes. Both may be empty.
 ///
-/// None when the path does not begin with `/auth/`, or has no second segment after that, not even an empty one.
+/// `None` when the path does not begin with `/auth/`, or has only one segment after that.
 ///
 /// # Errors
 /// What is wrong with the name or the password.
@@ -177,7 +177,7 @@ pub fn url(path: &str) -> Result<Option<UrlCredentials<'_>>, Error> {
 
 type Span = std::ops::Range<usize>;
 
-/// Where the name and the password stand in a path.
+/// The places of the name and the password in a path.
 fn segments(path: &str) -> Option<(Span, Span)> {
     let name = PREFIX.len();
     let name_len = path.strip_prefix(PREFIX)?.find('/')?;
@@ -194,7 +194,7 @@ fn segment_len(text: &str) -> usize {
 fn percent_decode(segment: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut out = Zeroizing::new(Vec::with_capacity(segment.len()));
     for byte in percent::decode(segment.as_bytes()) {
-        out.push(byte.map_err(|percent::Malformed| Error::Encoding)?);
+        out.push(byte.map_err(|percent::BadEscape| Error::Encoding)?);
     }
     Ok(out)
 }
@@ -207,7 +207,7 @@ fn percent_decode(segment: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
 #[must_use]
 pub fn challenge(realm: &str) -> String {
     let mut challenge = String::from("Basic realm=\"");
-    // A control character cannot be quoted, and would split the field.
+    // Control characters cannot be quoted; CR and LF would split the field.
     for character in realm.chars().filter(|character| !character.is_control()) {
         if matches!(character, '"' | '\\') {
             challenge.push('\\');
@@ -218,10 +218,10 @@ pub fn challenge(realm: &str) -> String {
     challenge
 }
 
-/// A request target for people's eyes: the password of `/auth/<username>/<password>` is `***`.
+/// A request target that can be shown to people: the password of `/auth/<username>/<password>` becomes `***`.
 ///
-/// It cuts more than [`url`] reads: also what is wrongly encoded, what begins with several slashes, dot segments or
-/// another spelling of `auth`, and what follows an authority, for a password is one however it was mistyped.
+/// It also hides passwords in mistyped paths that [`url`] does not accept: with malformed encoding, with more slashes, with
+/// dot segments, with another spelling of `auth`, or after an authority.
 #[must_use]
 pub fn redact(target: &str) -> Cow<'_, str> {
     match password_span(target) {
@@ -230,14 +230,14 @@ pub fn redact(target: &str) -> Cow<'_, str> {
     }
 }
 
-/// The value of a field that is shown to others: a page that was reached by `/auth/<username>/<password>` is named by its
-/// whole address in Referer (RFC 9110 §10.1.3), which is then [redacted](redact).
+/// The value of a field that can be shown to others. Referer contains the whole address of the page (RFC 9110 §10.1.3),
+/// perhaps with `/auth/<username>/<password>`, so it is [redacted](redact).
 #[must_use]
 pub fn redact_field<'v>(name: &str, value: &'v [u8]) -> Cow<'v, [u8]> {
     if !name.eq_ignore_ascii_case("Referer") {
         return Cow::Borrowed(value);
     }
-    // What is no UTF-8 hides no password.
+    // A password in bytes that are not UTF-8 is found too.
     match redact(&String::from_utf8_lossy(value)) {
         Cow::Borrowed(_) => Cow::Borrowed(value),
         Cow::Owned(redacted) => Cow::Owned(redacted.into_bytes()),
@@ -248,7 +248,7 @@ fn password_span(target: &str) -> Option<Span> {
     let end = target.find(['?', '#']).unwrap_or(target.len());
     let path = &target[..end];
     let mut at = path_start(path);
-    // Empty and dot segments are what others take away before they look.
+    // Skip empty and dot segments, since other software removes these first.
     loop {
         let len = segment_len(path.get(at..)?);
         let segment = &path[at..at + len];
@@ -264,7 +264,7 @@ fn password_span(target: &str) -> Option<Span> {
     Some(start..start + segment_len(&path[start..]))
 }
 
-/// Where the path of a target begins, behind its first slash: in absolute form that is behind the authority.
+/// Where the path of a target begins, after its first slash. In absolute form that is after the authority.
 fn path_start(target: &str) -> usize {
     let absolute = target.find("://").filter(|_| !target.starts_with('/'));
     let origin = absolute.map_or(0, |at| at + 3);
@@ -272,7 +272,7 @@ fn path_start(target: &str) -> usize {
     slash.map_or(target.len() + 1, |at| origin + at + 1)
 }
 
-/// What is wrongly encoded stays as it is.
+/// Decodes a segment; one with malformed encoding stays as it is.
 fn decoded_lossy(segment: &str) -> Vec<u8> {
     percent_decode(segment).map_or_else(|_| segment.into(), |decoded| decoded.to_vec())
 }

@@ -1,9 +1,9 @@
-//! What is wrong with a message that a peer sent: in words, and as the status that answers it.
+//! Faults of messages that a peer sent, and the statuses that answer them.
 
 use std::fmt;
 
-/// The fault of a peer's message. The connection that carried it cannot be used further, for where
-/// the next message begins is not known (RFC 9112 §9.3).
+/// The fault of a message that a peer sent. Its connection cannot be used any more, since it is unknown where the next
+/// message begins (RFC 9112 §9.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
     /// The first line does not begin with a method.
@@ -14,14 +14,13 @@ pub enum Error {
     RequestLine,
     /// The first line is longer than [`MAX_LINE`](super::head::MAX_LINE).
     LineTooLong,
-    /// The version is not `HTTP/1.x`, nor any other HTTP version since 1.0.
+    /// The version is not that of any HTTP since 1.0.
     Version,
-    /// A version of HTTP that is spoken in another way.
+    /// The version is HTTP/2 or higher.
     VersionNotSupported,
-    /// The target has a byte that is not allowed in one, or an authority or scheme that is not
-    /// valid.
+    /// The target has a byte that is not allowed there, or an invalid authority or scheme.
     Target,
-    /// The form of the target does not go with the method.
+    /// The target has a form that this method does not allow.
     TargetForm,
     /// The status line is not a version, a status and a reason.
     StatusLine,
@@ -49,15 +48,15 @@ pub enum Error {
     Host,
     /// Content-Length is not a number, or too large a one.
     ContentLength,
-    /// There are different lengths in Content-Length.
+    /// Content-Length has several different values.
     ContentLengthsDiffer,
-    /// There are both Content-Length and Transfer-Encoding.
+    /// The message has both Content-Length and Transfer-Encoding.
     LengthAndCoding,
     /// Transfer-Encoding does not end in `chunked`, or has it more than once.
     TransferEncoding,
     /// Transfer-Encoding names a coding other than `chunked`.
     TransferCodingUnknown,
-    /// There is Transfer-Encoding in an HTTP/1.0 message.
+    /// An HTTP/1.0 message has Transfer-Encoding.
     TransferEncodingInHttp10,
     /// A chunk's size is not a hexadecimal number, or too large a one.
     ChunkSize,
@@ -77,7 +76,7 @@ impl Error {
         match self {
             Self::LineTooLong => 414,
             Self::HeadTooLong | Self::TooManyFields | Self::OverheadTooLong => 431,
-            // RFC 9112 §3, for a method longer than any that is known, and §6.1.
+            // RFC 9112 §3: a method that is longer than any known one; and §6.1.
             Self::MethodTooLong | Self::TransferCodingUnknown => 501,
             Self::VersionNotSupported => 505,
             _ => 400,

@@ -1,6 +1,6 @@
-//! The fields of a head (RFC 9110 §5): where they stand, and how they are found.
+//! The fields of a head (RFC 9110 §5).
 //!
-//! Positions instead of slices let one table serve every head, so that none costs an allocation.
+//! A table holds their positions instead of slices, so that all heads can share it and none costs an allocation.
 
 use httparse::{EMPTY_HEADER, Header};
 
@@ -21,7 +21,7 @@ const _: () = assert!(
     "a position in a head is a u16"
 );
 
-/// Where a field stands in its head.
+/// The position of a field in its head.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FieldPos {
     name: u16,
@@ -44,7 +44,7 @@ fn slice(head: &[u8], at: u16, len: u16) -> &[u8] {
     &head[usize::from(at)..][..usize::from(len)]
 }
 
-/// Room for the positions of a head's fields, to be used again for the next head.
+/// The positions of a head's fields. The same table is used again for the next head.
 #[derive(Debug, Clone)]
 pub struct FieldTable([FieldPos; MAX_FIELDS]);
 
@@ -67,8 +67,7 @@ impl FieldTable {
         )
     }
 
-    /// Splits the field lines that begin at `at` and end with the head, whose every LF is known to
-    /// follow a CR. `lines` is how many there are at most.
+    /// Splits the field lines from `at` to the end of the head, in which every LF follows a CR. There are at most `lines`.
     pub(super) fn fill(
         &mut self,
         head: &[u8],
@@ -103,12 +102,12 @@ impl FieldTable {
     }
 }
 
-/// Where a part of the head stands in it.
+/// The position of a part of the head.
 fn offset(head: &[u8], part: &[u8]) -> u16 {
     (part.as_ptr() as usize - head.as_ptr() as usize) as u16
 }
 
-/// Finds out what is wrong with field lines that httparse refused, since it does not say.
+/// What is wrong with field lines that httparse refused, since it does not say.
 fn diagnose(lines: &[u8]) -> Error {
     lines
         .split_inclusive(|&byte| byte == b'\n')
@@ -146,7 +145,7 @@ fn fault(line: &[u8]) -> Option<Error> {
     }
 }
 
-/// The fields of one head, in the order they came.
+/// The fields of one head in their order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a> {
     pub(super) head: &'a [u8],

@@ -1,8 +1,8 @@
 //! The parameters of a form: those of a query or a body of type application/x-www-form-urlencoded (URL Standard §5.1),
 //! and the text fields of a body of type multipart/form-data (RFC 7578, in the framing of RFC 2046 §5.1).
 //!
-//! What is read is text: bytes that are no UTF-8 become U+FFFD, as the URL Standard has it. The files of a form are
-//! skipped. Order and repetition of parameters are kept.
+//! Parameters are text: bytes that are not UTF-8 become U+FFFD, as in the URL Standard. Files in a form are skipped.
+//! Parameters keep their order and may repeat.
 
 use std::fmt;
 
@@ -29,15 +29,15 @@ pub type Parameter = (String, String);
 /// Why a form cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
-    /// There is a NUL, which no environment can hold.
+    /// There is a NUL, which no environment variable can hold.
     Nul,
     /// There are more than [`MAX_PARAMETERS`].
     TooMany,
-    /// The boundary is missing, or none.
+    /// The boundary is missing or malformed.
     Boundary,
     /// The parts are not framed by the boundary.
     Framing,
-    /// The head of a part is malformed, or does not say what the part is.
+    /// The head of a part is malformed or incomplete.
     Part,
 }
 
@@ -65,17 +65,17 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What a body is read as, by the value of its Content-Type field (RFC 9110 §8.3).
+/// The format of a form, from the value of Content-Type (RFC 9110 §8.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FormKind {
     /// application/x-www-form-urlencoded
     Urlencoded,
-    /// multipart/form-data, and its boundary when it has a valid one.
+    /// multipart/form-data, with its boundary if it has a valid one.
     Multipart(Option<Vec<u8>>),
 }
 
 impl FormKind {
-    /// `None` when it is no form.
+    /// The format of a body with this Content-Type; `None` when it is not a form.
     pub fn of(content_type: &[u8]) -> Option<FormKind> {
         let (media_type, parameters) = split_at(content_type, b';');
         let media_type = trim(media_type);
@@ -89,7 +89,7 @@ impl FormKind {
         }
     }
 
-    /// The parameters of a body of this kind.
+    /// The parameters of a body in this format.
     ///
     /// # Errors
     /// Why it cannot be read.
@@ -102,11 +102,11 @@ impl FormKind {
     }
 }
 
-/// The parameters of a query or of an urlencoded body. Everything is one: what has no `=` is a name without a value, and
-/// a percent sign without two hexadecimal digits stands for itself.
+/// The parameters of a query or an urlencoded body. Text without `=` is a name with an empty value, and a malformed percent
+/// sign stands for itself.
 ///
 /// # Errors
-/// There are too many, or a NUL.
+/// There are too many parameters, or there is a NUL.
 pub fn decode_urlencoded(input: &[u8]) -> Result<Vec<Parameter>, Error> {
     let mut parameters = Vec::new();
     for sequence in input.split(|&byte| byte == b'&') {
@@ -135,7 +135,7 @@ fn push(parameters: &mut Vec<Parameter>, name: &[u8], value: &[u8]) -> Result<()
     Ok(())
 }
 
-/// What is before the first `mark`, and what follows it.
+/// The text before and after the first `mark`.
 fn split_at(input: &[u8], mark: u8) -> (&[u8], &[u8]) {
     match memchr::memchr(mark, input) {
         Some(at) => (&input[..at], &input[at + 1..]),
@@ -164,13 +164,12 @@ fn is_boundary(text: &[u8]) -> bool {
     (1..=70).contains(&text.len()) && text.iter().all(bchar) && !text.ends_with(b" ")
 }
 
-/// The text fields of a multipart body; `boundary` is as the Content-Type has it.
+/// The text fields of a multipart body. `boundary` is that of its Content-Type.
 ///
 /// # Errors
-/// The body is malformed, or has too much in it.
+/// The body is malformed, or has too many parts.
 pub fn decode_multipart(body: &[u8], boundary: &[u8]) -> Result<Vec<Parameter>, Error> {
-    // RFC 2046 §5.1.1: the CRLF before a delimiter is part of it, so that content need not end with one. The first may
-    // begin the body.
+    // RFC 2046 §5.1.1: the CRLF before a delimiter belongs to it. Only a delimiter at the very beginning has none.
     let delimiter = [b"\r\n--", boundary].concat();
     let finder = memmem::Finder::new(&delimiter);
     let mut rest = if body.starts_with(&delimiter[2..]) {
@@ -229,7 +228,7 @@ fn decode_part(part: &[u8]) -> Result<Option<Field<'_>>, Error> {
     Ok((!is_file).then_some(Field { name, value }))
 }
 
-/// The value of Content-Disposition, of which there is one.
+/// The value of Content-Disposition, which must occur once.
 fn disposition(head: &[u8]) -> Result<&[u8], Error> {
     if head.len() > MAX_PART_HEAD {
         return Err(Error::Part);
@@ -248,7 +247,7 @@ fn disposition(head: &[u8]) -> Result<&[u8], Error> {
         if name.eq_ignore_ascii_case(b"Content-Disposition") && found.replace(value).is_some() {
             return Err(Error::Part);
         }
-        // RFC 7578 §4.7 deprecates the field: what is encoded by it nobody decodes.
+        // RFC 7578 §4.7 deprecates this field. Encoded content is refused, since it is not decoded here.
         let is = |known: &&[u8]| value.eq_ignore_ascii_case(known);
         if name.eq_ignore_ascii_case(b"Content-Transfer-Encoding") && !IDENTITIES.iter().any(is) {
             return Err(Error::Part);
@@ -262,7 +261,7 @@ fn disposition(head: &[u8]) -> Result<&[u8], Error> {
 /// parameter       = parameter-name "=" parameter-value
 /// parameter-value = ( token / quoted-string )
 /// ```
-/// The value of the first of that name. Without the first semicolon.
+/// The value of the first parameter of that name. `parameters` is without its first semicolon.
 fn parameter(mut parameters: &[u8], wanted: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     let mut found = None;
     loop {
@@ -291,8 +290,8 @@ fn parameter(mut parameters: &[u8], wanted: &[u8]) -> Result<Option<Vec<u8>>, Er
     }
 }
 
-/// The value, and what follows it. A backslash escapes quotation marks and itself only: browsers send the paths of files
-/// as they are.
+/// The value, and what follows it. A backslash escapes only quotation marks and backslashes, since browsers send Windows
+/// paths of files without escapes.
 fn parameter_value(input: &[u8]) -> Result<(Vec<u8>, &[u8]), Error> {
     let [b'"', quoted @ ..] = input else {
         let end = memchr::memchr(b';', input).unwrap_or(input.len());

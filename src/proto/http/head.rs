@@ -1,13 +1,11 @@
 //! The head of a message: its first line and its fields (RFC 9112 §2 to §6).
 //!
-//! httparse splits the fields. What it lets pass and RFC 9112 does not is refused here, and so is
-//! what the RFC leaves to the recipient where two recipients might choose differently, for such
-//! messages smuggle requests (§11.2): lines that end in LF alone, obs-fold, Content-Length beside
-//! Transfer-Encoding.
+//! httparse splits the fields. It accepts some heads that RFC 9112 forbids; those are refused here. So are heads that the
+//! RFC lets recipients read in different ways, since these can smuggle requests (§11.2): lines that end in LF without CR,
+//! obs-fold, Content-Length together with Transfer-Encoding.
 //!
-//! While the end of a head has not come, only its first line and its line ends are looked at; its
-//! fields are read once it is whole. The outcome never depends on how the bytes were cut on their
-//! way.
+//! Until the end of a head has come, only its first line and its line ends are checked; then its fields are read. The
+//! result never depends on how the bytes were split on their way.
 
 use memchr::{memchr, memchr_iter};
 
@@ -20,12 +18,10 @@ use super::line::{self, RequestLine};
 pub use super::field::{FieldPos, FieldTable, MAX_FIELDS, MAX_HEAD};
 pub use super::line::{Method, RequestTarget, Version};
 
-/// The longest first line that is read, its CRLF included. RFC 9112 §3 asks for 8000 bytes at
-/// least.
+/// The longest first line that is read, with its CRLF. RFC 9112 §3 demands at least 8000 bytes.
 pub const MAX_LINE: usize = 8 * 1024;
 
-/// The most empty lines that are skipped before a request line. RFC 9112 §2.2 asks for one at
-/// least.
+/// The most empty lines that are skipped before a request line. RFC 9112 §2.2 demands at least one.
 const MAX_EMPTY_LINES: usize = 4;
 
 /// How the end of a request's body is found (RFC 9112 §6.3).
@@ -33,30 +29,27 @@ const MAX_EMPTY_LINES: usize = 4;
 pub enum BodyLength {
     /// There is no body: no length was given, or 0.
     Empty,
-    /// The body has so many bytes, at least one.
+    /// The body has this many bytes, at least one.
     Length(u64),
     /// The body comes in chunks.
     Chunked,
 }
 
-/// The head of a request, all of it valid. It borrows the bytes it was read from and the table it
-/// was read into.
+/// The valid head of a request. It borrows the bytes and the table that it was read from.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
     fields: Fields<'a>,
-    /// Where the request line begins, behind empty lines.
+    /// Where the request line begins, after empty lines.
     start: u16,
     line: RequestLine,
     facts: MessageFacts<'a>,
 }
 
 impl<'a> RequestHead<'a> {
-    /// Reads a head from the beginning of `input`, and tells its length; `None` when its end has
-    /// not come yet.
+    /// Reads a head at the beginning of `input`; the head and its length, or `None` when its end has not come yet.
     ///
-    /// `scanned` is 0 at the first try, and is kept by the caller for further tries at the same
-    /// head, whose input may only have grown: so many bytes need not be searched again. It is 0
-    /// again after a head has been read.
+    /// `scanned` counts the bytes that need not be searched again when the same input has grown. The caller sets it to 0
+    /// for the first call, and keeps it between calls; it is 0 again after a head has been read.
     ///
     /// # Errors
     /// What is wrong with the head, as soon as that is known.
@@ -91,7 +84,7 @@ impl<'a> RequestHead<'a> {
         )))
     }
 
-    /// The bytes that it was read from, to be read again.
+    /// The bytes that it was read from.
     pub fn bytes(&self) -> &'a [u8] {
         self.fields.head
     }
@@ -101,8 +94,7 @@ impl<'a> RequestHead<'a> {
         Method::from_token(self.text(0, self.line.method_len))
     }
 
-    /// The request target, split into its parts. The form goes with the method: only CONNECT has an
-    /// authority, only OPTIONS an asterisk.
+    /// The request target in its parts. Only CONNECT has an authority, and only OPTIONS an asterisk.
     pub fn target(&self) -> RequestTarget<'a> {
         RequestTarget::split(self.text(self.line.method_len + 1, self.line.target_len))
     }
@@ -112,8 +104,8 @@ impl<'a> RequestHead<'a> {
         self.line.version
     }
 
-    /// `uri-host [ ":" port ]` of what is asked for: the target's when it has one, else that of the
-    /// Host field (RFC 9112 §3.3). Empty only in HTTP/1.0, which needs none.
+    /// The `uri-host [ ":" port ]` that is requested: that of the target if it has one, else that of Host (RFC 9112 §3.3).
+    /// Empty only in HTTP/1.0, where Host may be absent.
     pub fn host(&self) -> &'a str {
         match self.target() {
             // RFC 9112 §3.2.2: the target's authority wins over Host.
@@ -162,8 +154,8 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// Whether the client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1): it
-    /// says so, there is a body, and the version is 1.1. Other expectations are ignored.
+    /// Whether the client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1): it says so, there is a body,
+    /// and the version is 1.1. Other expectations are ignored.
     pub fn expects_continue(&self) -> bool {
         self.facts.expects_continue
             && self.line.version == Version::Http11
@@ -172,15 +164,14 @@ impl<'a> RequestHead<'a> {
 
     fn text(&self, at: u16, len: u16) -> &'a str {
         let at = usize::from(self.start + at);
-        // Both method and target have been found to be ASCII.
+        // Method and target are ASCII: both have been checked.
         str::from_utf8(&self.fields.head[at..][..usize::from(len)]).unwrap_or_default()
     }
 }
 
-/// The head of a response. It borrows the bytes it was read from and the table it was read into.
+/// The head of a response. It borrows the bytes and the table that it was read from.
 ///
-/// How the body's end is found is not told: the responses that are read here are those to an
-/// opening handshake, which have none or are not read on.
+/// It does not say how the end of the body is found: only responses to opening handshakes are read, whose bodies are not.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'a> {
     fields: Fields<'a>,
@@ -249,7 +240,7 @@ impl<'a> ResponseHead<'a> {
     }
 }
 
-/// How many bytes of empty lines stand before a request line.
+/// The number of bytes in the empty lines before a request line.
 fn skip_empty_lines(input: &[u8]) -> usize {
     let mut start = 0;
     while start < 2 * MAX_EMPTY_LINES && input[start..].starts_with(b"\r\n") {
@@ -268,8 +259,8 @@ struct FoundHead<L> {
     end: usize,
 }
 
-/// Finds the end of a head whose first line begins at `start`. The first line is read as soon as it
-/// is whole, and before any later fault is looked for; every LF must follow a CR.
+/// Finds the end of a head whose first line begins at `start`. The first line is parsed as soon as it is complete, before
+/// faults after it are looked for; every LF must follow a CR.
 fn find<'a, L>(
     input: &'a [u8],
     start: usize,
@@ -320,7 +311,7 @@ fn find<'a, L>(
     }
 }
 
-/// What the fields say about the message itself.
+/// What the fields say about the message as a whole.
 #[derive(Debug, Clone, Copy)]
 struct MessageFacts<'a> {
     host: Option<&'a str>,
@@ -357,7 +348,7 @@ impl<'a> MessageFacts<'a> {
         }
         facts.body = body_length(version, length, coding)?;
         if facts.host.is_none() && version == Version::Http11 {
-            // RFC 9112 §3.2, also when the target names an authority
+            // RFC 9112 §3.2: also when the target has an authority.
             return Err(Error::HostMissing);
         }
         Ok(facts)
@@ -384,12 +375,11 @@ impl<'a> MessageFacts<'a> {
 /// ```text
 /// Content-Length = 1*DIGIT
 /// ```
-/// RFC 9112 §6.3: a list of the same value over and over is that value; `before` is that of earlier
-/// lines.
+/// RFC 9112 §6.3: a list of equal values means that value. `before` is the value of earlier lines.
 fn content_length(value: &[u8], before: Option<u64>) -> Result<u64, Error> {
     let mut all = before;
     for member in value.split(|&byte| byte == b',').map(trim) {
-        // A sign is no digit, but `parse` would take it.
+        // `parse` would accept a sign.
         if !member.iter().all(u8::is_ascii_digit) {
             return Err(Error::ContentLength);
         }
@@ -415,7 +405,7 @@ enum TransferCoding {
 }
 
 impl TransferCoding {
-    /// Adds the codings of another line. RFC 9112 §6.1: `chunked` is there once, and last.
+    /// Adds the codings of another line. RFC 9112 §6.1: `chunked` occurs once, as the last.
     fn then(self, value: &[u8]) -> Result<Self, Error> {
         value
             .split(|&byte| byte == b',')
@@ -439,9 +429,9 @@ fn body_length(
     match (coding, length) {
         (TransferCoding::None, None | Some(0)) => Ok(BodyLength::Empty),
         (TransferCoding::None, Some(length)) => Ok(BodyLength::Length(length)),
-        // RFC 9112 §6.1: its framing is faulty.
+        // RFC 9112 §6.1: such a message has faulty framing.
         _ if version == Version::Http10 => Err(Error::TransferEncodingInHttp10),
-        // RFC 9112 §6.3 allows either to be believed: so neither is.
+        // RFC 9112 §6.3 allows to use either length, so recipients may differ: refused.
         (_, Some(_)) => Err(Error::LengthAndCoding),
         (TransferCoding::Chunked, None) => Ok(BodyLength::Chunked),
         (TransferCoding::Unknown | TransferCoding::UnknownChunked, None) => {

@@ -105,7 +105,7 @@ pub enum RequestTarget<'a> {
 }
 
 impl<'a> RequestTarget<'a> {
-    /// Splits a target, and checks that its form goes with the method.
+    /// Splits a target, and checks that the method allows its form.
     fn parse(target: &'a [u8], method: Method<'_>) -> Result<Self, Error> {
         if target.is_empty() || !target.iter().fold(true, |ok, &byte| ok & is_target(byte)) {
             return Err(Error::Target);
@@ -173,7 +173,7 @@ fn split_query(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Where things stand in a request line, which is no longer than a `u16` can tell.
+/// The parts of a request line by their lengths.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestLine {
     pub(super) method_len: u16,
@@ -181,8 +181,8 @@ pub(super) struct RequestLine {
     pub(super) version: Version,
 }
 
-/// Looks at the method in the beginning of a request line, so that what is not HTTP is refused
-/// before the line is whole. Gives the method's length once its end is there.
+/// Checks the method at the beginning of a request line that may be incomplete, so that what is not HTTP is refused early.
+/// The length of the method, once its end has come.
 pub(super) fn check_method(line: &[u8]) -> Result<Option<usize>, Error> {
     for (at, &byte) in line.iter().take(MAX_METHOD + 1).enumerate() {
         match byte {
@@ -201,12 +201,12 @@ pub(super) fn check_method(line: &[u8]) -> Result<Option<usize>, Error> {
 /// ```text
 /// request-line = method SP request-target SP HTTP-version
 /// ```
-/// `line` is without its CRLF. A line of two words is HTTP/0.9, and refused.
+/// `line` is without its CRLF. A line of two words would be HTTP/0.9; it is refused.
 pub(super) fn parse_request_line(line: &[u8]) -> Result<RequestLine, Error> {
     let method_len = check_method(line)?.ok_or(Error::RequestLine)?;
     let (method, rest) = (&line[..method_len], &line[method_len + 1..]);
     let target_len = memchr(b' ', rest).ok_or(Error::RequestLine)?;
-    // The version comes first, for another may have other rules: HTTP/2 begins `PRI * HTTP/2.0`.
+    // The version is checked first, since other versions have other rules: HTTP/2 begins with `PRI * HTTP/2.0`.
     let version = parse_version(&rest[target_len + 1..])?;
     let method = Method::from_token(str::from_utf8(method).map_err(|_| Error::Method)?);
     RequestTarget::parse(&rest[..target_len], method)?;
@@ -229,7 +229,7 @@ fn parse_version(text: &[u8]) -> Result<Version, Error> {
     }
 }
 
-/// Looks at the beginning of a status line, as [`check_method`] does.
+/// Checks the beginning of a status line that may be incomplete.
 pub(super) fn check_status_line(line: &[u8]) -> Result<(), Error> {
     let beginning = b"HTTP/";
     let len = line.len().min(beginning.len());
@@ -244,8 +244,7 @@ pub(super) fn check_status_line(line: &[u8]) -> Result<(), Error> {
 /// status-line   = HTTP-version SP status-code SP [ reason-phrase ]
 /// reason-phrase = 1*( HTAB / SP / VCHAR / obs-text )
 /// ```
-/// `line` is without its CRLF. The space before an absent reason may be absent too: servers that
-/// leave it out are many.
+/// `line` is without its CRLF. Without a reason, the space may be absent too, since many servers leave it out.
 pub(super) fn parse_status_line(line: &[u8]) -> Result<(Version, u16), Error> {
     let (version, rest) = line.split_at_checked(8).ok_or(Error::StatusLine)?;
     let version = parse_version(version)?;

@@ -1,8 +1,7 @@
-//! HTTP/1.1 messages (RFC 9110, RFC 9112), and 1.0 as far as RFC 9112 carries it along.
+//! HTTP/1.1 messages (RFC 9110, RFC 9112), and those of HTTP/1.0 as far as RFC 9112 covers them.
 //!
-//! What is read is read strictly: whatever two readers could understand differently is an
-//! [`Error`], not a guess. What is written cannot be split by a value that somebody else chose.
-//! There is no connection here, no clock and no policy: bytes become values, and values bytes.
+//! Messages are read strictly: what two readers could understand differently is an [`Error`], not a guess. No value that
+//! a peer chose can split a message that is written here. There is no connection, no clock and no policy here.
 
 mod authority;
 mod error;

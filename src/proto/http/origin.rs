@@ -1,12 +1,11 @@
-//! Whether a request comes from a page of the same site: the Origin field (RFC 6454) beside Host.
+//! Whether a request comes from a page of the same site: Origin (RFC 6454) compared with Host.
 
 use core::net::Ipv4Addr;
 
 use super::authority::Authority;
 
-/// Whether an Origin, `scheme "://" host [ ":" port ]`, is that of a page served under this Host. A
-/// missing port is the default of the Origin's scheme. `null`, schemes other than http, https, ws
-/// and wss, and what is malformed match nothing.
+/// Whether an Origin, `scheme "://" host [ ":" port ]`, is that of a page under this Host. A missing port is the default
+/// of the Origin's scheme. `null`, malformed values, and schemes other than http, https, ws and wss match no Host.
 pub fn origin_matches_host(origin: &[u8], host: &str) -> bool {
     let Some((scheme, origin)) = str::from_utf8(origin)
         .ok()
@@ -35,9 +34,8 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Whether a Host, its port aside, is an address or `localhost`, or a name beneath it (RFC 6761
-/// §6.3). No other name can be trusted on a loopback binding: any stranger's name can be made to
-/// resolve to 127.0.0.1 (DNS rebinding).
+/// Whether a Host, without its port, is an address, `localhost`, or a name below it (RFC 6761 §6.3). A server on a
+/// loopback address trusts no other name, since anybody can make a name resolve to 127.0.0.1 (DNS rebinding).
 pub fn is_address_or_localhost(host: &str) -> bool {
     let Some(Authority { host, .. }) = Authority::parse(host) else {
         return false;

@@ -1,28 +1,28 @@
-//! The path of a request target as the path of something beneath a folder, and back (RFC 3986 §2.1, §3.3, §5.2.4).
+//! Converts the path of a request target to a relative path below a folder, and back (RFC 3986 §2.1, §3.3, §5.2.4).
 //!
-//! What is decoded here cannot name anything above the folder by its letters alone. Symbolic links are not its
-//! concern: who opens the path sees to them.
+//! The text of a decoded path cannot lead out of the folder. Symbolic links still can; whoever opens the path must guard
+//! against that.
 
 use std::fmt;
 
 use super::byte::is_reg_name;
 use super::percent;
 
-/// Why a path names nothing.
+/// Why a path cannot name a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
     /// A percent sign is not followed by two hexadecimal digits.
     Encoding,
-    /// There is a NUL, which no name can have.
+    /// There is a NUL, which no file name can have.
     Nul,
-    /// There is an encoded slash or a backslash: a name that another reader would take for two.
+    /// A name has an encoded slash or a backslash; other software would read it as two names.
     Separator,
-    /// Dot segments lead above the root. RFC 3986 §5.2.4 would ignore those; nobody sends them in good faith.
+    /// Dot segments lead above the root. RFC 3986 §5.2.4 would ignore these, but only attackers send them.
     Above,
 }
 
 impl Error {
-    /// The status code that answers it: 404 for what might be a name elsewhere, 400 for what is none anywhere.
+    /// The status code that answers it: 404 for names that may exist elsewhere, 400 for those that cannot.
     pub fn status(self) -> u16 {
         match self {
             Self::Separator => 404,
@@ -44,16 +44,16 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Decodes and normalises a path. Empty segments and `.` vanish, `..` takes the segment before it along, and both are
-/// known when encoded too; what is encoded twice is decoded once.
+/// Decodes and normalises a path. Empty segments and `.` are dropped, and `..` drops the segment before it, also when they
+/// are encoded. Text that is encoded twice is decoded once.
 ///
 /// The result is relative: it never begins with a slash, and none of its segments is empty, `.` or `..`. It ends with
-/// a slash when the path names a folder as such, and is empty for the root. Its bytes need not be UTF-8.
+/// a slash when the path does, or ends in a dot segment; it is empty for the root. Its bytes need not be UTF-8.
 ///
 /// # Errors
-/// What makes the path name nothing.
+/// Why the path cannot name a file.
 pub fn decode(path: &str) -> Result<Vec<u8>, Error> {
-    // Every segment that is kept ends with a slash until the last is known.
+    // A slash is appended to every segment, and removed from the last at the end.
     let mut out = Vec::with_capacity(path.len());
     let mut named = false;
     for segment in path.split('/') {
@@ -81,7 +81,7 @@ pub fn decode(path: &str) -> Result<Vec<u8>, Error> {
 /// ```
 fn decode_segment(segment: &str, out: &mut Vec<u8>) -> Result<(), Error> {
     for byte in percent::decode(segment.as_bytes()) {
-        match byte.map_err(|percent::Malformed| Error::Encoding)? {
+        match byte.map_err(|percent::BadEscape| Error::Encoding)? {
             0 => return Err(Error::Nul),
             b'/' | b'\\' => return Err(Error::Separator),
             byte => out.push(byte),
@@ -90,7 +90,7 @@ fn decode_segment(segment: &str, out: &mut Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes the last segment away, with the slash behind it.
+/// Removes the last segment and its slash.
 fn remove_last(out: &mut Vec<u8>) -> Result<(), Error> {
     out.pop().ok_or(Error::Above)?;
     let keep = out.iter().rposition(|&byte| byte == b'/');
@@ -98,8 +98,8 @@ fn remove_last(out: &mut Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Encodes a path so that [`decode`] gives it back: all but slashes and what a segment may have (RFC 3986 §3.3). The
-/// result is ASCII, and fit for a Location field.
+/// Encodes a path so that [`decode`] restores it. Slashes and the bytes that a segment may have stay as they are (RFC 3986
+/// §3.3). The result is ASCII, and valid in a Location field.
 pub fn encode_path(path: &[u8]) -> String {
     percent::encode(path, |byte| is_reg_name(byte) || b"/:@".contains(&byte))
 }

@@ -6,10 +6,10 @@
 
 /// A percent sign that is not followed by two hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct BadEscape;
 
 /// The decoded bytes. After a malformed percent sign, which is an error, it goes on with the byte behind it.
-pub(crate) fn decode(text: &[u8]) -> impl Iterator<Item = Result<u8, Malformed>> + use<'_> {
+pub(crate) fn decode(text: &[u8]) -> impl Iterator<Item = Result<u8, BadEscape>> + use<'_> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let (&byte, tail) = rest.split_first()?;
@@ -18,10 +18,10 @@ pub(crate) fn decode(text: &[u8]) -> impl Iterator<Item = Result<u8, Malformed>>
             return Some(Ok(byte));
         }
         let &[high, low, ..] = tail else {
-            return Some(Err(Malformed));
+            return Some(Err(BadEscape));
         };
         let (Some(high), Some(low)) = (hex(high), hex(low)) else {
-            return Some(Err(Malformed));
+            return Some(Err(BadEscape));
         };
         rest = &tail[2..];
         Some(Ok(high << 4 | low))
@@ -56,7 +56,7 @@ mod tests {
         for text in ["%", "%2", "%2g", "%+1", "%-1", "%u0020", "%%20"] {
             assert_eq!(
                 decode(text.as_bytes()).next(),
-                Some(Err(Malformed)),
+                Some(Err(BadEscape)),
                 "{text}"
             );
         }
@@ -69,7 +69,7 @@ mod tests {
         #[test]
         fn round_trip(bytes: Vec<u8>) {
             let encoded = encode(&bytes, |byte| byte.is_ascii_alphanumeric());
-            let decoded: Result<Vec<u8>, Malformed> = decode(encoded.as_bytes()).collect();
+            let decoded: Result<Vec<u8>, BadEscape> = decode(encoded.as_bytes()).collect();
             prop_assert_eq!(decoded, Ok(bytes));
         }
     }

@@ -12,18 +12,18 @@ use core::ops::Range;
 
 use super::field::members;
 
-/// The most ranges that one request may ask for. More are no attempt to read a file.
+/// The most ranges of one request. Nobody who reads a file needs more.
 pub const MAX_RANGES: usize = 16;
 
-/// What a Range field asks for of a representation.
+/// What a Range field requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ranges {
-    /// The field is to be ignored, and the representation sent whole: it is malformed, of another unit, has more than
-    /// [`MAX_RANGES`] ranges, or asks for more bytes than there are.
+    /// Ignore the field, and send the whole representation: the field is malformed, has another unit or more than
+    /// [`MAX_RANGES`] ranges, or requests more bytes than there are.
     Ignore,
-    /// None of the ranges lies within the representation: 416.
+    /// Answer 416: no range lies within the representation.
     Unsatisfiable,
-    /// One range at least, all of them within the representation, none empty, in ascending order and with bytes
+    /// At least one range. All lie within the representation, none is empty, and they are in ascending order with bytes
     /// between them.
     Satisfiable(Vec<Range<u64>>),
 }
@@ -41,7 +41,7 @@ pub fn parse(value: &[u8], len: u64) -> Ranges {
                 let Some(range) = spec.within(len) else {
                     continue;
                 };
-                // The last bytes of nothing can be had (§14.1.2), but Content-Range has no way to say so.
+                // §14.1.2 allows the last bytes of an empty representation, but Content-Range cannot express that.
                 if range.is_empty() {
                     return Ranges::Ignore;
                 }
@@ -60,18 +60,18 @@ pub fn parse(value: &[u8], len: u64) -> Ranges {
     }
 }
 
-/// What follows the unit, whose name may be in any case (§14.1).
+/// What follows the unit `bytes`, in any case (§14.1).
 fn in_bytes(value: &[u8]) -> Option<&[u8]> {
     let (unit, set) = value.split_at_checked(6)?;
     unit.eq_ignore_ascii_case(b"bytes=").then_some(set)
 }
 
-/// One range as it is asked for. Positions that no `u64` can hold are the largest that one can.
+/// One range as requested. Positions beyond `u64` become the largest `u64`.
 #[derive(Debug, Clone, Copy)]
 enum Spec {
-    /// From a position up to another, included, or to the end.
+    /// From a first to a last position, which is included, or to the end.
     From(u64, Option<u64>),
-    /// So many bytes at the end.
+    /// A number of bytes at the end.
     Last(u64),
 }
 
@@ -86,13 +86,13 @@ impl Spec {
         if last.is_empty() {
             return Some(Self::From(first, None));
         }
-        // §14.1.1: one that ends before it begins is invalid.
+        // §14.1.1: a range that ends before it begins is invalid.
         number(last)
             .filter(|&last| first <= last)
             .map(|last| Self::From(first, Some(last)))
     }
 
-    /// The part of the range that there is.
+    /// The part of the range that lies within the representation.
     fn within(self, len: u64) -> Option<Range<u64>> {
         match self {
             Self::From(first, _) if first >= len => None,
@@ -117,7 +117,7 @@ fn number(text: &[u8]) -> Option<u64> {
     Some(number)
 }
 
-/// Joins ranges that touch (§15.3.7.2 leaves that, and the order, to the server).
+/// Sorts ranges and joins those that touch, which §15.3.7.2 allows.
 fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.sort_unstable_by_key(|range| range.start);
     ranges.dedup_by(|next, last| {

@@ -1,20 +1,18 @@
-//! Heads of responses, written straight into a send buffer, and small pages for errors.
+//! Heads of responses, written straight into a send buffer, and small error pages.
 //!
-//! Nothing that is written can end a line early: a control character in a value becomes a space
-//! (RFC 9110 §5.5 has recipients of CR, LF and NUL do that), and a field whose name is no token is
-//! left out. Who takes fields from strangers checks them before, to be able to say what is wrong.
+//! No value can end a line early: a control character becomes a space (RFC 9110 §5.5 says so for CR, LF and NUL), and a
+//! field whose name is not a token is left out. A caller with fields from elsewhere checks them before, to report faults.
 
 use super::byte::{is_field_value, is_text, is_token};
 
-/// Writes one response head at the end of a buffer. Dropping it before [`end`](Self::end) leaves
-/// the head without its end.
+/// Appends one response head to a buffer. Call [`end`](Self::end) at last.
 #[derive(Debug)]
 pub struct ResponseWriter<'o> {
     out: &'o mut Vec<u8>,
 }
 
 impl<'o> ResponseWriter<'o> {
-    /// Begins with the status line. A status that has not three digits becomes 500.
+    /// Writes the status line. A status that does not have three digits becomes 500.
     pub fn start(out: &'o mut Vec<u8>, status: u16) -> Self {
         let status = if (100..1000).contains(&status) {
             status
@@ -154,8 +152,7 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
-/// An HTML page that says what went wrong, to be sent as `text/html; charset=utf-8`. It names no
-/// software and no version.
+/// An HTML page that explains an error, to be sent as `text/html; charset=utf-8`. It does not tell software or version.
 pub fn error_page(status: u16) -> String {
     let reason = reason(status);
     let space = if reason.is_empty() { "" } else { " " };
@@ -180,7 +177,7 @@ pub fn error_page(status: u16) -> String {
     )
 }
 
-/// What the status means to whoever sees it in a browser.
+/// What the status means to a person with a browser.
 fn advice(status: u16) -> &'static str {
     match status {
         401 => "This needs a user name and a password.",

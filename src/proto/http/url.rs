@@ -1,12 +1,12 @@
-//! The URL of a WebSocket (RFC 6455 §3), and that of HTTP which stands for it: where to connect, and what to ask for.
+//! The URL of a WebSocket (RFC 6455 §3), or the http URL of the same resource: where to connect, and what to request.
 //!
 //! ```text
 //! ws-URI  = "ws:"  "//" host [ ":" port ] path [ "?" query ]
 //! wss-URI = "wss:" "//" host [ ":" port ] path [ "?" query ]
 //! ```
 //!
-//! Userinfo, which RFC 3986 §3.2.1 has before the host, becomes credentials. A URL may hold secrets, in its userinfo and
-//! in its path alike: neither is shown by `Debug`, `Display` or a [`UrlFault`].
+//! Userinfo before the host (RFC 3986 §3.2.1) becomes credentials. The userinfo and the path may be secret, so `Debug`,
+//! `Display` and [`UrlFault`] show neither.
 
 use std::fmt;
 
@@ -15,32 +15,32 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::byte::is_target;
 use super::percent;
 
-/// The longest name of a host (RFC 1035 §2.3.4), and the longest label of it.
+/// The longest host name, and the longest label in it (RFC 1035 §2.3.4).
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
-/// The longest path and query: it has to fit into the request line that RFC 9112 §3 has every server read.
+/// The longest path and query: the request line must fit into the 8000 bytes that every server reads (RFC 9112 §3).
 pub const MAX_PARAMETERS: usize = 7900;
 
-/// Where a WebSocket is.
+/// A URL in its parts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
-    /// Whether it is spoken to over TLS: `wss` and `https`.
+    /// Whether the connection uses TLS: `wss` and `https`.
     pub tls: bool,
     /// The host.
     pub host: Host,
-    /// The port, when it is written.
+    /// The port; `None` when the URL has none.
     pub port: Option<u16>,
-    /// Path and query as they are, when they are written; a query alone has its slash before it.
+    /// Path and query, still encoded; `None` when the URL has neither. A query without a path gets a slash before it.
     pub parameters: Option<String>,
-    /// Who connects, when that is written.
+    /// The user, if the URL names one.
     pub userinfo: Option<Userinfo>,
 }
 
 /// A user's name and password, percent-decoded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Userinfo {
-    /// Without a colon, which Basic could not carry (RFC 7617 §2).
+    /// It has no colon, which Basic authentication could not transport (RFC 7617 §2).
     pub user: String,
     /// Empty when there is none.
     pub password: String,
@@ -49,25 +49,24 @@ pub struct Userinfo {
 /// A host: a name, or an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// A name as it was written: letters, digits, hyphens and underscores between dots.
+    /// A name as written: letters, digits, hyphens and underscores between dots.
     Name(String),
-    /// An address of either kind.
+    /// An IPv4 or IPv6 address.
     Ip(IpAddr),
 }
 
-/// What is wrong with a URL, or with a part of one. It never shows what was written.
+/// What is wrong with a URL or a part of one. It never repeats text of the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlFault {
     /// There is a space or a control character.
     Space,
-    /// There is a character beyond ASCII, or another that must be percent-encoded.
+    /// There is a character that must be percent-encoded, such as one beyond ASCII.
     Character,
-    /// There is no scheme, or one that is not ws, wss, http or https.
+    /// The scheme is not ws, wss, http or https.
     Scheme,
-    /// There is a fragment, which means nothing to a WebSocket (RFC 6455 §3).
+    /// There is a fragment, which the URL of a WebSocket must not have (RFC 6455 §3).
     Fragment,
-    /// A percent sign in the userinfo is not followed by two hexadecimal digits, or what they say is not UTF-8 or a
-    /// control character.
+    /// The userinfo is malformed in its percent-encoding, is not UTF-8, or has a control character.
     Userinfo,
     /// There is an @ in the userinfo.
     At,
@@ -95,7 +94,7 @@ impl fmt::Display for UrlFault {
             UrlFault::Space => "a space or a control character, which is percent-encoded in a URL",
             UrlFault::Character => "a character that must be percent-encoded in a URL",
             UrlFault::Scheme => "it does not begin with ws://, wss://, http:// or https://",
-            UrlFault::Fragment => "a fragment (#), which a WebSocket has none of",
+            UrlFault::Fragment => "a fragment (#), which the URL of a WebSocket cannot have",
             UrlFault::Userinfo => "the user name or password is not percent-encoded UTF-8",
             UrlFault::At => "an @ in the user name or password, which is written %40",
             UrlFault::UserColon => "a colon in the user name, which cannot be sent",
@@ -180,7 +179,7 @@ pub fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 
-/// What the Host field of a request says: the port only when it is not the scheme's own (RFC 9110 §7.2).
+/// The value of Host in a request: the port is left out when it is the scheme's default (RFC 9110 §7.2).
 #[must_use]
 pub fn host_field(host: &Host, port: u16, tls: bool) -> String {
     if port == default_port(tls) {
@@ -190,7 +189,7 @@ pub fn host_field(host: &Host, port: u16, tls: bool) -> String {
     }
 }
 
-/// Whether this is a path, perhaps with a query, that can be sent as it is.
+/// Checks that this is a path, perhaps with a query, that can be sent as it is.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -242,7 +241,7 @@ fn parse_port(digits: &str) -> Result<u16, UrlFault> {
 }
 
 impl Host {
-    /// A name or an address that stands by itself: an IPv6 address may have its brackets or not.
+    /// Reads a name or an address. The brackets of an IPv6 address may be left out.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -276,8 +275,8 @@ impl Host {
     }
 }
 
-/// Labels of letters, digits, hyphens and underscores between dots, perhaps with one behind the last. A name that ends in
-/// a number is none, but an IPv4 address that somebody has mistyped.
+/// Labels of letters, digits, hyphens and underscores between dots, perhaps with a dot at the end. The last label is not a
+/// number: that would be a mistyped IPv4 address.
 fn is_name(text: &str) -> bool {
     let relative = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {
@@ -327,7 +326,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Scheme, host and port: what of a URL is no secret.
+/// Scheme, host and port: the parts of a URL that are not secret.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "wss" } else { "ws" };

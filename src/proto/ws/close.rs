@@ -7,33 +7,33 @@ use super::frame::{Error, MAX_CONTROL_PAYLOAD};
 /// The longest reason: what a control frame leaves beside the code.
 pub const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
 
-/// A code that may stand in a Close frame.
+/// A code that a Close frame may have.
 ///
-/// So 1005 and 1006 are none: they are what an application is told when there was no code, or no Close frame.
+/// So it is never 1005 or 1006: these tell an application that there was no code, or no Close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CloseCode(u16);
 
 // RFC 6455 §7.4.1; from 1012 on, IANA's WebSocket Close Code Number Registry.
 impl CloseCode {
-    /// The purpose is fulfilled.
+    /// The connection has served its purpose.
     pub const NORMAL: CloseCode = CloseCode(1000);
-    /// A server going down, a browser leaving the page.
+    /// A server shuts down, or a browser leaves the page.
     pub const GOING_AWAY: CloseCode = CloseCode(1001);
     /// The peer broke the protocol.
     pub const PROTOCOL_ERROR: CloseCode = CloseCode(1002);
-    /// Data that is not what its kind says: text that is not UTF-8.
+    /// Data that does not fit its type: text that is not UTF-8.
     pub const INVALID_PAYLOAD: CloseCode = CloseCode(1007);
-    /// Refused, for a reason that has no code of its own.
+    /// A refusal without a code of its own.
     pub const POLICY_VIOLATION: CloseCode = CloseCode(1008);
-    /// A message too big to process.
+    /// A message is too big.
     pub const MESSAGE_TOO_BIG: CloseCode = CloseCode(1009);
     /// A server met something unexpected.
     pub const INTERNAL_ERROR: CloseCode = CloseCode(1011);
     /// The service is overloaded.
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
 
-    /// The code of this number; `None` for those that RFC 6455 §7.4 keeps off the wire:
-    /// undefined ones below 3000, 1004, 1005, 1006, 1015, and anything from 5000 on.
+    /// The code with this number; `None` for those that must not be sent (RFC 6455 §7.4): undefined ones below 3000, 1004,
+    /// 1005, 1006, 1015, and all from 5000 on.
     #[inline]
     pub const fn new(code: u16) -> Option<CloseCode> {
         match code {
@@ -48,7 +48,7 @@ impl CloseCode {
         self.0
     }
 
-    /// The name in the registry; `None` for 3000 and up, which are libraries' and applications'.
+    /// The name in the registry; `None` from 3000 on, where libraries and applications define the codes.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self.0 {
             1000 => "normal closure",
@@ -85,7 +85,7 @@ impl fmt::Display for CloseCode {
 }
 
 impl Error {
-    /// The code that the connection is failed with (RFC 6455 §7.1.7, §7.4.1).
+    /// The code of the Close frame that reports it (RFC 6455 §7.1.7, §7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Error::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
@@ -106,7 +106,7 @@ impl Error {
     }
 }
 
-/// What a Close frame says.
+/// The payload of a Close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close<'a> {
     /// `None` when the frame is empty.
@@ -139,7 +139,7 @@ impl<'a> Close<'a> {
         })
     }
 
-    /// Writes the payload. The reason is cut, between two characters, to what fits into a control frame.
+    /// Writes the payload. A reason that does not fit into a control frame is cut between two characters.
     pub fn encode<'o>(&self, out: &'o mut [u8; MAX_CONTROL_PAYLOAD]) -> &'o [u8] {
         let Some(code) = self.code else { return &[] };
         let mut len = self.reason.len().min(MAX_REASON);

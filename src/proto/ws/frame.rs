@@ -1,4 +1,4 @@
-//! Frames on the wire (RFC 6455 §5.2): the header, and every rule that can be told from a header alone.
+//! Frames on the wire (RFC 6455 §5.2): the header, and every rule that can be checked by a header alone.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -13,14 +13,14 @@
 //! +---------------------------------------------------------------+
 //! ```
 //!
-//! What depends on the frames before (§5.4) is the business of `session`.
+//! `session` checks the rules that depend on earlier frames (§5.4).
 
 use std::fmt;
 use std::ops::Deref;
 
 use super::mask::{self, MaskingKey};
 
-/// No header is longer: two bytes, a length of 64 bits, a masking key.
+/// The longest header: two bytes, a length of 64 bits, a masking key.
 pub const MAX_HEADER: usize = 14;
 
 /// RFC 6455 §5.5: the longest payload of a control frame.
@@ -31,7 +31,7 @@ const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 const MASK: u8 = 0x80;
 
-/// Which end of the connection we are.
+/// Our side of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Receives masked frames, sends unmasked ones.
@@ -50,16 +50,16 @@ pub enum OpCode {
     Text = 0x1,
     /// A binary message, or its first fragment.
     Binary = 0x2,
-    /// The wish to close, or the answer to it.
+    /// Starts or answers the closing handshake.
     Close = 0x8,
-    /// To be answered by a Pong.
+    /// Demands a Pong.
     Ping = 0x9,
-    /// The answer to a Ping, or a heartbeat that nobody asked for.
+    /// The answer to a Ping, or an unsolicited heartbeat.
     Pong = 0xA,
 }
 
 impl OpCode {
-    /// RFC 6455 §5.5: control frames may stand between the fragments of a message.
+    /// RFC 6455 §5.5: control frames may come between the fragments of a message.
     #[inline]
     pub fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
@@ -98,18 +98,18 @@ impl From<Kind> for OpCode {
     }
 }
 
-/// A fault of the peer, after which the connection is failed (RFC 6455 §7.1.7).
+/// A fault of the peer, which fails the connection (RFC 6455 §7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// §5.2: a reserved bit is set that no extension has given a meaning.
+    /// §5.2: a reserved bit is set, and no extension is in use.
     ReservedBits,
-    /// §5.2: an opcode without a meaning.
+    /// §5.2: an unknown opcode.
     UnknownOpCode(u8),
     /// §5.5: a control frame in fragments.
     FragmentedControl,
     /// §5.5: a control frame with more than 125 bytes.
     LongControl,
-    /// §5.2: a length in more bytes than it takes.
+    /// §5.2: a length in more bytes than it needs.
     LengthNotMinimal,
     /// §5.2: a length with its most significant bit set.
     LengthTooLarge,
@@ -117,17 +117,17 @@ pub enum Error {
     Unmasked,
     /// §5.1: a frame from a server that is masked.
     Masked,
-    /// §5.4: a continuation of nothing.
+    /// §5.4: a continuation without a message.
     UnexpectedContinuation,
-    /// §5.4: a new message before the end of the one before.
+    /// §5.4: a new message before the end of the last.
     ExpectedContinuation,
     /// §5.5.1: the payload of a Close frame is one byte, half a code.
     ShortClose,
-    /// §7.4: a code that may not stand in a Close frame.
+    /// §7.4: a code that a Close frame must not have.
     InvalidCloseCode(u16),
     /// §8.1: a text, or the reason in a Close frame, that is not UTF-8.
     InvalidUtf8,
-    /// The message is longer than we take.
+    /// The message is longer than the limit.
     TooBig,
 }
 
@@ -154,7 +154,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Everything of a frame but its payload.
+/// A frame without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     /// The last (or only) frame of its message.
@@ -170,8 +170,8 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Reads the header at the beginning of `input`, for a receiver in `role`: the header and its length,
-    /// or `None` when it is unfinished. A fault is reported as soon as the byte that makes it is there.
+    /// Reads the header at the beginning of `input`, for a receiver in `role`: the header and its length, or `None` when it
+    /// is incomplete. A fault is reported as soon as its byte has come.
     #[inline]
     pub fn decode(input: &[u8], role: Role) -> Result<Option<(FrameHeader, usize)>, Error> {
         let Some(&first) = input.first() else {
@@ -207,7 +207,7 @@ impl FrameHeader {
         )))
     }
 
-    /// Writes the header as it stands, in its minimal form.
+    /// Writes the header in its shortest form.
     #[inline]
     pub fn encode(&self) -> HeaderBytes {
         let mut out = HeaderBytes {
@@ -262,7 +262,7 @@ fn check_second(byte: u8, opcode: OpCode, role: Role) -> Result<(), Error> {
     Ok(())
 }
 
-/// The length of the payload, and where the header goes on. `short` is the length of 7 bits.
+/// The length of the payload, and where the header continues. `short` is the length of 7 bits.
 #[inline]
 fn decode_length(short: u8, input: &[u8]) -> Result<Option<(u64, usize)>, Error> {
     match short {

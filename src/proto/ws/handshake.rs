@@ -1,7 +1,6 @@
-//! The opening handshake (RFC 6455 §4) of both roles, on HTTP heads that have been read already.
+//! The opening handshake (RFC 6455 §4) of both roles, from HTTP heads that have been read before.
 //!
-//! No extension is offered or accepted. Whether an Origin is welcome, and who may enter, is decided
-//! by others; [`UpgradeRequest`] and [`Offer`] only carry what was sent.
+//! No extension is offered or accepted. Origin and credentials are checked elsewhere.
 
 use std::fmt;
 
@@ -18,21 +17,21 @@ use crate::proto::http::response::{ResponseWriter, put_field};
 /// RFC 6455 §1.3
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Some clients fill a key with random letters, so that the bits behind its 16 bytes are not zero.
+/// Some clients fill a key with random letters, so that the bits after its 16 bytes are not zero.
 const KEY: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// Whether a request asks for WebSocket, rightly or not; then [`read_request`] tells which. A
-/// request in HTTP/1.0 cannot ask (RFC 9110 §7.8).
+/// Whether a request asks for a WebSocket; [`read_request`] checks whether it is valid. Requests in HTTP/1.0 cannot ask for
+/// one (RFC 9110 §7.8).
 pub fn wants_upgrade(head: &RequestHead<'_>) -> bool {
     head.version() >= Version::Http11
         && head.contains_token("Upgrade", "websocket")
         && head.contains_token("Connection", "upgrade")
 }
 
-/// A client's opening handshake that can be accepted.
+/// A valid opening handshake of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer<'a> {
     head: RequestHead<'a>,
@@ -40,8 +39,8 @@ pub struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    /// The subprotocols that the client can speak, the most preferred first. What is no token is
-    /// left out, for it could not be answered.
+    /// The subprotocols of the client, the most preferred first. Names that are not tokens are left out, since they cannot be
+    /// written in an answer.
     pub fn protocols(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.head
             .list("Sec-WebSocket-Protocol")
@@ -50,7 +49,7 @@ impl<'a> Offer<'a> {
     }
 }
 
-/// Why a request cannot be accepted as an opening handshake.
+/// Why a request is not a valid opening handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandshakeFault {
     /// The method is not GET.
@@ -61,9 +60,9 @@ pub enum HandshakeFault {
     Upgrade,
     /// Connection has no `upgrade`.
     Connection,
-    /// Sec-WebSocket-Version is not 13, or not there.
+    /// Sec-WebSocket-Version is missing or is not 13.
     Version,
-    /// Sec-WebSocket-Key is not there, or there twice, or not 16 bytes in base64.
+    /// Sec-WebSocket-Key is missing, repeated, or not 16 bytes in base64.
     Key,
     /// The request has a body.
     Body,
@@ -79,7 +78,7 @@ impl HandshakeFault {
         }
     }
 
-    /// The fields that this status must be sent with.
+    /// The fields that the answer must have.
     pub fn fields(self) -> &'static [(&'static str, &'static str)] {
         match self {
             // RFC 9110 §15.5.6
@@ -128,7 +127,7 @@ pub fn read_request<'a>(head: &RequestHead<'a>) -> Result<Offer<'a>, HandshakeFa
     if !head.contains_token("Connection", "upgrade") {
         return Err(HandshakeFault::Connection);
     }
-    // §4.4 comes before the key: another version may have another kind of key.
+    // §4.4 is checked before the key, since other versions may have other keys.
     if only(head.field_lines("Sec-WebSocket-Version")) != Some(b"13") {
         return Err(HandshakeFault::Version);
     }
@@ -151,7 +150,7 @@ fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
 pub fn accept_value(key: &[u8]) -> [u8; 28] {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     let mut out = [0; 28];
-    // 20 bytes are 28 in base64: it cannot fail.
+    // 20 bytes are 28 in base64, so this cannot fail.
     let _ = STANDARD.encode_slice(digest, &mut out);
     out
 }
@@ -175,12 +174,12 @@ pub fn write_response(
     head.end();
 }
 
-/// What a client asks for.
+/// The request of a client's opening handshake.
 #[derive(Clone, Copy)]
 pub struct UpgradeRequest<'a> {
     /// The value of Host.
     pub host: &'a str,
-    /// Path and query. What may not stand in a target is percent-encoded.
+    /// Path and query. Bytes that a target must not have are percent-encoded.
     pub target: &'a str,
     /// The subprotocols offered, the most preferred first.
     pub protocols: &'a [&'a str],
@@ -190,7 +189,7 @@ pub struct UpgradeRequest<'a> {
     pub fields: &'a [(&'a str, &'a [u8])],
 }
 
-/// Credentials may be anywhere in it, the target included.
+/// Shows the host only, since all other parts may hold credentials.
 impl fmt::Debug for UpgradeRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -199,8 +198,7 @@ impl fmt::Debug for UpgradeRequest<'_> {
     }
 }
 
-/// Writes a client's opening handshake (RFC 6455 §4.1). The nonce is 16 bytes that nobody can
-/// guess, new for each connection.
+/// Writes a client's opening handshake (RFC 6455 §4.1). The nonce is 16 random bytes, new for each connection.
 pub fn write_request(out: &mut Vec<u8>, request: &UpgradeRequest<'_>, nonce: [u8; 16]) {
     out.extend_from_slice(b"GET ");
     put_target(out, request.target);
@@ -241,15 +239,15 @@ fn put_target(out: &mut Vec<u8>, target: &str) {
 
 fn encode_key(nonce: [u8; 16]) -> [u8; 24] {
     let mut out = [0; 24];
-    // 16 bytes are 24 in base64: it cannot fail.
+    // 16 bytes are 24 in base64, so this cannot fail.
     let _ = STANDARD.encode_slice(nonce, &mut out);
     out
 }
 
-/// What the server agreed to.
+/// What the server has accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted<'a> {
-    /// The subprotocol in use: one of those offered.
+    /// The subprotocol: one of those offered.
     pub protocol: Option<&'a str>,
 }
 
@@ -264,11 +262,11 @@ pub enum Error {
     Upgrade,
     /// Connection has no `upgrade`.
     Connection,
-    /// Sec-WebSocket-Accept is not there, or there twice, or not what the key demands.
+    /// Sec-WebSocket-Accept is missing, repeated, or does not match the key.
     Accept,
-    /// There is an extension that was not offered.
+    /// The server uses an extension, but none was offered.
     Extension,
-    /// There is a subprotocol that was not offered, or more than one.
+    /// The server chose a subprotocol that was not offered, or more than one.
     Protocol,
 }
 

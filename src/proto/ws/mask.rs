@@ -1,17 +1,17 @@
 //! Masking of payloads (RFC 6455 §5.3): every byte that a client sends is XORed with a key of four bytes.
 //!
-//! The same operation masks and unmasks. It works in place, at any alignment and at any place of a payload,
-//! so that a frame can be unmasked piece by piece as it comes.
+//! The same operation masks and unmasks. It works in place, at any alignment and at any offset in a payload, so that a
+//! frame can be unmasked piece by piece.
 
 use std::fmt;
 
 /// The masking key of one frame, in the order of the wire.
 pub type MaskingKey = [u8; 4];
 
-/// Payloads from this length on are worth asking for the widest registers.
+/// Payloads from this length on use the widest registers.
 const LONG: usize = 256;
 
-/// Masks or unmasks `data`, of whose frame `offset` bytes of payload have been done before.
+/// Masks or unmasks `data`, which begins at `offset` in the payload of its frame.
 #[inline]
 pub fn apply(key: MaskingKey, offset: usize, data: &mut [u8]) {
     if key == [0; 4] {
@@ -25,7 +25,7 @@ pub fn apply(key: MaskingKey, offset: usize, data: &mut [u8]) {
     }
 }
 
-/// The key as it stands after `n` bytes: with it, the next piece of the payload begins at offset 0.
+/// The key rotated by `n` bytes: for the rest of a payload after `n` bytes, as if it began at offset 0.
 #[inline]
 pub fn advance(mut key: MaskingKey, n: usize) -> MaskingKey {
     key.rotate_left(n % 4);
@@ -41,7 +41,7 @@ fn apply_by_word(key: MaskingKey, data: &mut [u8]) {
     for bytes in quads {
         *bytes = (u128::from_ne_bytes(*bytes) ^ quad).to_ne_bytes();
     }
-    // Of each of these there is one at most.
+    // At most one of each of the following.
     let (doubles, rest) = rest.as_chunks_mut();
     for bytes in doubles {
         *bytes = (u64::from_ne_bytes(*bytes) ^ double).to_ne_bytes();
@@ -65,7 +65,7 @@ fn apply_long(key: MaskingKey, data: &mut [u8]) {
     }
 }
 
-/// For registers of 32 bytes, into which the compiler joins these words: 1.4 to 2.4 times as fast.
+/// The compiler joins these words into registers of 32 bytes: 1.4 to 2.4 times as fast.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn apply_avx2(key: MaskingKey, data: &mut [u8]) {
@@ -83,7 +83,7 @@ fn apply_long(key: MaskingKey, data: &mut [u8]) {
     apply_by_word(key, data);
 }
 
-/// Masking keys for the frames of a client, from a source of randomness that the caller gives.
+/// Masking keys for the frames of a client. The caller gives the source of random bytes.
 ///
 /// RFC 6455 §10.3: keys must be unpredictable, so the source must be a cryptographic one; it is asked for 64 keys at a time.
 pub struct MaskingKeys {
@@ -93,7 +93,7 @@ pub struct MaskingKeys {
 }
 
 impl MaskingKeys {
-    /// `refill` fills a buffer with random bytes; it is first called when the first key is asked for.
+    /// `refill` fills a buffer with random bytes. It is called when the first key is needed, and then once for 64 keys.
     pub fn new(refill: fn(&mut [u8; 256])) -> MaskingKeys {
         MaskingKeys {
             buffer: [0; 256],
@@ -102,7 +102,7 @@ impl MaskingKeys {
         }
     }
 
-    /// A key that has not been given before.
+    /// A new key.
     #[inline]
     pub fn next_key(&mut self) -> MaskingKey {
         if self.at >= self.buffer.len() {
@@ -117,7 +117,7 @@ impl MaskingKeys {
 }
 
 impl fmt::Debug for MaskingKeys {
-    /// Keys that are still to be used are nobody's business.
+    /// Unused keys are secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MaskingKeys")
             .field("left", &((256 - self.at) / 4))

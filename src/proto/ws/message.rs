@@ -1,18 +1,18 @@
-//! Messages in the making (RFC 6455 §5.4): what has come of one that does not lie in one piece of the input.
+//! Unfinished messages (RFC 6455 §5.4): those that are not complete within one piece of the input.
 //!
-//! `Pool` keeps the buffers between messages, so that a steady state of long messages allocates nothing.
-//! `Unfinished` enforces what is to be told of a message as a whole: its length, and UTF-8 across fragments.
+//! `Pool` keeps buffers between messages, so that a steady flow of long messages allocates nothing. `Unfinished` checks
+//! each message as a whole: its length, and UTF-8 across fragments.
 
 use super::frame::{Error, Kind};
 use super::utf8::Utf8;
 
-/// A buffer for a message. Boxed, since a session (and an event) has room for one pointer.
+/// A buffer for a message. Boxed, so that it takes one pointer in sessions and events.
 pub type Buffer = Box<Vec<u8>>;
 
-/// The pool keeps at most this many bytes of capacity.
+/// The most bytes of capacity that the pool keeps.
 const MAX_KEPT: usize = 4 << 20;
 
-/// Buffers for reassembly that are not in use, shared by all sessions of a thread.
+/// Unused buffers for messages, shared by all sessions of a thread.
 #[derive(Debug, Default)]
 pub struct Pool {
     buffers: Vec<Buffer>,
@@ -20,14 +20,14 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// An empty buffer, perhaps with capacity.
+    /// An empty buffer, with or without capacity.
     pub fn take(&mut self) -> Buffer {
         let buffer = self.buffers.pop().unwrap_or_default();
         self.kept -= cost(&buffer).min(self.kept);
         buffer
     }
 
-    /// A buffer for a message that begins with a frame of `len` bytes. What is far too large for it stays for others.
+    /// A buffer for a message that begins with a frame of `len` bytes. A much larger buffer is left in the pool.
     pub(super) fn take_for(&mut self, len: u64) -> Buffer {
         let enough = len.max(4096).saturating_mul(4);
         match self.buffers.last() {
@@ -36,7 +36,7 @@ impl Pool {
         }
     }
 
-    /// Takes a buffer back; it is freed when the pool is full.
+    /// Puts a buffer back, or frees it when the pool is full.
     pub fn give_back(&mut self, mut buffer: Buffer) {
         if self.kept + cost(&buffer) <= MAX_KEPT {
             buffer.clear();
@@ -45,34 +45,34 @@ impl Pool {
         }
     }
 
-    /// Frees all that is kept; for when nothing has happened for a while.
+    /// Frees all buffers. Called when nothing has happened for a while.
     pub fn shrink(&mut self) {
         self.buffers = Vec::new();
         self.kept = 0;
     }
 
-    /// Bytes of memory that are kept.
+    /// Bytes of memory that the pool keeps.
     pub fn kept(&self) -> usize {
         self.kept
     }
 }
 
-/// Empty buffers cost something too, or the pool could keep any number of them.
+/// Buffers without capacity cost something too, or the pool could keep any number of them.
 fn cost(buffer: &Buffer) -> usize {
     buffer.capacity() + size_of::<Vec<u8>>()
 }
 
-/// A message of which the end has not come.
+/// A message whose end has not come.
 #[derive(Debug)]
 pub(super) struct Unfinished {
-    /// What has come, unmasked; `None` when the message is only checked, not kept.
+    /// The bytes so far, unmasked; `None` when the message is checked but not kept.
     buffer: Option<Buffer>,
     kind: Kind,
     utf8: Utf8,
 }
 
 impl Unfinished {
-    /// A message to be kept in `buffer`, or to be checked only.
+    /// A message that is kept in `buffer`, or only checked.
     pub(super) fn new(kind: Kind, buffer: Option<Buffer>) -> Unfinished {
         Unfinished {
             buffer,
@@ -83,7 +83,7 @@ impl Unfinished {
 
     /// Makes room for a frame with `len` bytes of payload, in a message of at most `max` bytes.
     ///
-    /// So the limit acts on what is announced, and what it lets pass is never moved in memory while it comes.
+    /// So the limit applies as soon as a length is announced, and the message is not moved in memory while it comes.
     pub(super) fn reserve(&mut self, len: u64, max: usize) -> Result<(), Error> {
         let Some(buffer) = &mut self.buffer else {
             return Ok(());
@@ -99,7 +99,7 @@ impl Unfinished {
         if want > buffer.capacity() {
             // Doubling makes many small fragments cheap.
             let target = want.max(buffer.capacity().saturating_mul(2).min(max));
-            // No memory is the peer's misfortune, not the end of the process.
+            // Without memory, this connection fails, not the process.
             buffer
                 .try_reserve_exact(target - have)
                 .map_err(|_| Error::TooBig)?;
@@ -116,7 +116,7 @@ impl Unfinished {
         Ok(())
     }
 
-    /// Takes note of the last `n` bytes of the buffer, which somebody else has put there; `unmask` is applied to them.
+    /// Unmasks and checks the last `n` bytes of the buffer, which the caller has read into it.
     pub(super) fn pushed(&mut self, n: usize, unmask: impl FnOnce(&mut [u8])) -> Result<(), Error> {
         let Some(mut buffer) = self.buffer.take() else {
             return Ok(());
@@ -140,7 +140,7 @@ impl Unfinished {
         self.utf8.finish().map_err(|_| Error::InvalidUtf8)
     }
 
-    /// The message, unless it was only checked.
+    /// The complete message, unless it was only checked.
     pub(super) fn into_whole(self) -> Option<(Kind, Buffer)> {
         Some((self.kind, self.buffer?))
     }
@@ -149,13 +149,13 @@ impl Unfinished {
         self.buffer.as_deref_mut()
     }
 
-    /// From now on the message is only checked.
+    /// Gives the buffer back. From now on the message is only checked.
     pub(super) fn release(&mut self) -> Option<Buffer> {
         self.buffer.take()
     }
 
-    /// Bytes of memory that it keeps from others: all that was reserved. What the pool or the allocator hands out again
-    /// has its pages already, however little of it this message fills.
+    /// Bytes of memory that it occupies: the whole capacity, since a reused buffer has its pages, however little of it this
+    /// message fills.
     pub(super) fn held(&self) -> usize {
         self.buffer.as_ref().map_or(0, |buffer| buffer.capacity())
     }

@@ -1,7 +1,7 @@
-//! Receiving data (RFC 6455 §6.2): from the bytes of the peer to messages and control frames, cut wherever they may be.
+//! Receiving data (RFC 6455 §6.2): turns the bytes of the peer, however they are split, into messages and control frames.
 //!
-//! Whatever lies whole in the input is left there, unmasked in place; only the rest is copied, and kept in between.
-//! What an event means for the connection is the business of `session`.
+//! A message that is complete in the input stays there, and is unmasked in place. Only the rest is copied and kept.
+//! `session` decides what an event means for the connection.
 
 use std::mem;
 use std::ops::Range;
@@ -11,37 +11,37 @@ use super::mask::{self, MaskingKey};
 use super::message::{Buffer, Pool, Unfinished};
 use super::utf8;
 
-/// From this much on it is worth reading into an unfinished message itself.
+/// From this many missing bytes on, reading straight into an unfinished message pays off.
 const MIN_SPARE: usize = 16 << 10;
 
-/// Where the stream of frames stands.
+/// The state of the stream of frames.
 #[derive(Debug)]
 pub(super) struct Receiver {
     state: ReceiverState,
-    /// The message whose fragments are coming in; control frames may come between them (§5.4).
+    /// The message whose fragments are being received; control frames may come between them (§5.4).
     unfinished: Option<Unfinished>,
 }
 
-// As of the connection's phase, which see: with a tag of its own. What is declared first lies first then.
+// repr(u8) gives it a tag of its own, and keeps the order of fields; see the phase of a connection for the reason.
 #[repr(u8)]
 #[derive(Debug)]
 enum ReceiverState {
     /// At the beginning of a frame.
     Between,
-    /// In a header, of which `have` bytes have come.
+    /// In a header, whose first `have` bytes have come.
     Header {
         have: u8,
         bytes: [u8; MAX_HEADER - 1],
     },
-    /// In the payload of a data frame; the key is turned to where the payload goes on.
+    /// In the payload of a data frame. The key is rotated so that the next byte of the payload is at offset 0.
     Data {
         key: MaskingKey,
         fin: bool,
         left: u64,
     },
-    /// In the payload of a control frame: rare, for they are short.
+    /// In the payload of a control frame. Boxed, since this is rare: control frames are short.
     Control(Box<ControlFrame>),
-    /// After the last frame that counts.
+    /// Nothing more is received.
     Done,
 }
 
@@ -54,14 +54,14 @@ pub(super) struct ControlFrame {
     payload: [u8; MAX_CONTROL_PAYLOAD],
 }
 
-/// What holds for the frames that are received.
+/// The rules for the frames that are received.
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
-    /// Ours.
+    /// Our role.
     pub(super) role: Role,
-    /// Whether messages are kept, or checked only.
+    /// Whether messages are kept, or only checked.
     pub(super) keep: bool,
-    /// In bytes; for messages that are kept.
+    /// The longest message that is kept, in bytes.
     pub(super) max_message: usize,
 }
 
@@ -87,7 +87,7 @@ impl Cursor<'_> {
     }
 }
 
-/// What a piece of input has made, by its place: the input cannot be lent out while it is read on.
+/// What was received. Data in the input is given by its range, since the input is still borrowed for reading.
 #[derive(Debug)]
 pub(super) enum ReceivedPart {
     Nothing,
@@ -105,7 +105,7 @@ pub(super) enum ReceivedPart {
     },
 }
 
-/// Where the payload of a control frame lies.
+/// Where the payload of a control frame is.
 #[derive(Debug)]
 pub(super) enum PayloadPlace {
     Input(Range<usize>),
@@ -127,7 +127,7 @@ impl Receiver {
         }
     }
 
-    /// Whether a frame begins here that has to do with no other.
+    /// Whether it is between two messages.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.state, ReceiverState::Between) && self.unfinished.is_none()
@@ -137,7 +137,7 @@ impl Receiver {
         matches!(self.state, ReceiverState::Done)
     }
 
-    /// Receives nothing more.
+    /// From now on, nothing more is received.
     pub(super) fn end(&mut self, pool: &mut Pool) {
         self.state = ReceiverState::Done;
         if let Some(buffer) = self
@@ -149,14 +149,14 @@ impl Receiver {
         }
     }
 
-    /// The message in the making is not wanted any more, though it is checked to its end.
+    /// From now on the unfinished message is only checked.
     pub(super) fn drop_message(&mut self) {
         if let Some(unfinished) = &mut self.unfinished {
             unfinished.release();
         }
     }
 
-    /// Reads up to the first thing that is to be reported; the whole input when there is none, or after an error.
+    /// Reads up to the first event; uses the whole input when there is none, or after an error.
     pub(super) fn receive(
         &mut self,
         input: &mut Cursor<'_>,
@@ -176,7 +176,7 @@ impl Receiver {
         Ok(ReceivedPart::Nothing)
     }
 
-    /// Goes on by a frame, or by what there is of its header or payload.
+    /// Reads one frame, or as much of its header or payload as there is.
     #[inline]
     fn advance(
         &mut self,
@@ -204,7 +204,7 @@ impl Receiver {
         }
     }
 
-    /// Keeps all that is left of the input, behind the `have` bytes of the header that have come before.
+    /// Keeps the rest of the input, after the first `have` bytes of the header.
     fn keep_header(
         &mut self,
         have: u8,
@@ -388,7 +388,7 @@ impl Receiver {
         Ok(self.unfinished.take().and_then(Unfinished::into_whole))
     }
 
-    /// The buffer of the unfinished message, and how much of its frame may be read into it, if that is worth it.
+    /// The buffer of the unfinished message, and how many bytes of its frame may be read into it, if they are many.
     #[inline(always)]
     pub(super) fn spare(&mut self) -> Option<(&mut Vec<u8>, usize)> {
         match self.state {
@@ -404,7 +404,7 @@ impl Receiver {
         (wanted >= MIN_SPARE).then_some((buffer, wanted))
     }
 
-    /// Goes on after `n` bytes have been read into the buffer.
+    /// Continues after the caller has read `n` bytes into the buffer.
     pub(super) fn filled(&mut self, n: usize) -> Result<Option<(Kind, Buffer)>, Error> {
         let ReceiverState::Data { left, key, .. } = &mut self.state else {
             return Ok(None);
@@ -420,7 +420,7 @@ impl Receiver {
         self.end_of_data()
     }
 
-    /// Bytes held for what is unfinished.
+    /// Bytes of memory for unfinished frames and messages.
     pub(super) fn held(&self) -> usize {
         let control = match &self.state {
             ReceiverState::Control(_) => size_of::<ControlFrame>(),
@@ -430,7 +430,7 @@ impl Receiver {
     }
 }
 
-/// The way without a copy: a message that lies in the input, `len` bytes from the cursor on.
+/// A message of `len` bytes that is complete in the input, at the cursor. It is not copied.
 #[inline]
 fn whole_message(
     kind: Kind,

@@ -1,11 +1,11 @@
-//! The machine of RFC 6455 after the opening handshake, for both roles: bytes in, events and bytes out.
+//! The state machine of RFC 6455 after the opening handshake, for both roles: bytes in, events and bytes out.
 //!
-//! Call `step` with what has been received, and again with what it left, until it reports `SessionEvent::More`: then all of the
-//! input is used and the rest is up to the peer. A message that lies whole in the input is unmasked there and lent
-//! out; any other is put together in a buffer of the `Pool` and moved out. Pongs and Close frames are written to `out`
-//! by the session itself. After `SessionEvent::Closed` or `SessionEvent::Failed` nothing more is read.
+//! Call `step` with the received bytes, and again with those it did not use, until it reports `SessionEvent::More`: then all
+//! input is used. A message that is complete in the input is unmasked there and borrowed by the event; any other is
+//! collected in a buffer of the `Pool` and moved out. The session itself writes Pongs and Close frames to `out`. After
+//! `SessionEvent::Closed` or `SessionEvent::Failed` nothing more is read.
 //!
-//! The session knows no sockets, no time (when to ping is somebody else's idea) and no extension.
+//! The session knows no sockets, no time (the caller decides when to ping) and no extensions.
 
 use super::close::{Close, CloseCode};
 use super::frame::{
@@ -16,62 +16,62 @@ use super::message::{Buffer, Pool};
 use super::receive::{Cursor, PayloadPlace, ReceivedPart, Receiver, Terms};
 use super::utf8;
 
-/// One connection's state; small, since an idle connection is little else.
+/// The state of one connection. It is small, since idle connections consist of little else.
 #[derive(Debug)]
 pub struct Session {
     receiver: Receiver,
     role: Role,
-    /// Our Close frame is out, so that nothing may follow it (§5.5.1).
+    /// Our Close frame is sent, so nothing may follow it (§5.5.1).
     closing: bool,
 }
 
 const _: () = assert!(size_of::<Session>() <= 40);
 
-/// How far a call of `Session::step` has come.
+/// The result of `Session::step`.
 #[derive(Debug)]
 pub struct SessionStep<'e> {
-    /// Bytes of the input that are done with.
+    /// Bytes of the input that are used.
     pub used: usize,
-    /// What they made.
+    /// The event in them.
     pub got: SessionEvent<'e>,
 }
 
-/// What the peer has said.
+/// What the peer has sent.
 #[derive(Debug, PartialEq)]
 pub enum SessionEvent<'e> {
-    /// All input is used, and nothing is to be reported.
+    /// All input is used, without an event.
     More,
-    /// A message that lay in the input: unmasked there, its text validated.
+    /// A message that is complete in the input, unmasked there. Text is valid UTF-8.
     Message {
         /// Text or binary.
         kind: Kind,
         /// The message, in the input.
         data: &'e mut [u8],
     },
-    /// A message that came in pieces. The buffer goes back to the pool when it has been dealt with.
+    /// A message that came in pieces. The caller gives the buffer back to the pool.
     Whole {
         /// Text or binary.
         kind: Kind,
         /// The message.
         data: Buffer,
     },
-    /// A Ping; its Pong has been written, unless we are closing.
+    /// A Ping. Its Pong has been written, unless we are closing.
     Ping(&'e [u8]),
-    /// A Pong, asked for or not.
+    /// A Pong, solicited or not.
     Pong(&'e [u8]),
-    /// The peer's Close has come, and ours is written if it was not before: the closing handshake is done (§7.1.4).
+    /// The Close of the peer has come, and ours is written: the closing handshake is complete (§7.1.4).
     Closed {
         /// The peer's code, if it gave one.
         code: Option<CloseCode>,
         /// The peer's reason, often empty.
         reason: &'e str,
     },
-    /// The peer broke the rules: the connection fails (§7.1.7). A Close frame with the error's code has been
-    /// written, unless one was before.
+    /// The peer broke the protocol: the connection fails (§7.1.7). A Close frame with the code of the error is written,
+    /// unless one was sent before.
     Failed(Error),
 }
 
-/// What a short message begins with: two bytes and a masking key.
+/// The length of the header of a short message: two bytes and a masking key.
 pub const SHORT_HEADER: usize = 6;
 
 /// FIN and the opcode, with no reserved bit.
@@ -91,17 +91,17 @@ impl Session {
         }
     }
 
-    /// The side that it speaks for.
+    /// The role of this side.
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// Reads `input` up to the first event in it; uses all of it when there is none.
+    /// Reads `input` up to its first event, or all of it when there is none.
     ///
-    /// `control` takes the payload of a control frame that came in pieces, for the event that borrows it.
-    /// `out` is the buffer of bytes to send, to which answers are appended; `keys` masks them in the role of a client.
-    /// A message of more than `max_message` bytes fails the connection as soon as its length is announced.
+    /// `control` is room for the payload of a control frame that came in pieces, which the event borrows. Answers are
+    /// appended to `out`; a client masks them with `keys`. A message of more than `max_message` bytes fails the connection
+    /// as soon as its length is announced.
     #[inline(always)]
     pub fn step<'e>(
         &mut self,
@@ -130,12 +130,11 @@ impl Session {
         }
     }
 
-    /// The frame that most input is made of: a whole short message to a server, with nothing else going on, at the
-    /// beginning of `input`. It is unmasked there; the answer is where it ends and what it is, and its payload lies
-    /// behind the [`SHORT_HEADER`].
+    /// The most frequent frame: a complete short message to a server, between two messages, at the beginning of `input`. It
+    /// is unmasked there. The result is its end and its kind; the payload follows the [`SHORT_HEADER`].
     ///
-    /// `None`, and nothing has changed, when the input begins in any other way: then [`Session::step`] knows what to
-    /// do. To ask this first is worth while for a caller that has many messages in one input.
+    /// `None`, and nothing has changed, when the input begins in any other way: then call [`Session::step`]. A caller with
+    /// many messages in one input calls this first, for speed.
     #[inline(always)]
     pub fn short_message(&self, input: &mut [u8], max_message: usize) -> Option<(usize, Kind)> {
         let &[first, second, ref key @ ..] = input.first_chunk::<SHORT_HEADER>()?;
@@ -154,14 +153,14 @@ impl Session {
         let data = input.get_mut(SHORT_HEADER..used)?;
         mask::apply(key, 0, data);
         if kind == Kind::Text && !utf8::validate(data) {
-            // The general way finds the first bad byte, in what has come.
+            // The general code finds the first bad byte.
             mask::apply(key, 0, data);
             return None;
         }
         Some((used, kind))
     }
 
-    /// The general way: any frame, in any state.
+    /// Reads any frame, in any state.
     #[inline(never)]
     fn step_through<'e>(
         &mut self,
@@ -220,7 +219,7 @@ impl Session {
     ) -> SessionEvent<'e> {
         match Close::decode(payload) {
             Ok(Close { code, reason }) => {
-                // RFC 6455 §5.5.1: the answer typically echoes the code.
+                // RFC 6455 §5.5.1: the answer typically repeats the code.
                 self.put_close(&Close { code, reason: "" }, keys, out);
                 SessionEvent::Closed { code, reason }
             }
@@ -245,8 +244,8 @@ impl Session {
         SessionEvent::Failed(error)
     }
 
-    /// RFC 6455 §7.1.2, Start the WebSocket Closing Handshake: sends a Close frame, once; a reason of more than 123
-    /// bytes is cut. Messages that come after it are checked and dropped; `SessionEvent::Closed` comes with the peer's answer.
+    /// RFC 6455 §7.1.2, Start the WebSocket Closing Handshake: sends one Close frame. A reason of more than 123 bytes is cut.
+    /// Later messages are checked and dropped; the answer of the peer is `SessionEvent::Closed`.
     pub fn start_closing(
         &mut self,
         code: CloseCode,
@@ -265,19 +264,19 @@ impl Session {
         self.receiver.drop_message();
     }
 
-    /// Sends a Ping with up to 125 bytes of `payload` (what is longer is cut), unless the session is closing.
+    /// Sends a Ping, unless the session is closing. A payload of more than 125 bytes is cut.
     pub fn ping(&mut self, payload: &[u8], keys: &mut MaskingKeys, out: &mut Vec<u8>) {
         let len = payload.len().min(MAX_CONTROL_PAYLOAD);
         self.put_control(OpCode::Ping, &payload[..len], keys, out);
     }
 
-    /// Whether our Close frame is out: nothing can be sent any more.
+    /// Whether our Close frame is sent, so that nothing else can be sent.
     #[inline]
     pub fn is_closing(&self) -> bool {
         self.closing
     }
 
-    /// Whether it is between two messages and open.
+    /// Whether the session is open and between two messages.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.receiver.is_idle() && !self.closing
@@ -289,7 +288,7 @@ impl Session {
         self.receiver.is_done()
     }
 
-    /// Appends a message, whole in one frame. False, and nothing is written, when the session is closing.
+    /// Appends a message in one frame. False, and nothing is written, when the session is closing.
     #[inline(always)]
     pub fn put_message(
         &self,
@@ -350,7 +349,7 @@ impl Session {
         }
     }
 
-    /// Bytes of memory held for what is unfinished: all that was reserved for it.
+    /// Bytes of memory for unfinished frames and messages, with all reserved capacity.
     #[inline]
     pub fn held(&self) -> usize {
         self.receiver.held()

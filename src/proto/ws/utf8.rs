@@ -1,18 +1,18 @@
-//! UTF-8 as it comes (RFC 6455 §8.1, RFC 3629): text is judged byte by byte, wherever it is cut.
+//! Validates UTF-8 that comes in pieces (RFC 6455 §8.1, RFC 3629), however they are split.
 //!
-//! The bulk is validated by `simdutf8`. What this file adds is the code point that is split over two pieces:
-//! up to three of its bytes are kept, and it is refused at its first bad byte, not at its end.
+//! `simdutf8` validates most of each piece. This file adds code points that are split between two pieces: up to three bytes
+//! are kept, and a code point is refused at its first bad byte, not at its end.
 
 use std::fmt;
 use std::str::from_utf8;
 
-/// Texts up to this length are looked over for ASCII here, which saves a call.
+/// Shorter texts are first checked for ASCII, which saves a call.
 const SHORT: usize = 64;
 
-/// A text, of which all so far is UTF-8; at most its last code point is unfinished.
+/// A text that is valid so far; its last code point may be unfinished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Utf8 {
-    /// The bytes of the unfinished code point. Together they can still become one.
+    /// The bytes of the unfinished code point.
     partial: [u8; 3],
     len: u8,
 }
@@ -30,8 +30,7 @@ impl fmt::Display for Invalid {
 impl std::error::Error for Invalid {}
 
 impl Utf8 {
-    /// Goes on with `bytes`. Fails as soon as a byte is there that no UTF-8 text can have at its place;
-    /// the text is lost then.
+    /// Continues the text with `bytes`. Fails at the first byte that makes it invalid; then the text cannot be continued.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Invalid> {
         let rest = if self.len == 0 {
@@ -50,7 +49,7 @@ impl Utf8 {
         }
     }
 
-    /// Whether the text may end here: no code point is unfinished.
+    /// Whether the text may end here, without an unfinished code point.
     #[inline]
     pub fn is_complete(&self) -> bool {
         self.len == 0
@@ -66,7 +65,7 @@ impl Utf8 {
         }
     }
 
-    /// Takes bytes until the unfinished code point is whole (or there are no more), and returns the others.
+    /// Takes bytes until the unfinished code point is complete or there are no more; returns the remaining bytes.
     fn finish_code_point<'b>(&mut self, mut bytes: &'b [u8]) -> Result<&'b [u8], Invalid> {
         let mut point = [0; 4];
         let mut len = usize::from(self.len);
@@ -88,7 +87,7 @@ impl Utf8 {
         Ok(bytes)
     }
 
-    /// `tail` is too short for the code point that its first byte announces; its other bytes may rule that out already.
+    /// `tail` is shorter than the code point that its first byte begins; its other bytes may be invalid already.
     fn begin_code_point(&mut self, tail: &[u8]) -> Result<(), Invalid> {
         match from_utf8(tail) {
             Err(error) if error.error_len().is_none() => {
@@ -105,7 +104,7 @@ impl Utf8 {
     }
 }
 
-/// How many of the last bytes belong to a code point that announces more bytes than there are.
+/// The number of bytes at the end that belong to an unfinished code point.
 #[inline]
 fn len_of_cut_point(bytes: &[u8]) -> usize {
     match bytes {
