@@ -51,6 +51,7 @@ pub use socket::control_socket;
 pub use tls::Tls;
 pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
 pub use users::{Origin, UserEntry, Users};
+pub(crate) use value::quoted;
 
 use fault::Faults;
 use raw::Table;

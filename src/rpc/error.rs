@@ -180,11 +180,6 @@ impl Error {
         Error::new(ErrorCode::NotConnected, format!("{id} is not connected"))
     }
 
-    /// It took too long.
-    pub fn timed_out(message: impl Into<String>) -> Error {
-        Error::new(ErrorCode::TimedOut, message)
-    }
-
     /// The configuration file is refused.
     pub fn configuration(faults: Vec<Fault>) -> Error {
         let message = match faults.as_slice() {

@@ -6,6 +6,7 @@ use super::data::Data;
 use super::error::{Error, ErrorCode};
 use super::name::ConnectionName;
 use super::text::decode_base64;
+pub(super) use crate::config::quoted;
 
 /// Params by name. Null means that a param is absent.
 #[derive(Debug)]
@@ -129,14 +130,6 @@ impl Params {
 /// The error that a param is wrong.
 pub(super) fn wrong(field: &str, what: &str, allowed: &str) -> Error {
     Error::field(ErrorCode::InvalidParams, field, what, allowed)
-}
-
-/// Text in quotes for a message, cut after 60 characters.
-pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or(text)),
-        None => format!("{text:?}"),
-    }
 }
 
 fn refuse(field: &str, value: &Value, allowed: &str) -> Error {
