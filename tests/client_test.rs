@@ -289,7 +289,7 @@ fn servers_that_misbehave_are_told_apart() {
             "HTTP/1.1 302 Found\r\nLocation: https://example.org/there\r\n\r\n",
             "upgrade",
             "the server redirects to https://example.org/there, which is not followed: HTTP/1.1 302 Found",
-            "https://example.org/there in the place of this URL",
+            "https://example.org/there instead of this URL",
         ),
         (
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
@@ -421,7 +421,7 @@ fn tls_and_plain_text_are_told_apart() {
         "{ran:?}"
     );
     assert!(
-        ran.stdout.contains("try: ws:// in the place of wss://"),
+        ran.stdout.contains("try: ws:// instead of wss://"),
         "{ran:?}"
     );
     plain.end();

@@ -85,7 +85,7 @@ const ORDER: &[(&str, &str)] = &[
     ("manager/control", "methods < mod"),
     (
         "rpc",
-        "time < json < name < error < data < params < event < respond < method < result < message < mod",
+        "text < time < name < error < data < params < event < respond < method < result < message < mod",
     ),
     (
         "process",

@@ -1,4 +1,4 @@
-//! `bellwire client new`: a URL filled into a `[[client]]` block.
+//! `bellwire client new`: prints the `[[client]]` block for a URL.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::proto::http::url::Host;
 pub(super) struct Options {
     /// The URL; `-` reads it from stdin.
     pub(super) url: String,
-    /// The id of the client, when it is to have one.
+    /// The id of the client, if one was given.
     pub(super) id: Option<String>,
 }
 

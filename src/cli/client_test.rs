@@ -1,7 +1,7 @@
-//! `bellwire client test`: dials by hand, and says how each step of the way went: DNS, TCP, TLS, upgrade, ping.
+//! `bellwire client test`: connects as a client would, and reports each step: DNS, TCP, TLS, upgrade, ping.
 //!
-//! It needs no daemon, and speaks by the same machines as the daemon's clients do. What is of the configuration alone,
-//! such as `on_connect`, is not sent: nothing is to happen at the server but a connection that comes and goes.
+//! It needs no daemon, and uses the same connection code as the daemon's clients. It does not send messages of the
+//! configuration, such as `on_connect`: the server sees only a connection that is opened and closed.
 
 mod advice;
 mod connect;
@@ -28,7 +28,7 @@ use crate::proto::http::url::Host;
 use link::{Link, Seen, Transport};
 use report::{Failure, Report, Step};
 
-/// The closing handshake at the end is a courtesy.
+/// How long the closing handshake at the end may take.
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// What is asked for.
@@ -38,13 +38,13 @@ pub(super) struct Options {
     pub(super) target: String,
     /// The configuration file that was named.
     pub(super) config: Option<PathBuf>,
-    /// For programs: an object for each step, one a line.
+    /// Print an object for each step, one a line, for programs.
     pub(super) json: bool,
-    /// For each step.
+    /// How long each step may take.
     pub(super) timeout: Duration,
 }
 
-/// Dials, and says how it went.
+/// Connects, and reports how it went.
 pub(super) fn test(options: Options) -> Exit {
     let client = match find(&options.target, options.config) {
         Ok(client) => client,
@@ -138,7 +138,7 @@ impl Test<'_> {
         let mut first = None;
         let mut failure = Failure::new(
             "no address can be connected to",
-            "another port; whether the server runs; and what stands between, such as a firewall",
+            "another port; whether the server runs; and what is between, such as a firewall",
         );
         for attempt in connect::connect(&addresses, self.timeout) {
             let address = attempt.address.to_string();
@@ -196,7 +196,7 @@ impl Test<'_> {
                 ),
                 certificate_facts(&facts),
             ),
-            // It cannot be read by us, which does not keep anybody from trusting it.
+            // TLS may accept a certificate that this program cannot read.
             None => (format!("{version}{unverified}"), Value::Null),
         };
         let facts = [

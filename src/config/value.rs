@@ -75,7 +75,7 @@ pub(super) fn is_field_value(text: &str) -> bool {
         && text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
 }
 
-/// Text in quotes, on one line, and cut where it becomes long.
+/// Text in quotes for a message: one line, cut after 60 characters.
 pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or(text)),

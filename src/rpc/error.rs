@@ -1,32 +1,33 @@
-//! What is wrong with a call, or went wrong with it: a code, one line for people, and data for programs.
+//! Why a call has no result: a code, one line for people, and data for programs.
 
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 
-use super::json::{Object, array};
 use super::name::{ConnectionName, RequestName};
 use crate::config::{Fault, Place};
 
 /// The codes: those of JSON-RPC 2.0 §5.1, and bellwire's own from the range that is left to servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "i32", from = "i64")]
+#[repr(i32)]
 pub enum ErrorCode {
-    /// -32700: the line is no JSON, or too long.
-    Parse,
-    /// -32600: it is JSON, but no request.
-    InvalidRequest,
-    /// -32601: there is no such method.
-    MethodNotFound,
-    /// -32602: the params are not what the method takes. The data names the field and says what is allowed.
-    InvalidParams,
-    /// -32000: it could not be done.
-    Failed,
-    /// -32001: no such server, client, connection or request; or the request has been answered, or its peer has left.
-    NoSuchId,
-    /// -32002: the client is not connected.
-    NotConnected,
-    /// -32003: it took too long.
-    TimedOut,
-    /// -32004: the configuration is at fault. The data lists the faults.
-    Configuration,
+    /// The line is no JSON, or too long.
+    Parse = -32700,
+    /// It is JSON, but no request.
+    InvalidRequest = -32600,
+    /// There is no such method.
+    MethodNotFound = -32601,
+    /// A param is wrong. The data names the field and says what is allowed.
+    InvalidParams = -32602,
+    /// It could not be done.
+    Failed = -32000,
+    /// There is no such server, client, connection or request; or the request was answered, or its peer has left.
+    NoSuchId = -32001,
+    /// The client is not connected.
+    NotConnected = -32002,
+    /// It took too long.
+    TimedOut = -32003,
+    /// The configuration has faults. The data lists them.
+    Configuration = -32004,
 }
 
 impl ErrorCode {
@@ -43,55 +44,86 @@ impl ErrorCode {
         ErrorCode::Configuration,
     ];
 
-    /// The number on the wire.
+    /// The number that is sent.
     pub const fn number(self) -> i32 {
-        match self {
-            ErrorCode::Parse => -32700,
-            ErrorCode::InvalidRequest => -32600,
-            ErrorCode::MethodNotFound => -32601,
-            ErrorCode::InvalidParams => -32602,
-            ErrorCode::Failed => -32000,
-            ErrorCode::NoSuchId => -32001,
-            ErrorCode::NotConnected => -32002,
-            ErrorCode::TimedOut => -32003,
-            ErrorCode::Configuration => -32004,
-        }
+        self as i32
     }
+}
 
+impl From<ErrorCode> for i32 {
+    fn from(code: ErrorCode) -> i32 {
+        code.number()
+    }
+}
+
+impl From<i64> for ErrorCode {
     /// The code of a number. One that is not known means that something failed.
-    pub fn of(number: i64) -> ErrorCode {
-        let known = ErrorCode::ALL
-            .into_iter()
-            .find(|code| i64::from(code.number()) == number);
+    fn from(number: i64) -> ErrorCode {
+        let mut codes = ErrorCode::ALL.into_iter();
+        let known = codes.find(|code| i64::from(code.number()) == number);
         known.unwrap_or(ErrorCode::Failed)
     }
 }
 
-/// Why a call has no result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a call has no result (JSON-RPC 2.0 §5.1). A command reads what it knows of an error, and ignores the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     /// What kind of error it is.
     pub code: ErrorCode,
     /// One line for people.
     pub message: String,
     /// The same for programs.
-    pub data: ErrorData,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<ErrorData>,
 }
 
-/// What an error tells programs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ErrorData {
-    /// Nothing beside its code.
-    Nothing,
-    /// `{"field": …, "allowed": …}`
-    Field {
-        /// The param, or member of the request, that is wrong.
-        field: String,
-        /// What it may be.
-        allowed: String,
-    },
-    /// `{"faults": [{"file", "line", "column", "what"}, …]}`
-    Faults(Vec<Fault>),
+/// What an error tells programs: a field that is wrong, or the faults of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ErrorData {
+    /// The param, or member of the request, that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What the field may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
+    /// What is wrong with the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultData>,
+}
+
+/// A [`Fault`] as it is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FaultData {
+    file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
+    what: String,
+}
+
+impl From<Fault> for FaultData {
+    fn from(fault: Fault) -> FaultData {
+        FaultData {
+            file: fault.file.to_string_lossy().into_owned(),
+            line: fault.place.map(|place| place.line),
+            column: fault.place.map(|place| place.column),
+            what: fault.what,
+        }
+    }
+}
+
+impl From<FaultData> for Fault {
+    fn from(data: FaultData) -> Fault {
+        let place = data.line.zip(data.column);
+        Fault {
+            file: data.file.into(),
+            place: place.map(|(line, column)| Place { line, column }),
+            what: data.what,
+        }
+    }
 }
 
 impl Error {
@@ -100,7 +132,7 @@ impl Error {
         Error {
             code,
             message: message.into(),
-            data: ErrorData::Nothing,
+            data: None,
         }
     }
 
@@ -127,7 +159,7 @@ impl Error {
         )
     }
 
-    /// The connection is not, or no longer, there.
+    /// There is no such connection, or no longer.
     pub fn no_such_connection(connection: ConnectionName) -> Error {
         Error::new(
             ErrorCode::NoSuchId,
@@ -135,7 +167,7 @@ impl Error {
         )
     }
 
-    /// The request is not there, was answered, or its peer has left.
+    /// There is no such request, it was answered, or its peer has left.
     pub fn no_such_request(request: RequestName) -> Error {
         Error::new(
             ErrorCode::NoSuchId,
@@ -148,11 +180,6 @@ impl Error {
         Error::new(ErrorCode::NotConnected, format!("{id} is not connected"))
     }
 
-    /// It took too long.
-    pub fn timed_out(message: impl Into<String>) -> Error {
-        Error::new(ErrorCode::TimedOut, message)
-    }
-
     /// The configuration file is refused.
     pub fn configuration(faults: Vec<Fault>) -> Error {
         let message = match faults.as_slice() {
@@ -162,11 +189,14 @@ impl Error {
         Error {
             code: ErrorCode::Configuration,
             message,
-            data: ErrorData::Faults(faults),
+            data: Some(ErrorData {
+                faults: faults.into_iter().map(FaultData::from).collect(),
+                ..ErrorData::default()
+            }),
         }
     }
 
-    /// A line longer than [`max_line`](super::max_line) allows. Nothing that follows it can be understood.
+    /// The line is longer than [`max_line`](super::max_line) allows. Nothing after it can be understood.
     pub fn line_too_long(max: usize) -> Error {
         Error::new(
             ErrorCode::Parse,
@@ -179,92 +209,12 @@ impl Error {
         Error {
             code,
             message: format!("{field}: {what}; allowed: {allowed}"),
-            data: ErrorData::Field {
-                field: field.to_owned(),
-                allowed: allowed.to_owned(),
-            },
+            data: Some(ErrorData {
+                field: Some(field.to_owned()),
+                allowed: Some(allowed.to_owned()),
+                faults: Vec::new(),
+            }),
         }
-    }
-
-    /// The error object (JSON-RPC 2.0 §5.1).
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let mut object = Object::begin(out);
-        object
-            .number("code", self.code.number())
-            .text("message", &self.message);
-        match &self.data {
-            ErrorData::Nothing => {}
-            ErrorData::Field { field, allowed } => {
-                object.with("data", |out| {
-                    let mut data = Object::begin(out);
-                    data.text("field", field).text("allowed", allowed);
-                    data.end();
-                });
-            }
-            ErrorData::Faults(faults) => {
-                object.with("data", |out| encode_faults(faults, out));
-            }
-        }
-        object.end();
-    }
-
-    /// Reads an error object as a client does, who takes what it does not know for less, not for a fault.
-    pub(super) fn decode(value: &Value) -> Error {
-        let text = |value: &Value, name| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        let data = value.get("data").unwrap_or(&Value::Null);
-        let data = match (
-            data.get("faults"),
-            text(data, "field"),
-            text(data, "allowed"),
-        ) {
-            (Some(Value::Array(faults)), _, _) => ErrorData::Faults(
-                faults
-                    .iter()
-                    .filter_map(Value::as_object)
-                    .map(fault)
-                    .collect(),
-            ),
-            (_, Some(field), Some(allowed)) => ErrorData::Field { field, allowed },
-            _ => ErrorData::Nothing,
-        };
-        Error {
-            code: ErrorCode::of(
-                value
-                    .get("code")
-                    .and_then(Value::as_i64)
-                    .unwrap_or_default(),
-            ),
-            message: text(value, "message")
-                .unwrap_or_else(|| "an error without a message".to_owned()),
-            data,
-        }
-    }
-}
-
-fn encode_faults(faults: &[Fault], out: &mut Vec<u8>) {
-    let mut data = Object::begin(out);
-    data.with("faults", |out| {
-        array(out, faults, |out, fault| {
-            let mut object = Object::begin(out);
-            object.text("file", &fault.file.to_string_lossy());
-            if let Some(Place { line, column }) = fault.place {
-                object.number("line", line).number("column", column);
-            }
-            object.text("what", &fault.what);
-            object.end();
-        });
-    });
-    data.end();
-}
-
-fn fault(object: &Map<String, Value>) -> Fault {
-    let text = |name| object.get(name).and_then(Value::as_str).unwrap_or_default();
-    let number = |name| u32::try_from(object.get(name)?.as_u64()?).ok();
-    let place = number("line").zip(number("column"));
-    Fault {
-        file: text("file").into(),
-        place: place.map(|(line, column)| Place { line, column }),
-        what: text("what").to_owned(),
     }
 }
 
@@ -273,11 +223,12 @@ mod tests {
     use super::*;
 
     fn both_ways(error: &Error) -> String {
-        let mut out = Vec::new();
-        error.encode(&mut out);
-        let value: Value = serde_json::from_slice(&out).expect("JSON");
-        assert_eq!(&Error::decode(&value), error);
-        String::from_utf8(out).expect("UTF-8")
+        let text = serde_json::to_string(error).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<Error>(&text).as_ref().ok(),
+            Some(error)
+        );
+        text
     }
 
     #[test]
@@ -316,8 +267,8 @@ mod tests {
     #[test]
     fn codes_are_their_numbers() {
         for code in ErrorCode::ALL {
-            assert_eq!(ErrorCode::of(i64::from(code.number())), code);
+            assert_eq!(ErrorCode::from(i64::from(code.number())), code);
         }
-        assert_eq!(ErrorCode::of(-32603), ErrorCode::Failed);
+        assert_eq!(ErrorCode::from(-32603), ErrorCode::Failed);
     }
 }

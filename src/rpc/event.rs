@@ -1,20 +1,22 @@
-//! Events: what happened, as a notification on one line, and which of them a subscriber wants.
+//! Events: what happened, as a notification on one line, and which events a subscriber wants.
 
-use super::data::{Payload, encode_base64};
-use super::json::{EVENT, Object, VERSION, array, string};
+use serde::{Serialize, Serializer};
+
+use super::data::Payload;
 use super::name::{ConnectionName, RequestName};
+use super::text::{EVENT, VERSION, base64, write_line};
 use super::time::Time;
 use crate::proto::http::credentials::redact_field;
 
-/// Fields of a request that no event shows: they are secrets.
+/// Fields of a request that no event shows, because they are secrets.
 const SECRET_FIELDS: [&str; 3] = ["Authorization", "Cookie", "Proxy-Authorization"];
 
-/// What kind of thing happened.
+/// What kind of event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// A server listens.
+    /// A server began to listen.
     ServerStarted,
-    /// A server listens no more.
+    /// A server stopped listening.
     ServerStopped,
     /// A WebSocket connection of a server was opened.
     Connect,
@@ -22,7 +24,7 @@ pub enum EventKind {
     Disconnect,
     /// A message came, from a peer of a server or of a client.
     Message,
-    /// A request came that something may answer.
+    /// A request came that a trigger holds or hands to a worker.
     HttpRequest,
     /// A client's connection was opened.
     ClientConnected,
@@ -30,9 +32,9 @@ pub enum EventKind {
     ClientDisconnected,
     /// A client will try again.
     ClientRetrying,
-    /// Messages or events were dropped, for a peer or a trigger that is too slow.
+    /// Messages or events were dropped, because a peer or a trigger is too slow.
     Dropped,
-    /// This subscriber was too slow: as many events as are counted were not sent to it.
+    /// This subscriber was too slow: `count` events were not sent to it.
     Lost,
 }
 
@@ -52,7 +54,7 @@ impl EventKind {
         EventKind::Lost,
     ];
 
-    /// As it is written in events and commands.
+    /// The name in events and commands.
     pub const fn name(self) -> &'static str {
         match self {
             EventKind::ServerStarted => "server_started",
@@ -74,7 +76,7 @@ impl EventKind {
         EventKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// All names, for whoever wrote another one.
+    /// All names, for messages.
     pub fn allowed() -> String {
         EventKind::ALL.map(EventKind::name).join(", ")
     }
@@ -84,47 +86,75 @@ impl EventKind {
     }
 }
 
-/// One event, borrowed from wherever it happens. What is absent or empty is left out of the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Serialize for EventKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// One event, borrowed from where it happens. What is absent or empty is left out of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Event<'a> {
     /// Counts the events of one run of the daemon, without a gap.
     pub seq: u64,
-    /// When.
+    /// When it happened.
     pub time: Time,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
     /// The server or client that it happened to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'a str>,
     /// The connection that it happened on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionName>,
     /// The address of the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<&'a str>,
-    /// Who the peer is, when it had to say so.
+    /// The user that the peer logged in as.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
-    /// The message.
+    /// The message: the member `text` or `base64`.
+    #[serde(flatten)]
     pub message: Option<Payload<'a>>,
     /// The close code.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// The reason of a close, or why a client is not connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
     /// The method of a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
     /// The decoded path of a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<&'a str>,
     /// The query of a request, as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<&'a str>,
     /// The fields of a request; those that are secret are left out of the line.
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "headers")]
     pub headers: &'a [(&'a str, &'a [u8])],
-    /// The body of a request: `body` when it is UTF-8, `body_base64` otherwise.
+    /// The body of a request: the member `body` when it is UTF-8, `body_base64` otherwise.
+    #[serde(flatten, serialize_with = "body")]
     pub body: Option<&'a [u8]>,
     /// The name by which a held request is answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestName>,
-    /// How many, of what was dropped or lost.
+    /// How many events or messages were dropped or lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
 
+/// The notification that an event is.
+#[derive(Serialize)]
+struct Notification<'e> {
+    jsonrpc: &'static str,
+    method: &'static str,
+    params: &'e Event<'e>,
+}
+
 impl<'a> Event<'a> {
-    /// An event of which no more is known.
+    /// An event without further details.
     pub fn new(seq: u64, time: Time, kind: EventKind) -> Event<'a> {
         Event {
             seq,
@@ -147,75 +177,39 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The notification, with its newline.
+    /// Writes the notification, with its newline.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut line = Object::begin(out);
-        line.text("jsonrpc", VERSION)
-            .text("method", EVENT)
-            .with("params", |out| self.encode_params(out));
-        line.end();
-        out.push(b'\n');
-    }
-
-    fn encode_params(&self, out: &mut Vec<u8>) {
-        let mut event = Object::begin(out);
-        event
-            .number("seq", self.seq)
-            .shown("time", self.time)
-            .text("kind", self.kind.name());
-        put(&mut event, "source", self.source);
-        if let Some(connection) = self.connection {
-            event.shown("connection", connection);
-        }
-        put(&mut event, "peer", self.peer);
-        put(&mut event, "user", self.user);
-        if let Some(message) = self.message {
-            message.encode(&mut event);
-        }
-        if let Some(code) = self.code {
-            event.number("code", code);
-        }
-        put(&mut event, "reason", self.reason);
-        self.encode_request(&mut event);
-        if let Some(count) = self.count {
-            event.number("count", count);
-        }
-        event.end();
-    }
-
-    fn encode_request(&self, event: &mut Object<'_>) {
-        put(event, "method", self.method);
-        put(event, "path", self.path);
-        put(event, "query", self.query);
-        if !self.headers.is_empty() {
-            let shown = self.headers.iter().filter(|(name, _)| !is_secret(name));
-            event.with("headers", |out| {
-                array(out, shown, |out, (name, value)| {
-                    let value = redact_field(name, value);
-                    let value = String::from_utf8_lossy(&value);
-                    array(out, [*name, &value], string);
-                });
-            });
-        }
-        match self.body.map(|body| (str::from_utf8(body), body)) {
-            None => {}
-            Some((Ok(text), _)) => {
-                event.text("body", text);
-            }
-            Some((Err(_), bytes)) => {
-                event.with("body_base64", |out| encode_base64(bytes, out));
-            }
-        }
-        if let Some(request) = self.request {
-            event.shown("request", request);
-        }
+        let line = Notification {
+            jsonrpc: VERSION,
+            method: EVENT,
+            params: self,
+        };
+        write_line(&line, out);
     }
 }
 
-fn put(event: &mut Object<'_>, name: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        event.text(name, value);
-    }
+/// The fields that are not secret, as pairs.
+fn headers<S: Serializer>(fields: &[(&str, &[u8])], serializer: S) -> Result<S::Ok, S::Error> {
+    let shown = fields.iter().filter(|(name, _)| !is_secret(name));
+    serializer.collect_seq(shown.map(|(name, value)| {
+        let value = redact_field(name, value);
+        (*name, String::from_utf8_lossy(&value).into_owned())
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Body<'a> {
+    Body(&'a str),
+    BodyBase64(#[serde(serialize_with = "base64")] &'a [u8]),
+}
+
+fn body<S: Serializer>(body: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    let body = body.map(|bytes| match str::from_utf8(bytes) {
+        Ok(text) => Body::Body(text),
+        Err(_) => Body::BodyBase64(bytes),
+    });
+    body.serialize(serializer)
 }
 
 fn is_secret(name: &str) -> bool {
@@ -232,13 +226,13 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    /// Those of these servers and clients and of these kinds. None of either is all of them.
+    /// Events of these servers and clients and of these kinds; an empty list stands for all.
     pub fn new(ids: Vec<String>, kinds: &[EventKind]) -> EventFilter {
         let kinds = kinds.iter().fold(0, |bits, kind| bits | kind.bit());
         EventFilter { ids, kinds }
     }
 
-    /// Whether an event of `kind` that happened to `source` is wanted. That something was lost, every subscriber is told.
+    /// Whether an event of `kind` that happened to `source` is wanted. Every subscriber is told of lost events.
     pub fn wants(&self, kind: EventKind, source: Option<&str>) -> bool {
         let of_id = |id: &String| source.is_some_and(|source| source.eq_ignore_ascii_case(id));
         kind == EventKind::Lost

@@ -2,52 +2,63 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::{Error, ErrorCode};
-use super::json::{EVENT, Object, VERSION, array};
 use super::method::Call;
 use super::result::CallResult;
+use super::text::{EVENT, VERSION, write_line};
 
-/// Requests in one batch; more are refused as a whole, so that a line of `[1,1,1…]` has no answer many times its length.
+/// Requests in one batch. A larger batch is refused as a whole: a line of `[1,1,1…]` would have an answer many times
+/// its length.
 pub const MAX_BATCH: usize = 1000;
 
 /// What a line holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// White space. It has no answer.
+    /// White space, which is not answered.
     Nothing,
     /// One request or notification, answered by one line.
     One(Request),
-    /// A batch, answered by one line, which holds the answers in any order: see [`encode_batch`].
+    /// A batch, answered by one line with the answers in any order: see [`encode_batch`].
     Batch(Vec<Request>),
 }
 
 /// A request, or a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Absent from a notification, which is done and never answered, not even with an error.
+    /// Absent from a notification, which is never answered, not even with an error.
     pub id: Option<RequestId>,
-    /// What it asks for, or what is wrong with it.
+    /// The call, or what is wrong with the request.
     pub call: Result<Call, Error>,
 }
 
 /// The id of a request, of any JSON type, kept as it was written so that it is echoed exactly.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RequestId(String);
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(Box<RawValue>);
 
 impl RequestId {
     /// A number.
     pub fn number(number: u64) -> RequestId {
-        RequestId(number.to_string())
+        to_raw_value(&number).map_or_else(|_| RequestId::null(), RequestId)
     }
 
-    /// Of an answer to what has no id that could be read.
+    /// The id of an answer to a line whose id could not be read.
     pub fn null() -> RequestId {
-        RequestId("null".to_owned())
+        RequestId(RawValue::NULL.to_owned())
     }
 }
+
+impl PartialEq for RequestId {
+    fn eq(&self, other: &RequestId) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Eq for RequestId {}
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +109,7 @@ fn decode_one(value: &RawValue) -> Request {
         Err(error) => return Request::refused(RequestId::null(), no_json(&error)),
     };
     let text = |name| serde_json::from_str::<String>(members.get(name)?.get()).ok();
-    let id = members.get("id").map(|id| RequestId(id.get().to_owned()));
+    let id = members.get("id").map(|id| RequestId((*id).to_owned()));
     if text("jsonrpc").as_deref() != Some(VERSION) {
         let error = invalid("jsonrpc", "missing or another version", "\"2.0\"");
         return Request::refused(id.unwrap_or_else(RequestId::null), error);
@@ -112,7 +123,7 @@ fn decode_one(value: &RawValue) -> Request {
         .map(|params| serde_json::from_str::<Value>(params.get()));
     let call = match params.transpose() {
         Ok(params) => Call::decode(&method, params),
-        // Well formed, and still nothing that can be held: too deep, a number too large, half of a surrogate pair.
+        // Well-formed JSON that cannot be held: nested too deep, a number too large, half of a surrogate pair.
         Err(error) => Err(no_json(&error)),
     };
     Request { id, call }
@@ -133,43 +144,55 @@ impl Request {
 
 /// Writes a request, or without an id a notification, with its newline.
 pub fn encode(id: Option<&RequestId>, call: &Call, out: &mut Vec<u8>) {
-    let mut request = Object::begin(out);
-    request.text("jsonrpc", VERSION);
-    if let Some(id) = id {
-        request.with("id", |out| out.extend_from_slice(id.0.as_bytes()));
+    #[derive(Serialize)]
+    struct Line<'r> {
+        jsonrpc: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'r RequestId>,
+        method: &'static str,
+        params: &'r Call,
     }
-    request
-        .text("method", call.method())
-        .with("params", |out| call.encode(out));
-    request.end();
-    out.push(b'\n');
+    let line = Line {
+        jsonrpc: VERSION,
+        id,
+        method: call.method(),
+        params: call,
+    };
+    write_line(&line, out);
+}
+
+/// A [`Response`] as it is sent.
+#[derive(Serialize)]
+struct Answer<'r> {
+    jsonrpc: &'static str,
+    id: &'r RequestId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'r CallResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'r Error>,
 }
 
 impl Response {
     /// Writes the answer, with its newline.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        self.encode_object(out);
-        out.push(b'\n');
+        write_line(&self.answer(), out);
     }
 
-    fn encode_object(&self, out: &mut Vec<u8>) {
-        let mut response = Object::begin(out);
-        response
-            .text("jsonrpc", VERSION)
-            .with("id", |out| out.extend_from_slice(self.id.0.as_bytes()));
-        match &self.outcome {
-            Ok(outcome) => response.with("result", |out| outcome.encode(out)),
-            Err(error) => response.with("error", |out| error.encode(out)),
-        };
-        response.end();
+    fn answer(&self) -> Answer<'_> {
+        Answer {
+            jsonrpc: VERSION,
+            id: &self.id,
+            result: self.outcome.as_ref().ok(),
+            error: self.outcome.as_ref().err(),
+        }
     }
 }
 
-/// Writes the answers to a batch as one line; nothing at all when it held only notifications (JSON-RPC 2.0 §6).
+/// Writes the answers to a batch as one line; nothing when it held only notifications (JSON-RPC 2.0 §6).
 pub fn encode_batch(responses: &[Response], out: &mut Vec<u8>) {
     if !responses.is_empty() {
-        array(out, responses, |out, response| response.encode_object(out));
-        out.push(b'\n');
+        let answers: Vec<Answer<'_>> = responses.iter().map(Response::answer).collect();
+        write_line(&answers, out);
     }
 }
 
@@ -178,7 +201,7 @@ pub fn encode_batch(responses: &[Response], out: &mut Vec<u8>) {
 pub enum FromDaemon {
     /// The answer to a request.
     Answer {
-        /// Of which.
+        /// The id of the request.
         id: RequestId,
         /// The result as it was written.
         result: Result<Box<RawValue>, Error>,
@@ -188,32 +211,38 @@ pub enum FromDaemon {
 }
 
 impl FromDaemon {
-    /// Reads a line that is no batch. The error says why it is none of these.
+    /// Reads a line that is no batch.
+    ///
+    /// # Errors
+    /// It is neither an answer nor an event; the error says why.
     pub fn decode(line: &[u8]) -> Result<FromDaemon, String> {
-        let mut members: BTreeMap<String, Box<RawValue>> =
-            serde_json::from_slice(line).map_err(|error| error.to_string())?;
-        let method = members.get("method").map(|method| method.get());
-        if method.is_some_and(|method| method.trim_matches('"') == EVENT) {
-            return members
-                .remove("params")
-                .map(FromDaemon::Event)
-                .ok_or_else(|| "an event without params".to_owned());
+        #[derive(Deserialize)]
+        struct Line {
+            method: Option<String>,
+            params: Option<Box<RawValue>>,
+            #[serde(default, deserialize_with = "present")]
+            id: Option<RequestId>,
+            result: Option<Box<RawValue>>,
+            error: Option<Error>,
         }
-        let id = members
-            .remove("id")
-            .map(|id| RequestId(id.get().to_owned()))
-            .ok_or("neither an event nor an answer")?;
-        let result = match (members.remove("result"), members.remove("error")) {
+        let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if line.method.is_some_and(|method| method == EVENT) {
+            let params = line.params.ok_or("an event without params")?;
+            return Ok(FromDaemon::Event(params));
+        }
+        let id = line.id.ok_or("neither an event nor an answer")?;
+        let result = match (line.result, line.error) {
             (Some(result), None) => Ok(result),
-            (None, Some(error)) => {
-                let error: Value =
-                    serde_json::from_str(error.get()).map_err(|error| error.to_string())?;
-                Err(Error::decode(&error))
-            }
+            (None, Some(error)) => Err(error),
             _ => {
                 return Err("an answer with neither a result nor an error, or with both".to_owned());
             }
         };
         Ok(FromDaemon::Answer { id, result })
     }
+}
+
+/// A member that is there, also when it is null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RequestId>, D::Error> {
+    RequestId::deserialize(deserializer).map(Some)
 }

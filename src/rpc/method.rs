@@ -1,11 +1,11 @@
-//! The calls: every method of the contract with its params as checked types.
+//! The methods, with their params as checked types.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::data::Data;
 use super::error::{Error, ErrorCode};
 use super::event::EventKind;
-use super::json::Object;
 use super::name::ConnectionName;
 use super::params::{Params, wrong};
 use super::respond::{self, Respond};
@@ -16,29 +16,29 @@ const SERVER: &str = "the id of a server";
 const CLIENT: &str = "the id of a client";
 const CODES: &str = "1000 to 1003, 1007 to 1014, 3000 to 4999";
 
-/// What is asked for. Ids of servers and clients are as they were written: whether there is such a one, the manager knows.
+/// A method with its params. Whether there is a server or client of an id, the manager knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `status`
     Status,
     /// `reload`
     Reload {
-        /// Only say what would be done.
+        /// Whether it only says what would be done.
         dry_run: bool,
     },
-    /// `server.list`: of one server, or of all.
+    /// `server.list`: one server, or all.
     ServerList(Option<String>),
     /// `server.start`
     ServerStart(String),
     /// `server.stop`
     ServerStop(String),
-    /// `client.list`: of one client, or of all.
+    /// `client.list`: one client, or all.
     ClientList(Option<String>),
     /// `client.connect`
     ClientConnect(String),
     /// `client.disconnect`
     ClientDisconnect(String),
-    /// `connections`: of one server or client, or of all.
+    /// `connections`: those of one server or client, or all.
     Connections(Option<String>),
     /// `send`
     Send(Send),
@@ -51,26 +51,29 @@ pub enum Call {
 }
 
 /// A message to connections of a server, or over a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Send {
     /// The server or client.
     pub id: String,
     /// The message.
+    #[serde(flatten)]
     pub data: Data,
     /// Which of its connections.
+    #[serde(flatten, skip_serializing_if = "Receivers::is_all")]
     pub receivers: Receivers,
 }
 
-/// To whom a message is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The connections that a message is sent to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Receivers {
-    /// To all.
+    /// All.
     All,
-    /// To one.
+    /// One.
     To(ConnectionName),
-    /// To all but one.
+    /// All but one.
     Except(ConnectionName),
-    /// To all of one user.
+    /// All of one user.
     User(String),
 }
 
@@ -79,16 +82,22 @@ impl Receivers {
     pub const fn is_one(&self) -> bool {
         matches!(self, Receivers::To(_))
     }
+
+    fn is_all(&self) -> bool {
+        matches!(self, Receivers::All)
+    }
 }
 
-/// A connection to be closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A connection to close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kick {
-    /// Which.
+    /// The connection.
     pub connection: ConnectionName,
     /// The close code; 1008 when none is given.
+    #[serde(serialize_with = "close_code")]
     pub code: CloseCode,
     /// The reason; empty when none is given.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
@@ -96,15 +105,15 @@ impl Kick {
     /// The close code of a number.
     ///
     /// # Errors
-    /// When it may not stand in a Close frame (RFC 6455 §7.4).
+    /// The number may not be sent in a Close frame (RFC 6455 §7.4).
     pub fn close_code(number: u16) -> Result<CloseCode, Error> {
         CloseCode::new(number).ok_or_else(|| wrong("code", &number.to_string(), CODES))
     }
 
-    /// Whether the reason fits into a Close frame (RFC 6455 §5.5).
+    /// Checks the reason.
     ///
     /// # Errors
-    /// When it does not.
+    /// It does not fit into a Close frame (RFC 6455 §5.5).
     pub fn check(&self) -> Result<(), Error> {
         if self.reason.len() > MAX_REASON {
             let what = format!("{} bytes", self.reason.len());
@@ -133,12 +142,14 @@ impl Kick {
     }
 }
 
-/// Events to be sent from now on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which events are sent to a subscriber.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Subscribe {
     /// Of these servers and clients; of all when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,
     /// Of these kinds; of all when empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<EventKind>,
 }
 
@@ -184,17 +195,10 @@ impl Send {
             receivers,
         })
     }
+}
 
-    fn encode(&self, params: &mut Object<'_>) {
-        params.text("id", &self.id);
-        self.data.as_payload().encode(params);
-        match &self.receivers {
-            Receivers::All => params,
-            Receivers::To(to) => params.shown("to", to),
-            Receivers::Except(except) => params.shown("except", except),
-            Receivers::User(user) => params.text("user", user),
-        };
-    }
+fn close_code<S: Serializer>(code: &CloseCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(code.get())
 }
 
 impl Call {
@@ -265,48 +269,27 @@ impl Call {
             _ => Call::Status,
         })
     }
+}
 
+impl Serialize for Call {
     /// Writes the params.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let mut params = Object::begin(out);
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Call::Status
-            | Call::ServerList(None)
-            | Call::ClientList(None)
-            | Call::Connections(None)
-            | Call::Reload { dry_run: false } => {}
-            Call::Reload { dry_run: true } => {
-                params.flag("dry_run", true);
+            Call::Status => serializer.collect_map([("", ""); 0]),
+            Call::Reload { dry_run } => {
+                serializer.collect_map(dry_run.then_some(("dry_run", true)))
             }
-            Call::ServerList(Some(id))
-            | Call::ClientList(Some(id))
-            | Call::Connections(Some(id))
-            | Call::ServerStart(id)
+            Call::ServerList(id) | Call::ClientList(id) | Call::Connections(id) => {
+                serializer.collect_map(id.iter().map(|id| ("id", id)))
+            }
+            Call::ServerStart(id)
             | Call::ServerStop(id)
             | Call::ClientConnect(id)
-            | Call::ClientDisconnect(id) => {
-                params.text("id", id);
-            }
-            Call::Send(send) => send.encode(&mut params),
-            Call::Kick(kick) => {
-                params
-                    .shown("connection", kick.connection)
-                    .number("code", kick.code.get());
-                if !kick.reason.is_empty() {
-                    params.text("reason", &kick.reason);
-                }
-            }
-            Call::Respond(respond) => respond.encode(&mut params),
-            Call::Subscribe(Subscribe { ids, kinds }) => {
-                if !ids.is_empty() {
-                    params.texts("ids", ids);
-                }
-                if !kinds.is_empty() {
-                    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-                    params.texts("kinds", &kinds);
-                }
-            }
+            | Call::ClientDisconnect(id) => serializer.collect_map([("id", id)]),
+            Call::Send(send) => send.serialize(serializer),
+            Call::Kick(kick) => kick.serialize(serializer),
+            Call::Respond(respond) => respond.serialize(serializer),
+            Call::Subscribe(subscribe) => subscribe.serialize(serializer),
         }
-        params.end();
     }
 }

@@ -2,36 +2,41 @@
 
 use std::fmt;
 
-/// A connection by its ordinal number, written `c42`.
+use super::text::serde_as_text;
+
+/// A connection by its number, written `c42`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionName(pub u64);
 
-/// A held HTTP request by its ordinal number, written `r7`.
+/// A held HTTP request by its number, written `r7`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestName(pub u64);
 
+serde_as_text!(ConnectionName);
+serde_as_text!(RequestName);
+
 impl ConnectionName {
-    /// What a name looks like, for whoever wrote another thing.
+    /// What a name looks like, for messages.
     pub const ALLOWED: &str = "a connection, such as c42";
 
     /// Reads `c42`.
     pub fn parse(text: &str) -> Option<ConnectionName> {
-        ordinal(text.strip_prefix('c')?).map(ConnectionName)
+        number(text.strip_prefix('c')?).map(ConnectionName)
     }
 }
 
 impl RequestName {
-    /// What a name looks like, for whoever wrote another thing.
+    /// What a name looks like, for messages.
     pub const ALLOWED: &str = "a request, such as r7";
 
     /// Reads `r7`.
     pub fn parse(text: &str) -> Option<RequestName> {
-        ordinal(text.strip_prefix('r')?).map(RequestName)
+        number(text.strip_prefix('r')?).map(RequestName)
     }
 }
 
-/// A number has one spelling: no sign, no zero in front.
-fn ordinal(digits: &str) -> Option<u64> {
+/// A number has one spelling: no sign, no leading zero.
+fn number(digits: &str) -> Option<u64> {
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
     let shortest = !digits.starts_with('0') || digits == "0";
     (plain && shortest).then(|| digits.parse().ok()).flatten()

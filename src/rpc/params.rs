@@ -1,24 +1,25 @@
-//! The params of a call, taken one by one into types.
+//! The params of a call, taken one by one as the types that they must have.
 
 use serde_json::{Map, Value};
 
-use super::data::{Data, decode_base64};
+use super::data::Data;
 use super::error::{Error, ErrorCode};
 use super::name::ConnectionName;
-use crate::config::quoted;
+use super::text::decode_base64;
+pub(super) use crate::config::quoted;
 
-/// Params by name. A null stands for one that is absent.
+/// Params by name. Null means that a param is absent.
 #[derive(Debug)]
 pub(super) struct Params {
     values: Map<String, Value>,
 }
 
 impl Params {
-    /// Takes the member `params` of a request for a method that knows `allowed` and nothing else.
+    /// The member `params` of a request, for a method whose params are `allowed`.
     pub(super) fn new(params: Option<Value>, allowed: &[&str]) -> Result<Params, Error> {
         let mut values = match params {
             None | Some(Value::Null) => Map::new(),
-            // Some libraries write "no params" so.
+            // Some libraries send an empty array when there are no params.
             Some(Value::Array(items)) if items.is_empty() => Map::new(),
             Some(Value::Object(values)) => values,
             Some(other) => return Err(refuse("params", &other, "an object, params by name")),
@@ -126,7 +127,7 @@ impl Params {
     }
 }
 
-/// What is wrong with a param.
+/// The error that a param is wrong.
 pub(super) fn wrong(field: &str, what: &str, allowed: &str) -> Error {
     Error::field(ErrorCode::InvalidParams, field, what, allowed)
 }

@@ -1,8 +1,9 @@
-//! `respond`: an answer to a held HTTP request, checked so that it can be sent as it is.
+//! `respond`: the answer to a held HTTP request, checked so that it can be sent as it is.
+
+use serde::Serialize;
 
 use super::data::Data;
 use super::error::Error;
-use super::json::{Object, array, string};
 use super::name::RequestName;
 use super::params::{Params, wrong};
 use crate::config::quoted;
@@ -12,7 +13,7 @@ pub(super) const FIELDS: &[&str] = &[
     "request", "status", "type", "text", "base64", "redirect", "headers", "cookies",
 ];
 const STATUSES: &str = "200 to 599; 300 to 399 with redirect";
-/// Fields that say where a message ends and what becomes of its connection (RFC 9112 §6, RFC 9110 §7.6.1): the daemon's own.
+/// Fields that frame a message or manage its connection (RFC 9112 §6, RFC 9110 §7.6.1): only the daemon sends them.
 const FRAMING_FIELDS: [&str; 8] = [
     "Connection",
     "Content-Length",
@@ -25,31 +26,44 @@ const FRAMING_FIELDS: [&str; 8] = [
 ];
 
 /// An answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Respond {
     /// The request that it answers.
     pub request: RequestName,
     /// The status code; when absent it is 302 for a redirect and 200 otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The Content-Type; see [`Respond::content_type`].
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// What it holds.
+    #[serde(flatten, skip_serializing_if = "Content::is_empty")]
     pub content: Content,
     /// Further fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
     /// Values of Set-Cookie fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cookies: Vec<String>,
 }
 
 /// What an answer holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Content {
     /// No body.
     Empty,
-    /// A body.
-    Body(Data),
     /// The value of a Location field.
     Redirect(String),
+    /// A body.
+    #[serde(untagged)]
+    Body(Data),
+}
+
+impl Content {
+    fn is_empty(&self) -> bool {
+        *self == Content::Empty
+    }
 }
 
 impl Respond {
@@ -71,7 +85,7 @@ impl Respond {
         self.status.unwrap_or(if redirect { 302 } else { 200 })
     }
 
-    /// The Content-Type to send: as it was given, or by what the body is; none without a body.
+    /// The Content-Type to send: the given one, or the default for the body; none without a body.
     pub fn content_type(&self) -> Option<&str> {
         let Content::Body(data) = &self.content else {
             return self.media_type.as_deref();
@@ -91,10 +105,10 @@ impl Respond {
         headers.any(|(own, _)| own.eq_ignore_ascii_case(name))
     }
 
-    /// Whether all of it can be sent. What is no field value could end a line early and add fields of its own.
+    /// Checks that all of it can be sent. A value with a control character could end its line and add fields.
     ///
     /// # Errors
-    /// The first field that cannot.
+    /// The first param that cannot be sent.
     pub fn check(&self) -> Result<(), Error> {
         self.check_status()?;
         if let Some(media_type) = self
@@ -114,7 +128,7 @@ impl Respond {
         for (name, value) in &self.headers {
             check_header(name, value)?;
         }
-        // RFC 9110 §5.3: neither may come twice.
+        // RFC 9110 §5.3: neither may be sent twice.
         let is_redirect = matches!(self.content, Content::Redirect(_));
         for (name, param, given) in [
             ("Content-Type", "type", self.media_type.is_some()),
@@ -181,33 +195,6 @@ impl Respond {
         };
         respond.check()?;
         Ok(respond)
-    }
-
-    pub(super) fn encode(&self, params: &mut Object<'_>) {
-        params.shown("request", self.request);
-        if let Some(status) = self.status {
-            params.number("status", status);
-        }
-        if let Some(media_type) = &self.media_type {
-            params.text("type", media_type);
-        }
-        match &self.content {
-            Content::Empty => {}
-            Content::Body(data) => data.as_payload().encode(params),
-            Content::Redirect(location) => {
-                params.text("redirect", location);
-            }
-        }
-        if !self.headers.is_empty() {
-            params.with("headers", |out| {
-                array(out, &self.headers, |out, (name, value)| {
-                    array(out, [name, value], |out, text| string(out, text));
-                });
-            });
-        }
-        if !self.cookies.is_empty() {
-            params.texts("cookies", &self.cookies);
-        }
     }
 }
 

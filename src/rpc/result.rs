@@ -1,14 +1,22 @@
-//! The results: what a call that was done says.
+//! The results: what a call returns. The daemon writes these types, and the commands read them.
+//!
+//! A member that is added later needs a default, so that the commands still read what an older daemon writes.
 
-use super::json::{Object, array};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::method::Call;
 use super::name::ConnectionName;
 use super::time::Time;
 
 /// The result of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum CallResult {
     /// Of `kick` and `respond`: `{}`.
-    Done,
+    Done {},
     /// Of `status`.
     Status(Status),
     /// Of `reload`.
@@ -23,40 +31,76 @@ pub enum CallResult {
     Clients(Vec<ClientStatus>),
     /// Of `connections`.
     Connections(Vec<ConnectionStatus>),
-    /// Of `send`: how many connections the message was sent to.
-    Reached(u64),
-    /// Of `events.subscribe`: the number of the event that happened last. Those after it follow.
-    Subscribed {
-        /// Zero before the first.
-        seq: u64,
-    },
+    /// Of `send`.
+    Reached(Reached),
+    /// Of `events.subscribe`.
+    Subscribed(Subscribed),
 }
 
-/// The daemon as a whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl CallResult {
+    /// Reads the result of `call`.
+    ///
+    /// # Errors
+    /// It is not a result of this call; the error says why.
+    pub fn decode(call: &Call, text: &str) -> Result<CallResult, serde_json::Error> {
+        Ok(match call {
+            Call::Status => CallResult::Status(serde_json::from_str(text)?),
+            Call::Reload { .. } => CallResult::Reloaded(serde_json::from_str(text)?),
+            Call::ServerList(_) => CallResult::Servers(serde_json::from_str(text)?),
+            Call::ServerStart(_) | Call::ServerStop(_) => {
+                CallResult::Server(serde_json::from_str(text)?)
+            }
+            Call::ClientList(_) => CallResult::Clients(serde_json::from_str(text)?),
+            Call::ClientConnect(_) | Call::ClientDisconnect(_) => {
+                CallResult::Client(serde_json::from_str(text)?)
+            }
+            Call::Connections(_) => CallResult::Connections(serde_json::from_str(text)?),
+            Call::Send(_) => CallResult::Reached(serde_json::from_str(text)?),
+            Call::Subscribe(_) => CallResult::Subscribed(serde_json::from_str(text)?),
+            Call::Kick(_) | Call::Respond(_) => CallResult::Done {},
+        })
+    }
+}
+
+/// How many connections a message was sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// How many.
+    pub reached: u64,
+}
+
+/// From where a subscriber is sent events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribed {
+    /// The number of the event that happened last, zero before the first. Later events are sent.
+    pub seq: u64,
+}
+
+/// The state of the daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The daemon's version.
     pub version: String,
     /// Seconds since it was started.
     pub uptime: u64,
-    /// In the order of the file.
+    /// The servers, in the order of the file.
     pub servers: Vec<ServerStatus>,
-    /// In the order of the file.
+    /// The clients, in the order of the file.
     pub clients: Vec<ClientStatus>,
     /// What was counted since the start, by name.
-    pub counts: Vec<(&'static str, u64)>,
+    pub counts: BTreeMap<String, u64>,
 }
 
-/// What a reload did, or would do; each a list of what was meant, such as `server chat`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a reload did, or would do. Each list holds servers, clients and triggers, such as `server chat`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
     /// New.
     pub started: Vec<String>,
-    /// Gone.
+    /// No longer defined.
     pub stopped: Vec<String>,
     /// Another definition under the same id.
     pub changed: Vec<String>,
-    /// Untouched.
+    /// The same definition.
     pub kept: Vec<String>,
 }
 
@@ -70,208 +114,95 @@ impl Reloaded {
     }
 }
 
-/// Whether a server runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ServerState {
     /// It listens.
     Started,
-    /// It does not.
+    /// It does not listen.
     Stopped,
 }
 
-/// One server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerStatus {
     /// Its id.
     pub id: String,
     /// Its name; the id when it has none.
     pub name: String,
-    /// Whether it runs.
+    /// Whether it listens.
     pub state: ServerState,
     /// The addresses that it listens on, or would.
     pub bindings: Vec<String>,
     /// How many connections it has.
     pub connections: u64,
-    /// Whether a command made it another state than the file says.
+    /// Whether a command has put it into another state than the file says.
     pub differs: bool,
 }
 
-/// How a client is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ClientState {
-    /// It is.
+    /// It is connected.
     Connected,
-    /// An attempt is under way.
+    /// It tries to connect.
     Connecting,
-    /// The last attempt failed, the next one is due.
+    /// The last attempt failed, and it waits for the next one.
     Waiting,
-    /// It is not, and does not try.
+    /// It is not connected, and does not try.
     Disconnected,
 }
 
-/// One client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of one client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientStatus {
     /// Its id.
     pub id: String,
     /// Its name; the id when it has none.
     pub name: String,
-    /// How it is connected.
+    /// Whether it is connected.
     pub state: ClientState,
-    /// Since when it is so.
+    /// When this state began.
     pub since: Option<Time>,
     /// Why it is not connected.
     pub error: Option<String>,
-    /// Whether a command made it another state than the file says.
+    /// Whether a command has put it into another state than the file says.
     pub differs: bool,
 }
 
-/// One live connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One open connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionStatus {
     /// Its name.
     pub connection: ConnectionName,
-    /// The server or client that it is of.
+    /// The server or client that it belongs to.
     pub source: String,
     /// The address of the peer.
     pub peer: String,
-    /// Who the peer is, when it had to say so.
+    /// The user that the peer logged in as.
     pub user: Option<String>,
-    /// Since when it is open.
+    /// When it was opened.
     pub since: Time,
-    /// Messages that came.
+    /// Messages received.
     pub messages_in: u64,
-    /// Messages that were sent.
+    /// Messages sent.
     pub messages_out: u64,
-    /// Bytes that came.
+    /// Bytes received.
     pub bytes_in: u64,
-    /// Bytes that were sent.
+    /// Bytes sent.
     pub bytes_out: u64,
 }
 
-impl ServerState {
-    /// As it is written.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ServerState::Started => "started",
-            ServerState::Stopped => "stopped",
-        }
+impl fmt::Display for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
-impl ClientState {
-    /// As it is written.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ClientState::Connected => "connected",
-            ClientState::Connecting => "connecting",
-            ClientState::Waiting => "waiting",
-            ClientState::Disconnected => "disconnected",
-        }
-    }
-}
-
-impl CallResult {
-    /// The value of the member `result`.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            CallResult::Done => Object::begin(out).end(),
-            CallResult::Status(status) => status.encode(out),
-            CallResult::Reloaded(reloaded) => reloaded.encode(out),
-            CallResult::Server(server) => server.encode(out),
-            CallResult::Servers(servers) => array(out, servers, |out, server| server.encode(out)),
-            CallResult::Client(client) => client.encode(out),
-            CallResult::Clients(clients) => array(out, clients, |out, client| client.encode(out)),
-            CallResult::Connections(all) => array(out, all, |out, one| one.encode(out)),
-            CallResult::Reached(count) => one_number(out, "reached", *count),
-            CallResult::Subscribed { seq } => one_number(out, "seq", *seq),
-        }
-    }
-}
-
-fn one_number(out: &mut Vec<u8>, name: &str, number: u64) {
-    let mut object = Object::begin(out);
-    object.number(name, number);
-    object.end();
-}
-
-impl Status {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut status = Object::begin(out);
-        status
-            .text("version", &self.version)
-            .number("uptime", self.uptime)
-            .with("servers", |out| {
-                array(out, &self.servers, |out, server| server.encode(out));
-            })
-            .with("clients", |out| {
-                array(out, &self.clients, |out, client| client.encode(out));
-            })
-            .with("counts", |out| {
-                let mut counts = Object::begin(out);
-                for (name, count) in &self.counts {
-                    counts.number(name, *count);
-                }
-                counts.end();
-            });
-        status.end();
-    }
-}
-
-impl Reloaded {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut reloaded = Object::begin(out);
-        reloaded
-            .texts("started", &self.started)
-            .texts("stopped", &self.stopped)
-            .texts("changed", &self.changed)
-            .texts("kept", &self.kept);
-        reloaded.end();
-    }
-}
-
-impl ServerStatus {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut server = Object::begin(out);
-        server
-            .text("id", &self.id)
-            .text("name", &self.name)
-            .text("state", self.state.name())
-            .texts("bindings", &self.bindings)
-            .number("connections", self.connections)
-            .flag("differs", self.differs);
-        server.end();
-    }
-}
-
-impl ClientStatus {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut client = Object::begin(out);
-        let since = self.since.map(|since| since.to_string());
-        client
-            .text("id", &self.id)
-            .text("name", &self.name)
-            .text("state", self.state.name())
-            .text_or_null("since", since.as_deref())
-            .text_or_null("error", self.error.as_deref())
-            .flag("differs", self.differs);
-        client.end();
-    }
-}
-
-impl ConnectionStatus {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut connection = Object::begin(out);
-        connection
-            .shown("connection", self.connection)
-            .text("source", &self.source)
-            .text("peer", &self.peer)
-            .text_or_null("user", self.user.as_deref())
-            .shown("since", self.since)
-            .number("messages_in", self.messages_in)
-            .number("messages_out", self.messages_out)
-            .number("bytes_in", self.bytes_in)
-            .number("bytes_out", self.bytes_out);
-        connection.end();
+impl fmt::Display for ClientState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }

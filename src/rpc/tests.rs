@@ -22,10 +22,8 @@ fn call(method: &str, params: &Value) -> Result<Call, Error> {
 /// The code, field and message of a refused call.
 fn refused(method: &str, params: &Value) -> (ErrorCode, String, String) {
     let error = call(method, params).expect_err("refused");
-    match error.data {
-        ErrorData::Field { field, .. } => (error.code, field, error.message),
-        other => panic!("{other:?}"),
-    }
+    let field = error.data.and_then(|data| data.field).expect("a field");
+    (error.code, field, error.message)
 }
 
 fn invalid(method: &str, params: &Value) -> String {
@@ -96,7 +94,7 @@ fn ids_of_any_type_are_echoed_as_they_were_written() {
         assert_eq!(request.call, Ok(Call::Status));
         let response = Response {
             id: request.id.expect("an id"),
-            outcome: Ok(CallResult::Done),
+            outcome: Ok(CallResult::Done {}),
         };
         assert_eq!(
             encoded(&response),
@@ -126,7 +124,7 @@ fn batches_are_answered_by_one_array() {
     let responses: Vec<Response> = requests
         .into_iter()
         .filter_map(|request| {
-            let outcome = request.call.map(|_| CallResult::Done);
+            let outcome = request.call.map(|_| CallResult::Done {});
             request.id.map(|id| Response { id, outcome })
         })
         .collect();

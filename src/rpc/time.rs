@@ -1,22 +1,25 @@
-//! Moments as events have them: RFC 3339, in UTC, to the millisecond. The calendar is that of HTTP dates.
+//! Moments as they are sent: RFC 3339, in UTC, to the millisecond.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::text::serde_as_text;
 use crate::proto::http::date::DateTime;
 
-/// A moment since 1970-01-01T00:00:00Z. Shown, and written into events, as `1994-11-06T08:49:37.250Z`; what lies after
-/// the year 9999 is shown as its last second.
+/// A moment since 1970-01-01T00:00:00Z. Shown, and sent, as `1994-11-06T08:49:37.250Z`; a moment after the year 9999 is
+/// shown as the last second of that year.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time {
     /// Whole seconds.
     pub secs: u64,
-    /// Milliseconds beside them, below 1000.
+    /// Further milliseconds, below 1000.
     pub millis: u16,
 }
 
+serde_as_text!(Time);
+
 impl Time {
-    /// The moment that `time` is; the epoch for what lies before it.
+    /// The moment that `time` is; moments before 1970 become its beginning.
     pub fn of(time: SystemTime) -> Time {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Time {

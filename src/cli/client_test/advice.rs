@@ -7,13 +7,17 @@ use crate::conn::tls::TlsError;
 
 use super::report::Failure;
 
-/// The end of a connection, before it was to end.
+/// What to try when the server ends a connection that it had accepted.
+pub(super) const LOG: &str =
+    "the log of the server, because it accepted the connection and then ended it";
+
+/// The connection ended early.
 pub(super) fn of_end(reason: &CloseReason<'_>, tls: bool) -> Failure {
     let advice = match reason {
         CloseReason::Refused(refusal) => of_refusal(refusal, tls),
-        CloseReason::Tls => "again; what came was altered on its way, or is none of TLS".to_owned(),
-        CloseReason::Failed(_) => "another server, for this one breaks the protocol".to_owned(),
-        _ => "the log of the server, for it accepted the connection and then ended it".to_owned(),
+        CloseReason::Tls => "again; the answer was altered on its way, or is not TLS".to_owned(),
+        CloseReason::Failed(_) => "another server, because this one breaks the protocol".to_owned(),
+        _ => LOG.to_owned(),
     };
     Failure {
         cause: reason.to_string(),
@@ -28,16 +32,16 @@ fn of_refusal(refusal: &Refusal<'_>, tls: bool) -> String {
             status, location, ..
         } => of_status(*status, *location),
         Refusal::Handshake(_) => {
-            "another server or proxy, for what answers there does not keep to RFC 6455".to_owned()
+            "another server or proxy, because this one does not follow RFC 6455".to_owned()
         }
         Refusal::Malformed { .. } if tls => {
-            "another port, for what answers there is no web server".to_owned()
+            "another port, because no web server answers on this one".to_owned()
         }
         Refusal::Malformed { .. } | Refusal::Eof if !tls => {
             "wss://, if the server wants TLS there; or another port".to_owned()
         }
         Refusal::Tls(error) => of_tls(error),
-        _ => "the log of the server, for it accepted the connection and then ended it".to_owned(),
+        _ => LOG.to_owned(),
     }
 }
 
@@ -45,7 +49,7 @@ fn of_status(status: u16, location: Option<&str>) -> String {
     match (status, location) {
         (300..=399, Some(location)) => {
             let location = location.escape_debug();
-            format!("{location} in the place of this URL, with ws for http")
+            format!("{location} instead of this URL, with ws for http")
         }
         (401, _) => "another user name and password: user:password@ in the URL, or basic in [[client]]".to_owned(),
         (403, _) => "credentials, if the server has users; another path; or an Origin that it allows, by headers in [[client]]".to_owned(),
@@ -54,14 +58,14 @@ fn of_status(status: u16, location: Option<&str>) -> String {
         }
         (429 | 503, _) => "again, a while later".to_owned(),
         (500..=599, _) => "the log of the server, or of the proxy before it".to_owned(),
-        _ => "another path, for what answers there is a web server and no WebSocket".to_owned(),
+        _ => "another path, because the server does not offer a WebSocket on this one".to_owned(),
     }
 }
 
-/// What TLS ended with.
+/// What to try after a TLS error.
 pub(super) fn of_tls(error: &TlsError) -> String {
     match error {
-        TlsError::PlainAnswer => "ws:// in the place of wss://, or another port".to_owned(),
+        TlsError::PlainAnswer => "ws:// instead of wss://, or another port".to_owned(),
         TlsError::Failed(Error::InvalidCertificate(error)) => of_certificate(error),
         TlsError::Failed(Error::AlertReceived(
             AlertDescription::CertificateRequired
@@ -72,7 +76,7 @@ pub(super) fn of_tls(error: &TlsError) -> String {
             "certificate and private_key in [client.trust], issued by an authority that the server trusts".to_owned()
         }
         TlsError::Failed(Error::AlertReceived(AlertDescription::UnrecognisedName)) => {
-            "another host, for the server does not know itself by this one".to_owned()
+            "another host, because the server does not know this name".to_owned()
         }
         _ => "another port, or a newer server: TLS 1.2 and 1.3 are spoken here".to_owned(),
     }

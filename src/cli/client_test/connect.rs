@@ -11,11 +11,11 @@ use super::report::Failure;
 /// More addresses than these are not tried.
 const MAX_ADDRESSES: usize = 8;
 
-/// When one address is connected to, the others are waited for no longer than this.
+/// How long to wait for the other addresses once one is connected.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The addresses of a name, each once, as the system sorts them. The resolver cannot be told to hurry, so it has a thread
-/// of its own, which is left behind when time is up.
+/// The addresses of a name, each once, in the order of the system. The resolver has no timeout, so it runs in a thread of its
+/// own, which is abandoned when time is up.
 pub(super) fn resolve(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, Failure> {
     let (sender, receiver) = mpsc::channel();
     let target = (name.to_owned(), 0);
@@ -42,12 +42,12 @@ pub(super) fn resolve(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, Fail
     }
 }
 
-/// What came of one address.
+/// The attempt to connect to one address.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) address: SocketAddr,
     pub(super) took: Duration,
-    /// Absent when it was not answered in time.
+    /// Absent when there was no answer in time.
     pub(super) result: Option<io::Result<TcpStream>>,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn connect(addresses: &[SocketAddr], timeout: Duration) -> Vec<Attemp
         let sender = sender.clone();
         thread::spawn(move || {
             let result = TcpStream::connect_timeout(&address, timeout);
-            // Nobody listens any more when time is up.
+            // The receiver is gone when time is up.
             let _ = sender.send((at, start.elapsed(), result));
         });
     }

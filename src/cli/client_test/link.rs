@@ -1,4 +1,4 @@
-//! A connection by blocking sockets: the machines of `conn`, and what they have to say to whom.
+//! A connection over a blocking socket: drives a `conn` connection, and TLS where the URL wants it.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,21 +15,19 @@ use crate::proto::ws::handshake::UpgradeRequest;
 use crate::proto::ws::mask::MaskingKeys;
 use crate::proto::ws::message::Pool;
 
-use super::advice;
+use super::advice::{self, LOG};
 use super::report::Failure;
 
 /// Room for one receive, and for an incomplete record before it.
 const WIRE: usize = 64 * 1024;
 
-/// Nothing here is told by time but what the caller asks for.
+/// The connection has no deadlines of its own here; the socket has timeouts.
 const NOW: Tick = Tick(0);
 
 /// No Date is sent by a client.
 const DATE: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
 
-const LOG: &str = "the log of the server, for it accepted the connection and then ended it";
-
-/// What is waited for.
+/// What the caller waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     /// The upgrade, with the subprotocol.
@@ -43,7 +41,7 @@ pub(super) struct Transport {
     tls: Option<Tls>,
     cipher: Cipher,
     wire: Vec<u8>,
-    /// When the step ends that is under way.
+    /// When the current step times out.
     end: Instant,
 }
 
@@ -76,7 +74,7 @@ impl Transport {
             if let Received::End = self.receive(&mut Vec::new())? {
                 return Err(Failure::new(
                     "the server closed the connection in the TLS handshake",
-                    "ws:// in the place of wss://, if the server does not speak TLS there; or its log",
+                    "ws:// instead of wss://, if the server does not speak TLS there; or its log",
                 ));
             }
         }
@@ -180,7 +178,7 @@ pub(super) struct Link {
     conn: Connection,
     aux: Aux,
     tools: Tools,
-    /// What it says.
+    /// Bytes to send.
     sent: Vec<u8>,
     cork: Vec<u8>,
 }
@@ -225,33 +223,33 @@ impl Link {
         Ok(link)
     }
 
-    /// Sends a ping; what is waited for has until `end`.
+    /// Sends a ping; the answer has until `end`.
     pub(super) fn ping(&mut self, end: Instant) -> Result<(), Failure> {
         self.transport.end = end;
         self.with_out(Connection::ping);
         self.flush()
     }
 
-    /// Ends the connection with a closing handshake, whose second half is waited for until `end`.
+    /// Closes the connection, and waits until `end` for the server's Close frame.
     pub(super) fn close(mut self, end: Instant) {
         self.transport.end = end;
         self.with_out(|conn, tools, out| {
             conn.start_closing(CloseCode::NORMAL, "", tools, out, NOW);
         });
         if self.flush().is_ok() {
-            // However it ends, it is over.
+            // The test is over, however this ends.
             let _ = self.wait();
         }
     }
 
-    /// Receives until something is seen, and tells why it cannot be when the connection ends.
+    /// Receives until there is something to report. When the connection ends first, the error says why.
     pub(super) fn wait(&mut self) -> Result<Seen, Failure> {
         loop {
             let mut input = self.conn.take_rest().map(|rest| *rest).unwrap_or_default();
             let received = self.transport.receive(&mut input)?;
             self.conn.received(input.len(), NOW);
             let seen = self.work(&mut input);
-            // What is said in answer matters to the server only.
+            // A failure to send matters less than what was received.
             let flushed = self.flush();
             if let Some(seen) = seen {
                 return seen;
@@ -264,7 +262,7 @@ impl Link {
         }
     }
 
-    /// What is in the input that is waited for: the first of it.
+    /// The first thing in the input to report.
     fn work(&mut self, input: &mut [u8]) -> Option<Result<Seen, Failure>> {
         let tls = self.transport.tls.is_some();
         let mut first = None;
@@ -296,7 +294,7 @@ impl Link {
                     None
                 }
             };
-            // A connection that ends in the same breath is worth more than what came before.
+            // The end of the connection matters more than what came before it.
             if first.is_none() || matches!(seen, Some(Err(_))) {
                 first = seen.or(first);
             }

@@ -1,4 +1,4 @@
-//! What `client test` says: a line for each step, or an object for programs.
+//! What `client test` prints: a line for each step, or an object for programs.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::process::exit::Exit;
 use crate::process::output::print;
 
-/// A step of the way to a WebSocket.
+/// A step on the way to an open WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Dns,
@@ -36,7 +36,7 @@ pub(super) struct Failure {
     pub(super) cause: String,
     /// What to try.
     pub(super) advice: String,
-    /// Time was up.
+    /// Whether it took too long.
     pub(super) timed_out: bool,
 }
 
@@ -65,14 +65,14 @@ impl Failure {
     }
 }
 
-/// Says each step as soon as it is done.
+/// Prints each step as soon as it is done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Report {
     pub(super) json: bool,
 }
 
 impl Report {
-    /// A step went well. `facts` are for programs, `text` says the same to people.
+    /// A step succeeded. `facts` are for programs, `text` says the same to people.
     pub(super) fn done<const N: usize>(
         self,
         step: Step,
@@ -83,7 +83,7 @@ impl Report {
         self.say(step, took, true, facts.into_iter(), text);
     }
 
-    /// One of several ways that a step may go did not go.
+    /// One of several attempts of a step failed.
     pub(super) fn missed<const N: usize>(
         self,
         step: Step,
@@ -94,7 +94,7 @@ impl Report {
         self.say(step, took, false, facts.into_iter(), text);
     }
 
-    /// A step failed, and with it the whole.
+    /// A step failed, and so did the test.
     pub(super) fn failed(self, step: Step, took: Duration, failure: &Failure) -> Exit {
         let facts = [
             ("cause", Value::from(failure.cause.as_str())),

@@ -1,5 +1,6 @@
-//! A connection to the daemon: a request is written, its answer awaited, both until a deadline.
+//! A connection to the daemon: writes a request and waits for its answer, both until a deadline.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -20,12 +21,12 @@ use super::socket::{Candidate, check_private};
 pub(super) struct Client {
     stream: UnixStream,
     path: PathBuf,
-    /// What was read and is not yet a line.
+    /// Bytes that were read and are no whole line yet.
     pending: Vec<u8>,
 }
 
 impl Client {
-    /// The first of the candidates that somebody listens on.
+    /// Connects to the first of the candidates that a daemon listens on.
     pub(super) fn connect(candidates: &[Candidate], deadline: Instant) -> Result<Client, Failure> {
         for candidate in candidates {
             let path = candidate.path.display();
@@ -37,7 +38,7 @@ impl Client {
                         pending: Vec::new(),
                     });
                 }
-                Err(error) if is_nobody(&error) => {}
+                Err(error) if is_absent(&error) => {}
                 Err(error) if is_timeout(&error) => return Err(timed_out()),
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     return Err(Failure::failed(format!(
@@ -60,7 +61,7 @@ impl Client {
         &self.path
     }
 
-    /// Makes a call. The outer error is that there is no answer, the inner one the daemon's.
+    /// Makes a call. The outer error is that there is no answer, the inner one is the daemon's.
     pub(super) fn call(
         &mut self,
         call: &Call,
@@ -69,7 +70,7 @@ impl Client {
         let id = RequestId::number(1);
         let mut request = Vec::new();
         encode(Some(&id), call, &mut request);
-        // One who refuses a long line does not read it to its end: there may be an answer all the same.
+        // A daemon that refuses a long line does not read it to its end: there may be an answer after a failed write.
         let written = self.write(&request, deadline);
         loop {
             match (self.read(Some(deadline))?, &written) {
@@ -105,7 +106,7 @@ impl Client {
         Ok(())
     }
 
-    /// What the daemon sends next; nothing when it has closed the connection.
+    /// The next line from the daemon; nothing when it has closed the connection.
     pub(super) fn read(
         &mut self,
         deadline: Option<Instant>,
@@ -117,8 +118,6 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(None),
             Err(error) => return Err(Failure::failed(format!("the control socket: {error}"))),
         };
-        let foreign =
-            |what| Failure::failed(format!("no daemon of this version answers there: {what}"));
         FromDaemon::decode(&line).map(Some).map_err(foreign)
     }
 
@@ -146,7 +145,12 @@ impl Client {
     }
 }
 
-/// With a deadline, which std does not offer: a daemon that hangs does not accept.
+/// What answers is no daemon of this version.
+pub(super) fn foreign(what: impl Display) -> Failure {
+    Failure::failed(format!("no daemon of this version answers there: {what}"))
+}
+
+/// Connects until a deadline, which std does not offer: a daemon that hangs does not accept.
 fn try_connect(candidate: &Candidate, deadline: Instant) -> io::Result<UnixStream> {
     if candidate.private {
         check_private(candidate.path.parent().unwrap_or(Path::new("")))?;
@@ -166,7 +170,7 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     Ok(left)
 }
 
-fn is_nobody(error: &io::Error) -> bool {
+fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory

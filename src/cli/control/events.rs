@@ -1,4 +1,4 @@
-//! `bellwire events`: what happens, a line an event, until somebody has enough.
+//! `bellwire events`: prints a line for each event, until its reader or the daemon goes away.
 
 use std::io::{self, ErrorKind, Write, stdout};
 
@@ -30,7 +30,7 @@ pub(super) fn stream(client: &mut Client, json: bool) -> Result<Exit, Failure> {
         };
         match print(&line) {
             Ok(()) => {}
-            // Who reads has enough, which is a way to end it.
+            // The reader of the pipe has ended, as `head` does: that is no failure.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Done),
             Err(error) => return Err(Failure::failed(format!("stdout: {error}"))),
         }
@@ -43,7 +43,7 @@ fn print(line: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// One line for people: when, what, where, who, and what it says last.
+/// One line for people: time, kind, source, peer, and last the content. Reads any event, also of a newer daemon.
 fn show(event: &Value) -> String {
     let plain = |key: &str| match event.get(key)? {
         Value::Null => None,

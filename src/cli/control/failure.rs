@@ -1,13 +1,13 @@
-//! Why a command did not do what it was asked: what it says, and how it ends.
+//! Why a command failed: what it prints, and its exit status.
 
 use crate::config::Fault;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print_faults};
-use crate::rpc::{Call, Error, ErrorCode, ErrorData};
+use crate::rpc::{Call, Error, ErrorCode};
 
 use super::text::escape;
 
-/// What is to be told.
+/// What to print.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// One line.
@@ -22,19 +22,18 @@ impl Failure {
         Failure::Line(Exit::Failed, what.into())
     }
 
-    /// The daemon's error, and what to do about it.
+    /// The daemon's error, and a hint what to do about it.
     pub(super) fn of(error: Error, call: &Call) -> Failure {
-        match error.data {
-            ErrorData::Faults(faults) if !faults.is_empty() => Failure::Faults(faults),
-            _ => {
-                let hint = hint(error.code, call).map(|hint| format!(" ({hint})"));
-                let what = error.message + &hint.unwrap_or_default();
-                Failure::Line(exit(error.code), what)
-            }
+        let faults = error.data.unwrap_or_default().faults;
+        if !faults.is_empty() {
+            return Failure::Faults(faults.into_iter().map(Fault::from).collect());
         }
+        let hint = hint(error.code, call).map(|hint| format!(" ({hint})"));
+        let what = error.message + &hint.unwrap_or_default();
+        Failure::Line(exit(error.code), what)
     }
 
-    /// Says it on stderr.
+    /// Prints it on stderr.
     pub(super) fn tell(self) -> Exit {
         match self {
             Failure::Line(exit, what) => {
@@ -51,7 +50,7 @@ impl Failure {
 
 const SHOWS_OPEN: &str = "bellwire connections shows those that are open";
 
-/// What may be done when there is no such id, or no connection.
+/// What to try when there is no such id, or no connection.
 const fn hint(code: ErrorCode, call: &Call) -> Option<&'static str> {
     match (code, call) {
         (ErrorCode::NotConnected, _) => Some("bellwire client list shows why"),

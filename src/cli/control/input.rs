@@ -1,4 +1,4 @@
-//! Messages and bodies that come from files and from stdin, read with the rights of whoever runs the command.
+//! Messages and bodies from files and from stdin, read with the rights of the user who runs the command.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -12,10 +12,10 @@ use crate::rpc::{Call, Content, Data};
 
 use super::failure::Failure;
 
-/// The longest that is read: a bound for the memory of this process. What the daemon takes is less as a rule.
+/// The most bytes that are read, to bound the memory of this process. The daemon usually accepts less.
 const MAX_INPUT: u64 = 64 << 20;
 
-/// Reads what is missing from a call.
+/// Reads the message or body that a call lacks.
 pub(super) fn fill(call: &mut Call, input: &Input, verbosity: Verbosity) -> Result<(), Failure> {
     let (bytes, name) = match &input.source {
         Source::File(path) => (read_file(path), path.display().to_string()),
@@ -45,7 +45,7 @@ pub(super) fn fill(call: &mut Call, input: &Input, verbosity: Verbosity) -> Resu
     Ok(())
 }
 
-/// The content type that the name of a file tells, if it tells more than that the file is one.
+/// The content type by the name of a file, if the name tells one.
 fn known_type(path: &Path) -> Option<String> {
     let known = content_type(path.as_os_str().as_bytes());
     (known != "application/octet-stream").then(|| known.to_owned())

@@ -1,6 +1,6 @@
-//! Verbs that ask a daemon that runs: one call over its control socket, and the answer for people or for programs.
+//! Verbs that ask the running daemon: one call over its control socket, and the answer for people or for programs.
 //!
-//! Left to right: text, failure, socket, client, input, show, events.
+//! Each file imports only from those before it: text, failure, socket, client, input, show, events.
 
 mod client;
 mod events;
@@ -18,13 +18,13 @@ use crate::cli::source;
 use crate::config;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print};
-use crate::rpc::{Call, Time};
+use crate::rpc::{Call, CallResult, Time};
 
 use client::Client;
 use failure::Failure;
 use socket::{Surroundings, socket_candidates};
 
-/// Makes the call and prints what comes of it.
+/// Makes the call and prints its result.
 pub(super) fn run(control: Control) -> Exit {
     execute(control).unwrap_or_else(Failure::tell)
 }
@@ -63,17 +63,13 @@ fn execute(control: Control) -> Result<Exit, Failure> {
     if verbosity == Verbosity::Quiet {
         return Ok(Exit::Done);
     }
-    let result =
-        serde_json::from_str(result.get()).map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(print(&show::show(
-        &call,
-        &result,
-        Time::of(SystemTime::now()),
-    )))
+    let result = CallResult::decode(&call, result.get()).map_err(client::foreign)?;
+    let now = Time::of(SystemTime::now());
+    Ok(print(&show::show(&call, &result, now)))
 }
 
-/// The socket of the configuration file. One that was named has to be there; the others are for the daemon in the first
-/// place, and need not be for whoever asks it.
+/// The control socket that the configuration file names. A file that was named must be readable; the default file need
+/// not be, because it is for the daemon.
 fn configured(named: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
     let is_named = named.is_some();
     let Some(file) = source::file(named) else {

@@ -1,44 +1,44 @@
-//! Results for people. What is missing from one, of another version maybe, is shown as nothing.
+//! Results for people.
 
 use std::slice::from_ref;
 
-use serde_json::Value;
-
-use crate::rpc::{Call, Time};
+use crate::rpc::{
+    Call, CallResult, ClientStatus, ConnectionStatus, Reloaded, ServerStatus, Status, Time,
+};
 
 use super::text::{Table, escape, show_seconds};
 
-/// What is shown of the result of a call; nothing where it is enough that it was done.
-pub(super) fn show(call: &Call, result: &Value, now: Time) -> String {
-    match call {
-        Call::Status => status(result, now),
-        Call::Reload { dry_run } => reloaded(result, *dry_run),
-        Call::ServerList(_) => servers(items(result)),
-        Call::ServerStart(_) | Call::ServerStop(_) => servers(from_ref(result)),
-        Call::ClientList(_) => clients(items(result), now),
-        Call::ClientConnect(_) | Call::ClientDisconnect(_) => clients(from_ref(result), now),
-        Call::Connections(_) => connections(items(result), now),
-        Call::Send(_) => reached(number(result, "reached")),
-        Call::Kick(_) | Call::Respond(_) | Call::Subscribe(_) => String::new(),
+/// The result of a call as text; empty where it is enough that the call succeeded.
+pub(super) fn show(call: &Call, result: &CallResult, now: Time) -> String {
+    match result {
+        CallResult::Status(of) => status(of, now),
+        CallResult::Reloaded(of) => reloaded(of, matches!(call, Call::Reload { dry_run: true })),
+        CallResult::Server(one) => servers(from_ref(one)),
+        CallResult::Servers(all) => servers(all),
+        CallResult::Client(one) => clients(from_ref(one), now),
+        CallResult::Clients(all) => clients(all, now),
+        CallResult::Connections(all) => connections(all, now),
+        CallResult::Reached(of) => match of.reached {
+            1 => "reached 1 connection\n".to_owned(),
+            count => format!("reached {count} connections\n"),
+        },
+        CallResult::Done {} | CallResult::Subscribed(_) => String::new(),
     }
 }
 
-fn status(status: &Value, now: Time) -> String {
-    let version = escape(text(status, "version"));
-    let uptime = show_seconds(number(status, "uptime"));
+fn status(status: &Status, now: Time) -> String {
+    let version = escape(&status.version);
+    let uptime = show_seconds(status.uptime);
     let mut paragraphs = vec![format!("bellwire {version}, up {uptime}\n")];
-    let (all_servers, all_clients) = (items(&status["servers"]), items(&status["clients"]));
-    if !all_servers.is_empty() {
-        paragraphs.push(servers(all_servers));
+    if !status.servers.is_empty() {
+        paragraphs.push(servers(&status.servers));
     }
-    if !all_clients.is_empty() {
-        paragraphs.push(clients(all_clients, now));
+    if !status.clients.is_empty() {
+        paragraphs.push(clients(&status.clients, now));
     }
-    let counts: Vec<String> = status["counts"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, count)| format!("{} {}", escape(&name.replace('_', " ")), plain(count)))
+    let counts = status.counts.iter();
+    let counts: Vec<String> = counts
+        .map(|(name, count)| format!("{} {count}", escape(&name.replace('_', " "))))
         .collect();
     if !counts.is_empty() {
         paragraphs.push(format!("{}\n", counts.join(", ")));
@@ -46,16 +46,16 @@ fn status(status: &Value, now: Time) -> String {
     paragraphs.join("\n")
 }
 
-fn reloaded(result: &Value, dry_run: bool) -> String {
+fn reloaded(reloaded: &Reloaded, dry_run: bool) -> String {
     let mut lines = String::new();
-    for (key, done, planned) in [
-        ("started", "started", "would start"),
-        ("stopped", "stopped", "would stop"),
-        ("changed", "changed", "would change"),
+    for (items, done, planned) in [
+        (&reloaded.started, "started", "would start"),
+        (&reloaded.stopped, "stopped", "would stop"),
+        (&reloaded.changed, "changed", "would change"),
     ] {
         let what = if dry_run { planned } else { done };
-        for item in items(&result[key]) {
-            lines.push_str(&format!("{what} {}\n", escape(&plain(item))));
+        for item in items {
+            lines.push_str(&format!("{what} {}\n", escape(item)));
         }
     }
     if lines.is_empty() {
@@ -68,36 +68,38 @@ fn reloaded(result: &Value, dry_run: bool) -> String {
     lines
 }
 
-fn servers(servers: &[Value]) -> String {
+fn servers(servers: &[ServerStatus]) -> String {
     let mut table = Table::new(&["SERVER", "NAME", "STATE", "CONNECTIONS", "BINDINGS"]);
     for server in servers {
-        let bindings: Vec<String> = items(&server["bindings"]).iter().map(plain).collect();
         table.row(&[
-            text(server, "id").to_owned(),
-            text(server, "name").to_owned(),
-            state(server),
-            number(server, "connections").to_string(),
-            bindings.join(", "),
+            server.id.clone(),
+            server.name.clone(),
+            format!("{}{}", server.state, by_command(server.differs)),
+            server.connections.to_string(),
+            server.bindings.join(", "),
         ]);
     }
     table.lines("no servers")
 }
 
-fn clients(clients: &[Value], now: Time) -> String {
+fn clients(clients: &[ClientStatus], now: Time) -> String {
     let mut table = Table::new(&["CLIENT", "NAME", "STATE", "SINCE", "ERROR"]);
     for client in clients {
         table.row(&[
-            text(client, "id").to_owned(),
-            text(client, "name").to_owned(),
-            state(client),
-            age(client, now),
-            text(client, "error").to_owned(),
+            client.id.clone(),
+            client.name.clone(),
+            format!("{}{}", client.state, by_command(client.differs)),
+            client
+                .since
+                .map(|since| age(since, now))
+                .unwrap_or_default(),
+            client.error.clone().unwrap_or_default(),
         ]);
     }
     table.lines("no clients")
 }
 
-fn connections(connections: &[Value], now: Time) -> String {
+fn connections(connections: &[ConnectionStatus], now: Time) -> String {
     let mut table = Table::new(&[
         "CONNECTION",
         "SOURCE",
@@ -110,69 +112,33 @@ fn connections(connections: &[Value], now: Time) -> String {
         "OUT",
     ]);
     for connection in connections {
-        let count = |key| number(connection, key).to_string();
         table.row(&[
-            text(connection, "connection").to_owned(),
-            text(connection, "source").to_owned(),
-            text(connection, "peer").to_owned(),
-            text(connection, "user").to_owned(),
-            age(connection, now),
-            count("messages_in"),
-            count("messages_out"),
-            count("bytes_in"),
-            count("bytes_out"),
+            connection.connection.to_string(),
+            connection.source.clone(),
+            connection.peer.clone(),
+            connection.user.clone().unwrap_or_default(),
+            age(connection.since, now),
+            connection.messages_in.to_string(),
+            connection.messages_out.to_string(),
+            connection.bytes_in.to_string(),
+            connection.bytes_out.to_string(),
         ]);
     }
     table.lines("no connections")
 }
 
-fn reached(count: u64) -> String {
-    match count {
-        1 => "reached 1 connection\n".to_owned(),
-        count => format!("reached {count} connections\n"),
-    }
-}
-
-fn state(of: &Value) -> String {
-    let by_command = if of["differs"] == true {
-        " (by a command)"
-    } else {
-        ""
-    };
-    format!("{}{by_command}", text(of, "state"))
+fn by_command(differs: bool) -> &'static str {
+    if differs { " (by a command)" } else { "" }
 }
 
 /// How long ago something began.
-fn age(of: &Value, now: Time) -> String {
-    match Time::parse(text(of, "since")) {
-        Some(since) => show_seconds(now.secs.saturating_sub(since.secs)),
-        None => String::new(),
-    }
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn number(value: &Value, key: &str) -> u64 {
-    value.get(key).and_then(Value::as_u64).unwrap_or_default()
-}
-
-/// A string without its quotes, anything else as it is.
-fn plain(value: &Value) -> String {
-    match value.as_str() {
-        Some(text) => text.to_owned(),
-        None => value.to_string(),
-    }
+fn age(since: Time, now: Time) -> String {
+    show_seconds(now.secs.saturating_sub(since.secs))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -180,6 +146,11 @@ mod tests {
         secs: 784_111_777,
         millis: 0,
     };
+
+    fn shown(call: &Call, result: &Value) -> String {
+        let result = CallResult::decode(call, &result.to_string()).expect("a result");
+        show(call, &result, NOW)
+    }
 
     #[test]
     fn a_status_has_a_paragraph_for_each_part() {
@@ -190,7 +161,7 @@ mod tests {
         let result = json!({"version": "0.1.0", "uptime": 3600, "servers": [server], "clients": [client],
             "counts": {"messages_in": 3, "dropped": 0}});
         assert_eq!(
-            show(&Call::Status, &result, NOW),
+            shown(&Call::Status, &result),
             "bellwire 0.1.0, up 1 h 0 min\n\
              \n\
              SERVER  NAME       STATE                   CONNECTIONS  BINDINGS\n\
@@ -206,26 +177,28 @@ mod tests {
     #[test]
     fn a_reload_says_what_it_did_or_would_do() {
         let result = json!({"started": ["server b"], "stopped": [], "changed": ["client c"], "kept": ["server a"]});
-        let shown = |dry_run| show(&Call::Reload { dry_run }, &result, NOW);
-        assert_eq!(shown(false), "started server b\nchanged client c\n");
-        assert_eq!(shown(true), "would start server b\nwould change client c\n");
-        let nothing = json!({"started": [], "kept": ["server a"]});
+        let reload = |dry_run| shown(&Call::Reload { dry_run }, &result);
+        assert_eq!(reload(false), "started server b\nchanged client c\n");
         assert_eq!(
-            show(&Call::Reload { dry_run: false }, &nothing, NOW),
+            reload(true),
+            "would start server b\nwould change client c\n"
+        );
+        let nothing = json!({"started": [], "stopped": [], "changed": [], "kept": ["server a"]});
+        assert_eq!(
+            shown(&Call::Reload { dry_run: false }, &nothing),
             "nothing changed\n"
         );
     }
 
     #[test]
-    fn what_is_missing_is_shown_as_nothing() {
-        assert_eq!(show(&Call::Status, &json!(7), NOW), "bellwire , up 0 s\n");
+    fn what_is_no_result_is_refused() {
+        let reason = |call, text| CallResult::decode(&call, text).expect_err(text).to_string();
+        assert!(reason(Call::Status, "7").starts_with("invalid type: integer"));
+        let start = Call::ServerStart("a".to_owned());
+        assert!(reason(start, "{}").starts_with("missing field `id`"));
         assert_eq!(
-            show(&Call::Connections(None), &json!(null), NOW),
+            shown(&Call::Connections(None), &json!([])),
             "no connections\n"
-        );
-        assert_eq!(
-            show(&Call::ServerStart("a".to_owned()), &json!({}), NOW),
-            "SERVER  NAME  STATE  CONNECTIONS  BINDINGS\n                               0\n"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Where the control socket is: for commands, which look for it, and for the daemon, which makes it.
+//! The path of the control socket: for commands, which look for it, and for the daemon, which creates it.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::process::identity;
 
-/// Names the socket.
+/// The environment variable that names the socket.
 const VARIABLE: &str = "BELLWIRE_SOCKET";
 const NAME: &str = "bellwire.sock";
-/// Of a daemon that is the system's.
+/// The socket of the system's daemon.
 const SYSTEM: &str = "/run/bellwire/bellwire.sock";
 
-/// What of the surroundings has a say in where the socket is.
+/// What the path of the socket depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Surroundings {
     /// `$BELLWIRE_SOCKET`
@@ -31,12 +31,12 @@ pub(crate) struct Surroundings {
 pub(crate) struct Candidate {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// Whether it counts only in a folder that nobody else could have made: see [`check_private`].
+    /// Whether its folder must belong to the user alone: see [`check_private`].
     pub(crate) private: bool,
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// Reads those of this process.
     pub(crate) fn read() -> Surroundings {
         Surroundings {
             variable: std::env::var_os(VARIABLE),
@@ -46,7 +46,7 @@ impl Surroundings {
         }
     }
 
-    /// Where the user's runtime files go. The XDG Base Directory Specification has a path that is not absolute ignored.
+    /// The socket among the user's runtime files. By the XDG Base Directory Specification a relative path is ignored.
     fn runtime_socket(&self) -> Option<Candidate> {
         let folder = Path::new(self.runtime_folder.as_ref()?);
         folder.is_absolute().then(|| Candidate {
@@ -55,7 +55,7 @@ impl Surroundings {
         })
     }
 
-    /// In the folder for temporary files, where anybody may have been before.
+    /// The socket in the folder for temporary files, where any user can create files.
     fn temporary_socket(&self) -> Candidate {
         let folder = format!("bellwire-{}", self.user);
         Candidate {
@@ -83,8 +83,8 @@ pub(crate) fn default_socket(around: &Surroundings) -> Candidate {
     }
 }
 
-/// Where a command looks for the daemon, in order. One that was named, by the option, the variable or the configuration, is
-/// the only one: another daemon than the one that is meant would be worse than none.
+/// Where a command looks for the daemon, in order. A socket that the option, the variable or the configuration names is the
+/// only one, because to reach another daemon than the intended one would be worse than to reach none.
 pub(crate) fn socket_candidates(
     named: Option<PathBuf>,
     configured: Option<PathBuf>,
@@ -95,7 +95,7 @@ pub(crate) fn socket_candidates(
         return vec![exactly(path)];
     }
     let mut candidates = vec![default_socket(around)];
-    // It may have been started where there was no runtime folder.
+    // The daemon may have been started where there was no runtime folder.
     let own = (around.user != 0).then(|| around.temporary_socket());
     for candidate in own.into_iter().chain([exactly(SYSTEM.into())]) {
         if !candidates.contains(&candidate) {
@@ -105,7 +105,8 @@ pub(crate) fn socket_candidates(
     candidates
 }
 
-/// Whether the folder is the user's own and nobody else may enter it. Else somebody who came first could pose as the daemon.
+/// Checks that the folder belongs to the user and that no other user may enter it; else another user could create it
+/// first and pose as the daemon.
 pub(crate) fn check_private(folder: &Path) -> io::Result<()> {
     let metadata = folder.symlink_metadata()?;
     let own = metadata.uid() == identity::effective_user();

@@ -1,8 +1,8 @@
-//! Text for terminals: what strangers wrote made harmless, tables, and quantities as people read them.
+//! Text for terminals: escaped text of other people, tables, and times as people read them.
 
 use std::fmt::Write;
 
-/// Text of which no character moves the cursor, ends the line or turns the order of what follows around.
+/// Escapes each character that could move the cursor, end the line or reverse the order of what follows.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -25,7 +25,7 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
-/// Rows under heads, in columns that are as wide as they need to be. Columns of numbers stand to the right.
+/// Rows under heads, in columns as wide as their longest cell. Columns of numbers are aligned to the right.
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,

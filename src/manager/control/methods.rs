@@ -9,8 +9,8 @@ use crate::manager::apply::{self, Host};
 use crate::manager::state::State;
 use crate::proto::ws::frame::Kind;
 use crate::rpc::{
-    Call, CallResult, ConnectionName, ConnectionStatus, Data, Error, EventFilter, Kick, Receivers,
-    Send, Status, Subscribe, Time,
+    Call, CallResult, ConnectionName, ConnectionStatus, Data, Error, EventFilter, Kick, Reached,
+    Receivers, Send, Status, Subscribe, Subscribed, Time,
 };
 
 /// Who makes a call.
@@ -72,7 +72,7 @@ pub(super) fn call(
         Call::Respond(respond) => state
             .scripts
             .respond(engine, &respond)
-            .map(|()| CallResult::Done),
+            .map(|()| CallResult::Done {}),
         Call::Subscribe(it) => subscribe(state, it, caller),
     }
 }
@@ -107,7 +107,7 @@ fn status(state: &State, engine: &Engine) -> Status {
         uptime: state.born.elapsed().as_secs(),
         servers: state.servers.status(engine),
         clients: state.clients.status(),
-        counts: vec![
+        counts: [
             ("connections", engine.connections() as u64),
             ("memory", engine.memory().used() as u64),
             ("accepted", totals.accepted),
@@ -116,7 +116,9 @@ fn status(state: &State, engine: &Engine) -> Status {
             ("shed", totals.shed),
             ("panics", totals.panics),
             ("events", context.subscribers.seq()),
-        ],
+        ]
+        .map(|(name, count)| (name.to_owned(), count))
+        .into(),
     }
 }
 
@@ -196,7 +198,8 @@ fn send(state: &mut State, engine: &mut Engine, message: &Send) -> Result<CallRe
             engine.send_each(&theirs, kind, data)
         }
     };
-    Ok(CallResult::Reached(reached as u64))
+    let reached = reached as u64;
+    Ok(CallResult::Reached(Reached { reached }))
 }
 
 /// A client has one peer: a message for others reaches none.
@@ -220,12 +223,12 @@ fn send_to_client(
         Receivers::User(_) => false,
     };
     if !meant {
-        return Ok(CallResult::Reached(0));
+        return Ok(CallResult::Reached(Reached { reached: 0 }));
     }
     state
         .clients
         .send(engine, &mut state.context, at, kind, data)
-        .map(CallResult::Reached)
+        .map(|reached| CallResult::Reached(Reached { reached }))
         .map_err(|_| Error::not_connected(id))
 }
 
@@ -233,7 +236,7 @@ fn kick(engine: &mut Engine, kick: &Kick) -> Result<CallResult, Error> {
     let found = engine.find(kick.connection.0);
     let (conn, _) = found.ok_or_else(|| Error::no_such_connection(kick.connection))?;
     engine.close(conn, kick.code, &kick.reason);
-    Ok(CallResult::Done)
+    Ok(CallResult::Done {})
 }
 
 fn subscribe(state: &mut State, subscribe: Subscribe, caller: Caller) -> Result<CallResult, Error> {
@@ -247,7 +250,7 @@ fn subscribe(state: &mut State, subscribe: Subscribe, caller: Caller) -> Result<
     let subscribers = &mut state.context.subscribers;
     subscribers.subscribe(conn, EventFilter::new(ids, &kinds));
     let seq = subscribers.seq();
-    Ok(CallResult::Subscribed { seq })
+    Ok(CallResult::Subscribed(Subscribed { seq }))
 }
 
 /// When a connection of this age began, to the second: so it is the same each time that it is asked for.

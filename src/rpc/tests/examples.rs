@@ -109,7 +109,7 @@ fn answers() -> Vec<String> {
         uptime: 3600,
         servers: vec![server(ServerState::Started, 2)],
         clients: vec![client(ClientState::Waiting, Some("connection refused"))],
-        counts: vec![("events", 17)],
+        counts: [("events".to_owned(), 17)].into(),
     };
     let reloaded = Reloaded {
         started: vec!["server new".to_owned()],
@@ -155,13 +155,13 @@ fn answers() -> Vec<String> {
             Ok(CallResult::Client(client(ClientState::Disconnected, None))),
         ),
         (9, Ok(CallResult::Connections(vec![connection]))),
-        (10, Ok(CallResult::Reached(2))),
+        (10, Ok(CallResult::Reached(Reached { reached: 2 }))),
         (12, Err(Error::not_connected("up"))),
-        (13, Ok(CallResult::Done)),
+        (13, Ok(CallResult::Done {})),
         (13, Err(Error::no_such_connection(ConnectionName(42)))),
-        (14, Ok(CallResult::Done)),
+        (14, Ok(CallResult::Done {})),
         (15, Err(Error::no_such_request(RequestName(8)))),
-        (16, Ok(CallResult::Subscribed { seq: 16 })),
+        (16, Ok(CallResult::Subscribed(Subscribed { seq: 16 }))),
     ];
     let response = |(id, outcome)| Response {
         id: RequestId::number(id),
