@@ -7,10 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use authority::issued;
+use authority::Authority;
 use server::Server;
 
-#[path = "client_test/authority.rs"]
 mod authority;
 mod daemon;
 #[path = "client_test/server.rs"]
@@ -212,7 +211,9 @@ fn dial_trusting(folder: &Path, host: &str, address: SocketAddr, trust: &str) ->
 
 #[test]
 fn a_certificate_is_described() {
-    let (folder, config) = issued("authority", &["localhost", "127.0.0.1"]);
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    authority.publish(folder.path());
+    let config = authority.server(&["localhost", "127.0.0.1"]);
     for host in ["localhost", "127.0.0.1"] {
         let server = Server::tungstenite_over_tls(Arc::clone(&config));
         let ran = dial_trusting(folder.path(), host, server.address, "ca = \"ca.pem\"");
@@ -229,13 +230,15 @@ fn a_certificate_is_described() {
 
 #[test]
 fn a_certificate_that_is_not_trusted_ends_it() {
-    let (folder, config) = issued("authority", &["elsewhere.example"]);
-    // One of the same name has another key.
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let config = authority.server(&["elsewhere.example"]);
+    // The one of the same name has another key.
     for name in ["another", "authority"] {
-        let (other, _) = issued(name, &["localhost"]);
+        Authority::named(name).publish(folder.path());
         let path = folder.path().join(format!("{name}.pem"));
-        fs::copy(other.path().join("ca.pem"), path).unwrap();
+        fs::rename(folder.path().join("ca.pem"), path).unwrap();
     }
+    authority.publish(folder.path());
     for (trust, cause, advice) in [
         (
             "ca = \"another.pem\"",

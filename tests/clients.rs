@@ -2,13 +2,12 @@
 //! seen by their servers, and in the log.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 
-use authority::issued;
+use authority::Authority;
 use daemon::Daemon;
 use peer::{UPGRADE, accept, address, answer, listen, open, text};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -16,10 +15,8 @@ use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
 
-#[path = "client_test/authority.rs"]
 mod authority;
 mod daemon;
-#[path = "clients/peer.rs"]
 mod peer;
 
 fn run(config: &str) -> Daemon {
@@ -281,11 +278,10 @@ fn the_interval_holds_whatever_the_failure_was() {
     }
 }
 
-/// A client with an authority in the folder of its configuration.
-fn run_with_authority(config: &str, authority: &std::path::Path) -> Daemon {
+/// A client with `ca.pem` of an authority in the folder of its configuration.
+fn run_with_authority(config: &str, authority: &Authority) -> Daemon {
     Daemon::run_by(config, 0, |binary, file| {
-        let folder = file.parent().unwrap();
-        fs::copy(authority, folder.join("ca.pem")).unwrap();
+        authority.publish(file.parent().unwrap());
         let mut command = Command::new(binary);
         command.args(["run", "-v", "-c"]).arg(file);
         command
@@ -300,7 +296,8 @@ fn secure(stream: TcpStream, config: &Arc<ServerConfig>) -> Secure {
 
 #[test]
 fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
-    let (folder, config) = issued("the authority", &["localhost"]);
+    let authority = Authority::new();
+    let config = authority.server(&["localhost"]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = address(&listener).port();
     let mut daemon = run_with_authority(
@@ -308,7 +305,7 @@ fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
             "[[client]]\nurl = \"wss://localhost:{port}/\"\non_connect = [\"hello\"]\nping = \"300ms\"\n\
              [client.trust]\nca = \"ca.pem\"\n"
         ),
-        &folder.path().join("ca.pem"),
+        &authority,
     );
     let mut socket: WebSocket<Secure> =
         tungstenite::accept(secure(accept(&listener), &config)).unwrap();
@@ -335,15 +332,15 @@ fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
 
 #[test]
 fn a_stranger_is_not_spoken_to() {
-    let (folder, _) = issued("the authority", &["localhost"]);
-    let (_other, stranger) = issued("another", &["127.0.7.9"]);
+    let authority = Authority::new();
+    let stranger = Authority::named("another").server(&["127.0.7.9"]);
     let listener = listen(9, 0);
     let at = address(&listener);
     let mut daemon = run_with_authority(
         &format!(
             "[[client]]\nurl = \"wss://{at}/\"\nreconnect = \"30s\"\n[client.trust]\nca = \"ca.pem\"\n"
         ),
-        &folder.path().join("ca.pem"),
+        &authority,
     );
     let mut tls = secure(accept(&listener), &stranger);
     assert!(
@@ -358,7 +355,7 @@ fn a_stranger_is_not_spoken_to() {
 
 #[test]
 fn not_to_verify_is_warned_of_at_every_connection() {
-    let (_folder, config) = issued("nobody that matters", &["example.org"]);
+    let config = Authority::named("unknown").server(&["example.org"]);
     let listener = listen(10, 0);
     let at = address(&listener);
     let mut daemon = run(&format!(

@@ -8,6 +8,7 @@ use bellwire::proto::ws::frame::Kind;
 
 use support::{Side, Told, conf};
 
+mod authority;
 #[path = "pair/opening.rs"]
 mod opening;
 mod support;

@@ -14,8 +14,6 @@ use tungstenite::{Message, WebSocket, client};
 use authority::Authority;
 use daemon::{Daemon, PATIENCE};
 
-#[allow(dead_code, reason = "tests of TLS use the rest of it")]
-#[path = "tls/authority.rs"]
 mod authority;
 mod daemon;
 

@@ -18,6 +18,7 @@ use bellwire::proto::ws::frame::Kind;
 
 use support::{Side, Told, conf};
 
+mod authority;
 mod support;
 #[path = "pair/tls.rs"]
 mod tls;

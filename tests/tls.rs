@@ -14,7 +14,6 @@ use tungstenite::Message;
 use authority::Authority;
 use server::Daemon;
 
-#[path = "tls/authority.rs"]
 mod authority;
 mod daemon;
 #[path = "tls/server.rs"]

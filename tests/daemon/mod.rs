@@ -92,14 +92,13 @@ impl Daemon {
             folder,
         };
         while daemon.addresses.len() < bindings {
-            let line = daemon.wait_for_log("http://");
-            let address = line
-                .split("http://")
-                .nth(1)
-                .and_then(|rest| rest.split('/').next());
-            daemon
-                .addresses
-                .push(address.and_then(|a| a.parse().ok()).expect("an address"));
+            let line = daemon.wait_for_log("://");
+            let url = ["http://", "https://"]
+                .into_iter()
+                .find_map(|it| line.split_once(it));
+            let Some((_, address)) = url else { continue };
+            let address = address.split('/').next().and_then(|it| it.parse().ok());
+            daemon.addresses.push(address.expect("an address"));
         }
         daemon
     }
@@ -196,7 +195,12 @@ impl Daemon {
 
     /// A connection to its first binding that gives up in time.
     pub(crate) fn connect(&self) -> TcpStream {
-        let peer = TcpStream::connect(self.address()).expect("a connection");
+        self.connect_to(self.address())
+    }
+
+    /// The same, to another address.
+    pub(crate) fn connect_to(&self, address: SocketAddr) -> TcpStream {
+        let peer = TcpStream::connect(address).expect("a connection");
         peer.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         peer.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         peer
