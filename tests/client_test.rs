@@ -23,7 +23,7 @@ struct Ran {
     stderr: String,
 }
 
-/// Runs the binary in a folder, with nothing in the environment that would change what it does.
+/// Runs the binary in a folder, without environment variables that would change its behaviour.
 fn bellwire(folder: &Path, args: &[&str], input: &str) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_bellwire"))
         .args(args)
@@ -77,7 +77,7 @@ fn every_step_is_told() {
         &[],
     );
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
-    // localhost may be ::1 too, where nobody listens.
+    // localhost may also be ::1, which has no listener.
     let mut told = steps(&ran);
     told.retain(|step| step != "tcp failed");
     assert_eq!(told, ["dns", "tcp", "upgrade", "ping"], "{ran:?}");
@@ -276,7 +276,7 @@ const ACCEPT: &str =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
 
 #[test]
-fn servers_that_misbehave_are_told_apart() {
+fn faults_of_servers_are_told_apart() {
     let huge = format!(
         "HTTP/1.1 101 Switching Protocols\r\nX: {}\r\n\r\n",
         "x".repeat(100_000)
@@ -362,7 +362,7 @@ fn servers_that_misbehave_are_told_apart() {
 }
 
 #[test]
-fn a_server_that_never_answers_runs_out_of_time() {
+fn a_server_that_never_answers_times_out() {
     for scheme in ["ws", "wss"] {
         let server = Server::start(|mut stream| {
             let mut all = Vec::new();
@@ -386,7 +386,7 @@ fn a_server_that_never_answers_runs_out_of_time() {
 }
 
 #[test]
-fn an_address_that_refuses_is_told() {
+fn a_refused_connection_is_reported() {
     // Bound, and not listening.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket
@@ -438,7 +438,7 @@ fn tls_and_plain_text_are_told_apart() {
 }
 
 #[test]
-fn a_new_block_is_taken_by_check() {
+fn check_accepts_a_new_block() {
     let folder = tempfile::tempdir().unwrap();
     for (url, args) in [
         ("wss://myhost.com:12345/auth/user/psw", &["--id", "Up"][..]),

@@ -86,7 +86,7 @@ fn a_client_connects_and_says_who_it_is() {
 }
 
 #[test]
-fn it_comes_back_when_its_server_does() {
+fn a_client_reconnects_when_its_server_is_back() {
     let listener = listen(2, 0);
     let at = address(&listener);
     let mut daemon = run(&format!(
@@ -102,9 +102,9 @@ fn it_comes_back_when_its_server_does() {
     let mut socket = open(&listener);
     assert_eq!(text(&mut socket), "hello");
     daemon.wait_for_log("connected to ");
-    // The same is warned of once in a row, whatever number of times it happens.
+    // The same failure several times in a row is warned of once.
     assert_eq!(warnings(&daemon, "cannot connect"), 1);
-    // A server that says that it goes is left, and not for good.
+    // A server that closes cleanly is left, and connected to again.
     socket.close(None).unwrap();
     while socket.read().is_ok() {}
     assert_eq!(text(&mut open(&listener)), "hello");
@@ -158,7 +158,7 @@ fn a_dead_server_is_noticed_and_a_live_one_is_kept() {
     let mut daemon = run(&format!(
         "[[client]]\nurl = \"ws://{at}\"\nping = \"200ms\"\nreconnect = \"100ms\"\n"
     ));
-    // It reads and says nothing.
+    // A peer that reads and sends nothing.
     let mut dead = accept(&listener);
     answer(&mut dead, UPGRADE);
     let mut received = Vec::new();
@@ -184,7 +184,7 @@ fn a_server_that_never_upgrades_is_tried_again() {
     let mut daemon = run(&format!(
         "[[client]]\nurl = \"ws://{at}\"\nreconnect = \"100ms\"\n"
     ));
-    // Of each kind twice: the second time it is no news.
+    // Each kind twice: the second time is not warned of.
     for (answers, told) in [
         (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -210,7 +210,7 @@ fn a_server_that_never_upgrades_is_tried_again() {
     }
     let told = "the server closed the connection before it answered";
     for _ in 0..2 {
-        // What is not read would end it with a reset.
+        // Unread bytes would end the connection with a reset.
         let mut stream = accept(&listener);
         peer::read_head(&mut stream);
         drop(stream);
@@ -226,7 +226,7 @@ fn a_server_that_breaks_the_protocol_is_left() {
     let mut daemon = run(&format!(
         "[[client]]\nurl = \"ws://{at}\"\nreconnect = \"100ms\"\n"
     ));
-    // Half a frame, in one breath with the upgrade.
+    // Half a frame, in one write with the upgrade.
     let mut stream = accept(&listener);
     answer(&mut stream, &format!("{UPGRADE}\u{1}\u{7}half"));
     stream.shutdown(Shutdown::Write).unwrap();
@@ -240,7 +240,7 @@ fn a_server_that_breaks_the_protocol_is_left() {
     let mut stream = accept(&listener);
     answer(&mut stream, "HTTP/1.1 101 Switching Protocols\r\n");
     let line = [&b"X-Long: "[..], &[b'a'; 1000], b"\r\n"].concat();
-    // Until nobody takes it any more.
+    // Until the other side stops reading.
     while stream.write_all(&line).is_ok() {}
     daemon.wait_for_log("the server's answer is no HTTP");
     drop(open(&listener));
@@ -255,7 +255,7 @@ fn the_interval_holds_whatever_the_failure_was() {
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
             "the server wants a user name and password, or others: HTTP/1.1 401 Unauthorized",
         ),
-        // Where it redirects to may repeat what it was asked for, passwords included.
+        // The target of a redirect may repeat the request, passwords included.
         (
             "HTTP/1.1 301 Moved Permanently\r\nLocation: https://example.org/auth/me/secret/\r\n\r\n",
             "the server redirects to https://example.org, which is not followed: HTTP/1.1 301 Moved Permanently",
@@ -295,7 +295,7 @@ fn secure(stream: TcpStream, config: &Arc<ServerConfig>) -> Secure {
 }
 
 #[test]
-fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
+fn a_server_of_the_configured_authority_is_trusted() {
     let authority = Authority::new();
     let config = authority.server(&["localhost"]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -331,7 +331,7 @@ fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
 }
 
 #[test]
-fn a_stranger_is_not_spoken_to() {
+fn a_server_of_another_authority_is_refused() {
     let authority = Authority::new();
     let stranger = Authority::named("another").server(&["127.0.7.9"]);
     let listener = listen(9, 0);
@@ -354,7 +354,7 @@ fn a_stranger_is_not_spoken_to() {
 }
 
 #[test]
-fn not_to_verify_is_warned_of_at_every_connection() {
+fn each_connection_without_verification_is_warned_of() {
     let config = Authority::named("unknown").server(&["example.org"]);
     let listener = listen(10, 0);
     let at = address(&listener);
@@ -371,7 +371,7 @@ fn not_to_verify_is_warned_of_at_every_connection() {
     }
 }
 
-/// Fifty clients that say who they are.
+/// Accepts fifty clients, each of which sends its name.
 fn names(listener: &std::net::TcpListener) -> (BTreeSet<String>, Vec<WebSocket<TcpStream>>) {
     let mut sockets: Vec<_> = (0..50).map(|_| open(listener)).collect();
     (sockets.iter_mut().map(text).collect(), sockets)

@@ -161,7 +161,7 @@ fn servers_start_and_stop() {
     );
     let listed = json(daemon.command(&["server", "list", "chat", "--json"]).done());
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
-    // Its number is given to another, and its connections come to it.
+    // Its index is used by another server, which gets its own connections.
     daemon.command(&["server", "start", "off"]).done();
     let mut peer = UnixStream::connect(&off).expect("a server");
     peer.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("written");
@@ -243,7 +243,7 @@ fn connections_are_listed_and_kicked() {
 }
 
 #[test]
-fn messages_reach_those_that_are_meant() {
+fn messages_reach_their_receivers() {
     let config = format!(
         "{CHAT}[server.auth]\nbasic = true\n[server.users]\nlist = [\"alice=a\", \"bob=b\"]\n"
     );
@@ -342,7 +342,7 @@ fn events_are_streamed_and_filtered() {
 }
 
 #[test]
-fn subscribers_hear_of_the_stop_to_its_end() {
+fn subscribers_get_all_events_of_the_stop() {
     let mut daemon = Daemon::run(CHAT, 1);
     let mut all = Lines::subscribe(&daemon, &json!({}));
     let mut socket = open(&daemon);
@@ -399,7 +399,7 @@ fn a_subscriber_that_does_not_read_is_told_what_it_lost() {
 }
 
 #[test]
-fn numbers_have_no_gaps_but_those_that_were_lost() {
+fn sequence_numbers_have_gaps_only_for_lost_events() {
     const MESSAGES: u64 = 600;
     let daemon = Daemon::run(CHAT, 1);
     let messages = json!({"kinds": ["message"]});
@@ -439,7 +439,7 @@ fn numbers_have_no_gaps_but_those_that_were_lost() {
 }
 
 #[test]
-fn who_asks_and_does_not_read_stalls_nobody() {
+fn a_caller_that_does_not_read_does_not_stall_others() {
     let daemon = Daemon::run(CHAT, 1);
     let greedy = UnixStream::connect(daemon.folder.path().join("control")).expect("a daemon");
     greedy.set_nonblocking(true).expect("a mode");
@@ -498,7 +498,7 @@ fn a_line_that_is_too_long_is_refused() {
     let daemon = Daemon::run(CHAT, 1);
     let mut lines = Lines::to(&daemon);
     lines.say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"connections\"}");
-    // The longest message, twice, and what stands around it: see rpc::max_line.
+    // The longest message, twice, and the text around it: see rpc::max_line.
     let long = "x".repeat((2 << 20) + (64 << 10) + 1);
     let mut stream = lines.0.get_ref();
     stream.write_all(long.as_bytes()).expect("it reads");
@@ -645,7 +645,7 @@ fn clients_connect_send_and_disconnect() {
 
 #[test]
 fn a_worker_speaks_the_same_language() {
-    // It sends each message on to all, asks for what it may not have, and says on stderr what came back.
+    // It sends each message to all, makes a request that is not allowed, and writes the answer to stderr.
     let script = r#"while read -r event; do
 echo '{"jsonrpc":"2.0","id":1,"method":"send","params":{"id":"chat","text":"from the worker"}}'
 read -r answer; echo "heard $answer" >&2

@@ -1,4 +1,4 @@
-//! The daemon from its start to its end, and what must not end it.
+//! The daemon from its start to its end, and conditions that must not end it.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -63,7 +63,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn hangup_touches_nothing_when_nothing_has_changed() {
+fn a_reload_without_changes_touches_nothing() {
     let mut daemon = Daemon::run(
         "[[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n",
         1,
@@ -103,7 +103,7 @@ fn an_inactive_server_does_not_listen() {
 }
 
 #[test]
-fn descriptors_that_run_out_pause_accepting_and_no_more() {
+fn running_out_of_descriptors_only_pauses_accepting() {
     let config = "[[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n";
     let mut daemon = Daemon::run_by(config, 1, |binary, file| {
         let mut command = Command::new("sh");
@@ -134,7 +134,7 @@ fn one_connection_too_many_is_closed_at_once() {
     assert_eq!(daemon.ask(b""), "");
     echoes(&mut first);
     drop(second);
-    // One that leaves makes room; the daemon learns of it when it gets to it.
+    // A connection that closes makes room, once the daemon has noticed it.
     let end = Instant::now() + PATIENCE;
     while client(format!("ws://{}/", daemon.address()), daemon.connect()).is_err() {
         assert!(Instant::now() < end, "no room was made");
@@ -142,7 +142,7 @@ fn one_connection_too_many_is_closed_at_once() {
 }
 
 #[test]
-fn deadlines_end_who_is_slow_and_nobody_else() {
+fn deadlines_end_slow_peers_only() {
     let config = "[[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n[server.limits]\n\
                   head_timeout = \"300ms\"\nidle_timeout = \"300ms\"\nping_interval = \"0s\"\n";
     let daemon = Daemon::run(config, 1);

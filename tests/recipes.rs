@@ -1,4 +1,4 @@
-//! The recipes of the README, as they stand there; only ports are those that are free.
+//! The recipes of the README, unchanged but for their ports, which are free ones.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ mod daemon;
 
 const README: &str = include_str!("../README.md");
 
-/// What a recipe says: its configuration, and the files beside it by their names.
+/// The content of a recipe: its configuration, and the files beside it by name.
 struct Recipe {
     config: String,
     files: Vec<(String, String)>,

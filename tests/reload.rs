@@ -1,4 +1,4 @@
-//! Another configuration takes the place of the one that runs: what is closed, and what is not touched.
+//! Reloads: what another configuration closes, and what it does not touch.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -85,7 +85,7 @@ fn free_port() -> u16 {
 }
 
 #[test]
-fn what_is_the_same_is_not_touched() {
+fn unchanged_definitions_are_not_touched() {
     let [kept, gone, new] = [
         server("kept", "bind = [\"127.0.0.1:0\", \"unix:kept\"]"),
         server("gone", "bind = [\"unix:gone\"]"),
@@ -177,7 +177,7 @@ fn a_binding_that_moves_is_handed_over() {
 }
 
 #[test]
-fn an_address_that_holds_another_takes_its_place() {
+fn an_address_that_includes_another_replaces_it() {
     let port = free_port();
     let daemon = Daemon::run(&server("s", &format!("bind = [\"127.0.0.1:{port}\"]")), 1);
     let mut old = open(&daemon);
@@ -252,7 +252,7 @@ fn a_faulty_file_is_refused_whole() {
         "{said}"
     );
     daemon.wait_for_log("the configuration is refused; everything goes on as it was");
-    // What only the system can say is a fault as well, and what was opened before it is closed again.
+    // A fault that only the system can find refuses the file, too, and sockets that were opened before it are closed again.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
     let new = server("new", &format!("bind = [\"unix:new\", \"{address}\"]"));
@@ -266,7 +266,7 @@ fn a_faulty_file_is_refused_whole() {
 }
 
 #[test]
-fn a_dry_run_only_says_what_would_be_done() {
+fn a_dry_run_changes_nothing() {
     let [a, b] = ["a", "b"].map(|id| server(id, &format!("bind = [\"unix:{id}\"]")));
     let first = server("first", "bind = [\"127.0.0.1:0\"]");
     let daemon = Daemon::run(&format!("{first}{a}"), 1);
@@ -280,7 +280,7 @@ fn a_dry_run_only_says_what_would_be_done() {
     assert!(daemon.folder.path().join("a").exists() && !daemon.folder.path().join("b").exists());
     daemon.configure("[[server]]\n");
     daemon.command(&["reload", "--dry-run"]).failed(78);
-    // It refuses what a reload would.
+    // A dry run refuses the same files as a reload.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
     let new = server("new", &format!("bind = [\"{address}\"]"));
@@ -291,7 +291,7 @@ fn a_dry_run_only_says_what_would_be_done() {
 }
 
 #[test]
-fn what_a_command_did_lasts_until_the_definition_changes() {
+fn commands_hold_until_the_definition_changes() {
     let config = |name: &str| {
         server(
             "on",
@@ -329,7 +329,7 @@ fn what_a_command_did_lasts_until_the_definition_changes() {
 }
 
 #[test]
-fn what_cannot_change_while_it_runs_is_told() {
+fn settings_that_need_a_restart_are_reported() {
     let config = server("s", "bind = [\"127.0.0.1:0\"]");
     let mut daemon = Daemon::run(&config, 1);
     daemon.configure(&format!(
@@ -344,7 +344,7 @@ fn what_cannot_change_while_it_runs_is_told() {
 }
 
 #[test]
-fn the_service_manager_is_told() {
+fn the_service_manager_is_notified() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let heard = UnixDatagram::bind(&path).expect("a socket");
@@ -456,13 +456,13 @@ fn clients_and_triggers_are_reloaded_too() {
     daemon.wait_for_log("everything goes on as it was");
 }
 
-/// Ports below 1024 that nobody listens on.
+/// Free ports below 1024.
 fn low_ports() -> impl Iterator<Item = u16> {
     (600..1024).filter(|port| TcpStream::connect(("127.0.0.1", *port)).is_err())
 }
 
 #[test]
-fn root_is_given_up_and_a_reload_can_do_what_it_could() {
+fn a_reload_works_after_root_is_given_up() {
     // SAFETY: geteuid has no arguments and cannot fail.
     if unsafe { libc::geteuid() } != 0 {
         println!("skipped: not root");
@@ -529,7 +529,7 @@ fn root_is_given_up_and_a_reload_can_do_what_it_could() {
     daemon.command(&["server", "stop", "new"]).done();
     daemon.command(&["server", "start", "new"]).done();
     assert!(TcpStream::connect(("127.0.0.1", second)).is_ok());
-    // And a faulty file is refused with its faults, which the daemon finds in what the helper has read.
+    // A faulty file is refused with its faults, which the daemon finds in the text that the helper has read.
     daemon.configure(&format!("{config}{daemon_table}colour = 1\n"));
     assert!(
         daemon

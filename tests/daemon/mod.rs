@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Whatever is waited for longer than this does not happen.
+/// How long to wait for anything before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a command printed, and its exit status.
@@ -25,13 +25,13 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// What it printed, when it did what it was asked.
+    /// Its output, if it succeeded.
     pub(crate) fn done(&self) -> &str {
         assert_eq!(self.status, Some(0), "{self:?}");
         &self.stdout
     }
 
-    /// What it complained of, when it ended like this.
+    /// Its stderr, if it failed with this status.
     pub(crate) fn failed(&self, status: i32) -> &str {
         assert_eq!(self.status, Some(status), "{self:?}");
         &self.stderr
@@ -158,7 +158,7 @@ impl Daemon {
             .expect("the binary runs")
     }
 
-    /// Puts another configuration in the place of the one that it was started with. It does not read it by itself.
+    /// Replaces its configuration file. The daemon does not read it until it is told to.
     pub(crate) fn configure(&self, config: &str) {
         let file = self.folder.path().join("bellwire.toml");
         fs::write(file, in_its_folder(config)).expect("a configuration");
@@ -226,14 +226,14 @@ impl Drop for Daemon {
         if std::thread::panicking() {
             eprintln!("the daemon's log: {:#?}", self.log);
         } else {
-            // It survives a panic, and says so there: no test may cause one.
+            // The daemon survives a panic and logs it: no test may cause one.
             let panics = self.log.iter().any(|line| line.contains("panic at "));
             assert!(!panics, "the daemon's log: {:#?}", self.log);
         }
     }
 }
 
-/// Lets this process open as many descriptors as it may, and a daemon that it runs; their number.
+/// Raises the descriptor limit of this process, and of daemons that it starts, to the maximum; gives that number.
 pub(crate) fn raise_descriptor_limit() -> u64 {
     // SAFETY: both calls are given a whole rlimit, to write to and to read from.
     unsafe {
@@ -245,7 +245,7 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
     }
 }
 
-/// The same for root, who would become a user that may not be there, and could not read folders of tests then.
+/// The same for root, which would otherwise change to a user that may not exist and cannot read the folders of tests.
 pub(crate) fn for_whoever_runs(config: &str) -> String {
     // SAFETY: geteuid has no arguments and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
@@ -256,7 +256,7 @@ pub(crate) fn for_whoever_runs(config: &str) -> String {
     }
 }
 
-/// The same with a control socket of its own, for many daemons of one user run side by side.
+/// The same with its own control socket, since many daemons of one user run at the same time.
 fn in_its_folder(config: &str) -> String {
     with_daemon(&for_whoever_runs(config), "socket", "control")
 }

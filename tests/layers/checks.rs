@@ -45,7 +45,7 @@ const HEAD: (&str, &str) = ("proto/http/head.rs", "");
 const BUFFER: (&str, &str) = ("conn/buffer.rs", "");
 
 #[test]
-fn downwards_is_fine() {
+fn imports_downwards_are_allowed() {
     assert_fine(&[
         ("lib.rs", "pub mod proto; pub mod conn;"),
         (
@@ -116,7 +116,7 @@ fn every_way_of_writing_an_import_is_seen() {
 }
 
 #[test]
-fn what_only_looks_like_an_import_is_not_one() {
+fn text_that_looks_like_an_import_is_not_one() {
     for source in [
         "// use crate::conn::buffer;",
         "/* /* nested */ use crate::conn::buffer; */",
@@ -150,7 +150,7 @@ fn files_for_tests_alone_are_not_read() {
 }
 
 #[test]
-fn leaves_stand_side_by_side() {
+fn folders_side_by_side_do_not_import_each_other() {
     assert_fault(
         &[
             ("config/mod.rs", "use crate::auth::users;"),
@@ -268,7 +268,7 @@ fn no_file_is_too_long_or_called_util() {
 }
 
 #[test]
-fn ws_knows_little_of_http() {
+fn ws_imports_few_files_of_http() {
     let body = ("proto/http/body.rs", "");
     assert_fault(
         &[

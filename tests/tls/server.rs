@@ -18,7 +18,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it; a line of the server and one of its TLS may be given.
+    /// Starts it, with a line for the server and one for its TLS.
     pub(crate) fn start(server: &str, tls: &str) -> Daemon {
         let authority = Authority::new();
         let text = format!(

@@ -92,7 +92,7 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const PARTS: &str = "Content-Type: multipart/form-data; boundary=B\r\n";
 const PART: &str = "--B\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nx\r\n--B--\r\n";
 
-/// What scripts are told of requests, and what becomes of their answers.
+/// Scripts get the request in their environment, and their output becomes the answer.
 #[rustfmt::skip]
 const CASES: &[Case<'_>] = &[
     ("GET /%65nv?name=J%C3%BCrgen+X&o=1", "X-Real: yes\r\nX_Real: no\r\n", "", 200,
@@ -315,7 +315,7 @@ fn a_script_that_fails_in_the_middle_cuts_the_connection() {
 }
 
 #[test]
-fn what_takes_too_long_is_a_gateway_timeout() {
+fn a_slow_script_is_a_gateway_timeout() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "slow"
@@ -331,7 +331,7 @@ max_queued = 0
 }
 
 #[test]
-fn who_does_not_read_gives_way_to_who_waits() {
+fn a_peer_that_does_not_read_makes_room_for_one_that_waits() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "large"
@@ -382,7 +382,7 @@ run = ["echo", "other"]
 }
 
 #[test]
-fn a_foreign_page_fires_nothing() {
+fn a_page_of_another_origin_fires_no_trigger() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "reboot"
@@ -413,14 +413,14 @@ run = ["sh", "-c", "echo fired"]
             );
         }
     }
-    // A name that was made to resolve to this machine.
+    // DNS rebinding: a foreign name that resolves to this machine.
     let (head, _) = ask(
         &daemon,
         "GET /reboot HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
     );
     assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
     daemon.wait_for_log("add \"https://evil.example\" to origins");
-    // What fires nothing is no business of the rule.
+    // The rule does not concern requests that fire no trigger.
     let (head, _) = ask(
         &daemon,
         "GET /page HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
@@ -480,7 +480,7 @@ fn resident(pid: libc::pid_t) -> usize {
 }
 
 #[test]
-fn a_large_answer_flows_no_faster_than_it_is_read() {
+fn a_large_answer_is_produced_as_fast_as_it_is_read() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "large"
@@ -492,7 +492,7 @@ run = ["sh", "-c", "echo Content-Type: a/b; echo; head -c 67108864 /dev/zero; ec
         .unwrap();
     let mut first = [0; 1000];
     peer.read_exact(&mut first).unwrap();
-    // Others are served meanwhile; what waits for the first is little.
+    // Others are served meanwhile; little is buffered for the first.
     for _ in 0..5 {
         let (head, _) = ask(&daemon, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n");
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");

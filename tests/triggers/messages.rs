@@ -203,13 +203,13 @@ timeout = "200ms"
     daemon.wait_for_log("trigger slow: timeout");
     daemon.wait_for_log("trigger slow: it has ended");
     assert!(!lives(&leader), "it was reaped");
-    // A grandchild is reaped by whoever adopts it.
+    // A grandchild is reaped by the process that adopts it.
     let state = std::fs::read_to_string(format!("/proc/{child}/stat"));
     assert!(state.is_err() || state.unwrap().contains(") Z "));
 }
 
 #[test]
-fn what_has_no_place_in_the_queue_is_dropped_and_counted() {
+fn events_beyond_the_queue_are_dropped_and_counted() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "narrow"
@@ -224,7 +224,7 @@ max_queued = 1
         say(&mut peer, &format!("{text}\n"));
     }
     assert_eq!(hear_text(&mut peer), "1");
-    // One runs, one waits, and two have no place; they may be told of one by one.
+    // One runs, one waits, and two are dropped; they may be logged one by one.
     let mut dropped = 0;
     while dropped < 2 {
         let line = daemon.wait_for_log(" events dropped");
@@ -296,7 +296,7 @@ run = ["sh", "-c", "while read -r line; do case $line in end) exit 0;; fail) exi
 }
 
 #[test]
-fn the_end_of_a_connection_ends_what_follows_it() {
+fn the_end_of_a_connection_ends_its_process() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "follower"
@@ -350,7 +350,7 @@ run = ["./flood.py"]
 }
 
 #[test]
-fn nothing_is_left_of_processes_after_a_stop() {
+fn no_process_is_left_after_a_stop() {
     let mut daemon = run(r#"
 [[trigger]]
 on = "message"
@@ -373,7 +373,7 @@ run = ["sh", "-c", "trap '' TERM; echo $$; exec sleep 100"]
 }
 
 #[test]
-fn what_waits_counts_against_the_memory() {
+fn queued_events_count_against_the_memory_limit() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "slow"
@@ -396,7 +396,7 @@ max_memory = "1MiB"
 }
 
 #[test]
-fn no_secret_of_the_daemon_is_a_processes_and_its_limits_are_as_before() {
+fn processes_get_no_secrets_and_the_original_limits() {
     let daemon = crate::daemon::Daemon::run_by(
         "[[server]]\nbind = [\"127.0.0.1:0\"]\n[[trigger]]\non = \"message\"\nrun = [\"sh\", \"-c\", \"cat; echo $TOKEN $HOME; ulimit -n\"]\nreply = \"whole\"\n",
         1,

@@ -59,7 +59,7 @@ run = ["sh", "-c", "trap '' TERM; echo pid $$ >&2; exec sleep 100"]
 }
 
 #[test]
-fn nobody_answers_what_is_held() {
+fn a_held_request_that_nobody_answers_times_out() {
     let daemon = run(
         "[[trigger]]\non = \"http_request\"\npath = \"/ask\"\nhold = true\ntimeout = \"100ms\"\n",
     );
