@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 
 use authority::Authority;
@@ -166,7 +165,7 @@ fn a_dead_server_is_noticed_and_a_live_one_is_kept() {
     assert_eq!(
         (&received[..2], received.len()),
         (&b"\x89\x80"[..], 6),
-        "one masked ping and the end"
+        "one masked ping, then the end"
     );
     daemon.wait_for_log("the peer did not answer a ping; tries again");
     // tungstenite answers as it reads.
@@ -280,12 +279,7 @@ fn the_interval_holds_whatever_the_failure_was() {
 
 /// A client with `ca.pem` of an authority in the folder of its configuration.
 fn run_with_authority(config: &str, authority: &Authority) -> Daemon {
-    Daemon::run_by(config, 0, |binary, file| {
-        authority.publish(file.parent().unwrap());
-        let mut command = Command::new(binary);
-        command.args(["run", "-v", "-c"]).arg(file);
-        command
-    })
+    Daemon::run_in(config, 0, |folder| authority.publish(folder))
 }
 
 type Secure = StreamOwned<ServerConnection, TcpStream>;
@@ -317,7 +311,7 @@ fn a_server_of_the_configured_authority_is_trusted() {
     assert_eq!(
         socket.get_ref().conn.alpn_protocol(),
         None,
-        "this server knows none"
+        "this server has no ALPN"
     );
     assert_eq!(text(&mut socket), "hello");
     daemon.wait_for_log(&format!("connected to wss://localhost:{port}: c"));
@@ -345,7 +339,7 @@ fn a_server_of_another_authority_is_refused() {
     let mut tls = secure(accept(&listener), &stranger);
     assert!(
         tls.read(&mut [0]).is_err(),
-        "it is told so instead of a request"
+        "the server gets an alert instead of a request"
     );
     let line = daemon.wait_for_log("TLS failed: ");
     let (_, wait) = line.split_once("tries again in ").unwrap();

@@ -15,9 +15,14 @@ use std::time::{Duration, Instant};
 
 use bellwire::conn::deadline::Millis;
 use bellwire::conn::event::{ConnId, Event, ExchangeId};
-use bellwire::conn::{Answer, AnswerHead, Conf, SlowPeer};
+use bellwire::conn::{Answer, AnswerHead, Conf};
 use bellwire::engine::{Bound, Engine, Handler, Limits, Ops, Outcome, Speaks};
 use bellwire::proto::ws::frame::Kind;
+
+use conf::conf;
+
+#[path = "support/conf.rs"]
+mod conf;
 
 /// Defers every request, keeps every line.
 #[derive(Default)]
@@ -52,19 +57,6 @@ struct House {
     keeps: Keeps,
     address: SocketAddr,
     outcomes: Vec<Outcome>,
-}
-
-fn conf() -> Conf {
-    Conf {
-        max_message: 1 << 20,
-        max_backlog: 4 << 20,
-        slow_peer: SlowPeer::Close,
-        max_body: 1 << 20,
-        head_timeout: Millis::seconds(10),
-        idle_timeout: Millis::seconds(60),
-        ping_interval: Millis::seconds(30),
-        pong_timeout: Millis::seconds(20),
-    }
 }
 
 impl House {

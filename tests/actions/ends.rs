@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -63,12 +62,7 @@ reconnect = "100ms"
 {triggers}
 "#
         );
-        let daemon = Daemon::run_by(&config, 2, |binary, file| {
-            authority.issue(file.parent().expect("a folder"));
-            let mut command = Command::new(binary);
-            command.args(["run", "-v", "-c"]).arg(file);
-            command
-        });
+        let daemon = Daemon::run_in(&config, 2, |folder| authority.issue(folder));
         Ends {
             shown: authority.server(&["127.0.0.1"]),
             daemon,

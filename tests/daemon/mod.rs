@@ -12,6 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tungstenite::WebSocket;
+use tungstenite::client::IntoClientRequest;
 
 /// How long to wait for anything before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,7 +55,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Runs a configuration; `bindings` is the number of TCP bindings in it.
     pub(crate) fn run(config: &str, bindings: usize) -> Daemon {
+        Daemon::run_in(config, bindings, |_| ())
+    }
+
+    /// As [`Daemon::run`], when `prepare` has put other files into the folder of the configuration.
+    pub(crate) fn run_in(config: &str, bindings: usize, prepare: impl FnOnce(&Path)) -> Daemon {
         Daemon::run_by(config, bindings, |binary, file| {
+            prepare(file.parent().expect("a folder"));
             let mut command = Command::new(binary);
             command.args(["run", "-v", "-c"]).arg(file);
             command
@@ -204,6 +212,28 @@ impl Daemon {
         peer.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         peer.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         peer
+    }
+
+    /// A WebSocket to its first binding.
+    pub(crate) fn open(&self) -> WebSocket<TcpStream> {
+        self.open_with(&[]).expect("an open WebSocket")
+    }
+
+    /// The same, with these fields in the request.
+    pub(crate) fn open_with(
+        &self,
+        fields: &[(&'static str, &str)],
+    ) -> Result<WebSocket<TcpStream>, String> {
+        let url = format!("ws://{}/", self.address());
+        let mut request = url.into_client_request().expect("a request");
+        for (name, value) in fields {
+            let value = value.parse().expect("a value");
+            request.headers_mut().insert(*name, value);
+        }
+        let opened = tungstenite::client(request, self.connect());
+        opened
+            .map(|(socket, _)| socket)
+            .map_err(|error| error.to_string())
     }
 
     /// What it answers to these bytes until it closes.

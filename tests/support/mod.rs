@@ -10,7 +10,7 @@ use bellwire::conn::buffer::{Out, Sent, Transport};
 use bellwire::conn::deadline::{Millis, Tick};
 use bellwire::conn::event::{ConnId, Event, Got};
 use bellwire::conn::tls::{Cipher, Tls};
-use bellwire::conn::{Answer, AnswerHead, Aux, Conf, Connection, SlowPeer, Tools};
+use bellwire::conn::{Answer, AnswerHead, Aux, Conf, Connection, Tools};
 use bellwire::proto::http::head::BodyLength;
 use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::{self, Kind, OpCode, Role};
@@ -20,8 +20,11 @@ use bellwire::proto::ws::message::Pool;
 use bellwire::proto::ws::session::SHORT_HEADER;
 
 #[allow(unused_imports)]
+pub(crate) use conf::conf;
+#[allow(unused_imports)]
 pub(crate) use split::{assert_any_split, assert_any_split_in_turns, cuts, run};
 
+mod conf;
 mod split;
 
 pub(crate) const DATE: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
@@ -113,19 +116,6 @@ pub(crate) struct Side {
     cork: Vec<u8>,
 }
 
-pub(crate) fn conf() -> Conf {
-    Conf {
-        max_message: 1 << 20,
-        max_backlog: 4 << 20,
-        slow_peer: SlowPeer::Close,
-        max_body: 1 << 20,
-        head_timeout: Millis::seconds(10),
-        idle_timeout: Millis::seconds(60),
-        ping_interval: Millis::seconds(30),
-        pong_timeout: Millis::seconds(20),
-    }
-}
-
 const REQUEST: UpgradeRequest<'static> = UpgradeRequest {
     host: "localhost",
     target: "/",
@@ -213,7 +203,7 @@ impl Side {
         while self.turn() > 0 && !self.inbox.is_empty() {}
         assert!(
             self.inbox.is_empty() || self.conn.receive_limit() == 0,
-            "it neither reads on nor ends"
+            "it neither reads nor ends"
         );
     }
 
@@ -431,7 +421,7 @@ impl Side {
             let next = self.conn.deadline();
             assert!(
                 next.is_none_or(|next| !next.is_due(self.now)),
-                "a deadline that came is done with"
+                "a deadline that has fired is cleared"
             );
         }
         self.now = end;

@@ -255,9 +255,7 @@ forward = "browsers"
         2,
     );
     let to = |at: usize| {
-        let stream = std::net::TcpStream::connect(daemon.addresses[at]).unwrap();
-        let patience = Some(crate::daemon::PATIENCE);
-        stream.set_read_timeout(patience).unwrap();
+        let stream = daemon.connect_to(daemon.addresses[at]);
         let url = format!("ws://{}/", daemon.addresses[at]);
         tungstenite::client(url, stream).unwrap().0
     };

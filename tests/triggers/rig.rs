@@ -5,11 +5,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use tungstenite::{Message, WebSocket};
 
-use crate::daemon::{Daemon, PATIENCE};
+use crate::daemon::Daemon;
 
 pub(crate) type Peer = WebSocket<TcpStream>;
 
@@ -21,14 +20,10 @@ pub(crate) fn run(rest: &str) -> Daemon {
 /// As [`run`], with files beside the configuration; those that end in `.sh` or `.py` are executable.
 pub(crate) fn run_with(files: &[(&str, &str)], rest: &str) -> Daemon {
     let text = format!("[[server]]\nbind = [\"127.0.0.1:0\"]\n{rest}");
-    Daemon::run_by(&text, 1, |binary, file| {
-        let folder = file.parent().expect("a folder");
+    Daemon::run_in(&text, 1, |folder| {
         for (name, text) in files {
             put(folder, name, text);
         }
-        let mut command = Command::new(binary);
-        command.args(["run", "-v", "-c"]).arg(file);
-        command
     })
 }
 
@@ -41,10 +36,7 @@ fn put(folder: &Path, name: &str, text: &str) {
 }
 
 pub(crate) fn connect(daemon: &Daemon) -> Peer {
-    let stream = TcpStream::connect(daemon.address()).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let url = format!("ws://{}/", daemon.address());
-    tungstenite::client(url, stream).expect("a WebSocket").0
+    daemon.open()
 }
 
 pub(crate) fn say(peer: &mut Peer, text: &str) {
