@@ -1,5 +1,5 @@
 //! The echo of frames through a server's session: decode, unmask, validate, encode. A whole scratch of them at a time,
-//! beside a plain copy of the same bytes.
+//! compared with a plain copy of the same bytes.
 
 use bellwire::proto::ws::frame::{OpCode, Role, put_masked};
 use bellwire::proto::ws::mask::MaskingKeys;

@@ -1,4 +1,4 @@
-//! The whole daemon over loopback, beside a raw TCP echo that is given the same bytes in the same run.
+//! The whole daemon over loopback, compared with a raw TCP echo that gets the same bytes in the same run.
 //!
 //! What is measured is the server's CPU time for a message, the kernel's part included, with the server on a processor
 //! of its own. Absolute figures hold for the machine and the hour; the ratio is what to compare. Both servers take turns,

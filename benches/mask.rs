@@ -1,4 +1,4 @@
-//! Unmasking in place, beside a plain copy of the same length.
+//! Unmasking in place, compared with a plain copy of the same length.
 
 use bellwire::proto::ws::mask;
 use divan::counter::BytesCount;

@@ -1,4 +1,4 @@
-//! Validation of UTF-8 in pieces, beside a plain copy of the same length.
+//! Validation of UTF-8 in pieces, compared with a plain copy of the same length.
 
 use bellwire::proto::ws::utf8::{self, Utf8};
 use divan::counter::BytesCount;

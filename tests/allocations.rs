@@ -1,6 +1,6 @@
 //! Plain echo allocates nothing for a message once the loop is warm: an allocator that counts says so.
 //!
-//! The engine and its peer are turned by one thread, so that what is counted is theirs and nobody else's. The peer works
+//! One thread runs the engine and its peer, so that only their allocations are counted. The peer works
 //! with buffers that were made before.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -19,7 +19,7 @@ use support::conf;
 
 mod support;
 
-/// Counts what this thread asks the system's allocator for.
+/// Counts the requests of this thread to the system's allocator.
 struct Counting;
 
 thread_local! {
@@ -61,7 +61,7 @@ fn allocations(work: impl FnOnce()) -> usize {
     COUNT.get() - before
 }
 
-/// Echoes messages, or broadcasts them to nobody.
+/// Echoes messages, or broadcasts them without a receiver.
 struct Echo {
     broadcast: bool,
 }
@@ -122,14 +122,14 @@ impl Pair {
         pair
     }
 
-    /// Sends `bytes` and turns the loop until what has come back is what is waited for.
+    /// Sends `bytes` and turns the loop until the expected answer has come back.
     fn exchange(&mut self, bytes: &[u8], done: impl Fn(&[u8]) -> bool) {
         let (mut sent, mut got) = (0, 0);
         loop {
             if sent < bytes.len() {
                 sent += or_none(self.peer.write(&bytes[sent..]));
             }
-            // Waiting ends with the first event: here it only bounds what a lost one would cost.
+            // Waiting ends with the first event: the limit only matters if one is lost.
             self.engine
                 .turn(&mut self.handler, Some(Duration::from_secs(5)))
                 .expect("a turn");
@@ -189,7 +189,7 @@ fn the_echo_of_a_message_allocates_nothing() {
     }
 }
 
-/// What allocates by design is seen by the counter: a broadcast is encoded once, into memory of its own.
+/// The counter sees allocations that are intended: a broadcast is encoded once, into new memory.
 #[test]
 fn the_counter_counts() {
     let mut pair = Pair::open(true);

@@ -1,4 +1,4 @@
-//! Who may enter a server: Basic and URL, against a list and against accounts of the system, which are made up for the
+//! Logins of servers: Basic and URL, against a list and against system accounts, which are made up for the
 //! test by pam_wrapper and nss_wrapper.
 
 use std::fs;
@@ -131,7 +131,7 @@ fn basic_against_a_plain_list() {
 }
 
 #[test]
-fn a_url_that_holds_the_password_is_told_to_nobody() {
+fn passwords_in_urls_are_not_passed_on() {
     let daemon = listed("url = true", "\"alice=a/b ü\", \"empty=\"", "");
     assert_eq!(status(&daemon, "/sub/", None), 403);
     assert_eq!(status(&daemon, "/auth/alice/wrong/sub/", None), 403);
@@ -180,7 +180,7 @@ fn both_ways_at_once_and_a_file_of_users() {
 }
 
 #[test]
-fn hashed_passwords_are_checked_beside_the_loop() {
+fn hashed_passwords_do_not_block_the_loop() {
     let hash = argon("secret of hash");
     let daemon = listed(
         "basic = true",
@@ -188,7 +188,7 @@ fn hashed_passwords_are_checked_beside_the_loop() {
         "",
     );
     assert_eq!(status(&daemon, "/sub/", Some("alice:secret of hash")), 200);
-    // Again, from memory; and what is wrong is wrong still.
+    // Again, now remembered; a wrong password is still wrong.
     assert_eq!(status(&daemon, "/sub/", Some("alice:secret of hash")), 200);
     assert_eq!(status(&daemon, "/sub/", Some("alice:secret of hasH")), 401);
     assert_eq!(status(&daemon, "/sub/", Some("bob:plain")), 200);
@@ -206,7 +206,7 @@ fn hashed_passwords_are_checked_beside_the_loop() {
 }
 
 #[test]
-fn ten_failures_are_enough_but_not_for_who_got_in_before() {
+fn ten_failures_are_the_limit_but_not_for_a_recent_login() {
     let mut daemon = listed(
         "basic = true",
         "\"alice=right\", \"bob=other\"",
@@ -253,7 +253,7 @@ fn statuses_of_a_burst(daemon: &Daemon, logins: &[String]) -> Vec<u16> {
 }
 
 #[test]
-fn attempts_that_come_at_once_are_no_way_around_the_limit() {
+fn simultaneous_attempts_count_against_the_limit() {
     let hash = argon("secret of hash");
     let daemon = listed(
         "basic = true",
@@ -278,7 +278,7 @@ fn attempts_that_come_at_once_are_no_way_around_the_limit() {
 }
 
 #[test]
-fn who_is_remembered_is_not_kept_out_by_others_who_wait() {
+fn a_remembered_login_does_not_wait_for_others() {
     let hash = argon("secret of hash");
     let daemon = listed(
         "basic = true",
@@ -295,7 +295,7 @@ fn who_is_remembered_is_not_kept_out_by_others_who_wait() {
 }
 
 #[test]
-fn what_everything_says_has_no_password() {
+fn no_output_holds_a_password() {
     let hash = argon("Hashed-Secret");
     let config = format!(
         "[daemon]\nlog = \"trace\"\n{FOLDER}[server.auth]\nbasic = true\nurl = true\n[server.users]\nlist = [\"alice=Plain-Secret\", \"bob={hash}\"]\n"
@@ -350,7 +350,7 @@ fn modules() -> Option<PathBuf> {
     })
 }
 
-/// A daemon whose users are those of a made-up system; none, with the reason, where it cannot be made.
+/// A daemon with made-up system accounts; none, and the reason is printed, where these cannot be made.
 fn system(more: &str) -> Option<Daemon> {
     let Some(modules) = modules() else {
         println!("skipped: pam_wrapper and nss_wrapper are not installed");
@@ -401,7 +401,7 @@ fn system(more: &str) -> Option<Daemon> {
 }
 
 #[test]
-fn accounts_of_the_system_enter_by_password_and_group() {
+fn system_accounts_need_a_password_and_a_group() {
     let Some(daemon) = system("") else { return };
     for (login, expected) in [
         ("alice:secret of alice", 200),
@@ -417,9 +417,9 @@ fn accounts_of_the_system_enter_by_password_and_group() {
 }
 
 #[test]
-fn a_hundred_attempts_do_not_hold_up_an_echo() {
+fn a_hundred_attempts_do_not_delay_an_echo() {
     let Some(mut daemon) = system("") else { return };
-    // A second server, for everybody, would be another port; a user who is in already is as good.
+    // A second, anonymous server would need another port; a connection that is already open serves as well.
     let mut echo = {
         use tungstenite::client::IntoClientRequest;
         let mut request = format!("ws://{}/", daemon.address())
@@ -455,14 +455,14 @@ fn a_hundred_attempts_do_not_hold_up_an_echo() {
         "{statuses:?}"
     );
     assert!(statuses.contains(&401));
-    // One attempt alone takes a second to be refused; an echo that had waited for each would have come to few.
+    // Refusing one attempt takes a second; an echo that waited for each would have had few turns.
     assert!(echoes > 500, "{echoes} echoes");
     daemon.signal(libc::SIGTERM);
     daemon.wait();
 }
 
 #[test]
-fn without_its_helper_nobody_is_let_in_and_none_waits() {
+fn without_its_helper_every_login_is_refused_at_once() {
     let Some(mut daemon) = system("") else { return };
     assert_eq!(
         status(&daemon, "/x.txt", Some("alice:secret of alice")),

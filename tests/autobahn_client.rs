@@ -22,7 +22,7 @@ const SERVER: &str = "BELLWIRE_FUZZINGSERVER";
 /// For one connection: the longest cases send a million frames.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What the suite sends, and what it wants back.
+/// The message that the suite sends, and the one that it expects.
 const MAX_MESSAGE: usize = 64 << 20;
 
 /// Echoes, or keeps the one message that answers a question.

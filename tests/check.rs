@@ -1,4 +1,4 @@
-//! The command line of the built binary: what it prints where, and how it ends.
+//! The command line of the built binary: its output on stdout and stderr, and its exit status.
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
@@ -15,7 +15,7 @@ struct Ran {
     stderr: String,
 }
 
-/// The binary in an empty folder, with nothing in the environment that would change what it does.
+/// The binary in an empty folder, without environment variables that would change its behaviour.
 fn bellwire(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bellwire"));
     command
@@ -63,7 +63,7 @@ private_key = \"k.pem\"
 ";
 
 #[test]
-fn a_valid_file_is_summed_up() {
+fn a_valid_file_is_summarised() {
     let folder = folder_with(VALID);
     let ran = ran(&mut bellwire(&folder, &["check", "-c", "bellwire.toml"]));
     assert_eq!(
@@ -77,7 +77,7 @@ fn a_valid_file_is_summed_up() {
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
+fn all_faults_are_reported_at_once() {
     let folder = folder_with("");
     fs::write(folder.path().join("bellwire.toml"), FIVE_FAULTS).expect("a file");
     for verb in ["check", "run"] {
@@ -166,7 +166,7 @@ fn the_variable_names_a_file_and_the_option_overrides_it() {
 }
 
 #[test]
-fn warnings_are_told_unless_quiet() {
+fn warnings_are_printed_unless_quiet() {
     let folder = folder_with("[[server]]\nbind = [\"127.0.0.1:0\"]\nhttp.page = \"a.html\"\n");
     let told = ran(&mut bellwire(&folder, &["check", "-c", "bellwire.toml"]));
     assert_eq!(told.status, Some(0));
@@ -185,7 +185,7 @@ fn warnings_are_told_unless_quiet() {
 }
 
 #[test]
-fn users_are_asked_of_the_system() {
+fn users_are_looked_up_in_the_system() {
     let folder = folder_with("");
     fs::write(
         folder.path().join("bellwire.toml"),

@@ -7,10 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use authority::issued;
+use authority::Authority;
 use server::Server;
 
-#[path = "client_test/authority.rs"]
 mod authority;
 mod daemon;
 #[path = "client_test/server.rs"]
@@ -24,7 +23,7 @@ struct Ran {
     stderr: String,
 }
 
-/// Runs the binary in a folder, with nothing in the environment that would change what it does.
+/// Runs the binary in a folder, without environment variables that would change its behaviour.
 fn bellwire(folder: &Path, args: &[&str], input: &str) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_bellwire"))
         .args(args)
@@ -78,7 +77,7 @@ fn every_step_is_told() {
         &[],
     );
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
-    // localhost may be ::1 too, where nobody listens.
+    // localhost may also be ::1, which has no listener.
     let mut told = steps(&ran);
     told.retain(|step| step != "tcp failed");
     assert_eq!(told, ["dns", "tcp", "upgrade", "ping"], "{ran:?}");
@@ -212,7 +211,9 @@ fn dial_trusting(folder: &Path, host: &str, address: SocketAddr, trust: &str) ->
 
 #[test]
 fn a_certificate_is_described() {
-    let (folder, config) = issued("authority", &["localhost", "127.0.0.1"]);
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    authority.publish(folder.path());
+    let config = authority.server(&["localhost", "127.0.0.1"]);
     for host in ["localhost", "127.0.0.1"] {
         let server = Server::tungstenite_over_tls(Arc::clone(&config));
         let ran = dial_trusting(folder.path(), host, server.address, "ca = \"ca.pem\"");
@@ -229,13 +230,15 @@ fn a_certificate_is_described() {
 
 #[test]
 fn a_certificate_that_is_not_trusted_ends_it() {
-    let (folder, config) = issued("authority", &["elsewhere.example"]);
-    // One of the same name has another key.
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let config = authority.server(&["elsewhere.example"]);
+    // The one of the same name has another key.
     for name in ["another", "authority"] {
-        let (other, _) = issued(name, &["localhost"]);
+        Authority::named(name).publish(folder.path());
         let path = folder.path().join(format!("{name}.pem"));
-        fs::copy(other.path().join("ca.pem"), path).unwrap();
+        fs::rename(folder.path().join("ca.pem"), path).unwrap();
     }
+    authority.publish(folder.path());
     for (trust, cause, advice) in [
         (
             "ca = \"another.pem\"",
@@ -273,7 +276,7 @@ const ACCEPT: &str =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
 
 #[test]
-fn servers_that_misbehave_are_told_apart() {
+fn faults_of_servers_are_told_apart() {
     let huge = format!(
         "HTTP/1.1 101 Switching Protocols\r\nX: {}\r\n\r\n",
         "x".repeat(100_000)
@@ -359,7 +362,7 @@ fn servers_that_misbehave_are_told_apart() {
 }
 
 #[test]
-fn a_server_that_never_answers_runs_out_of_time() {
+fn a_server_that_never_answers_times_out() {
     for scheme in ["ws", "wss"] {
         let server = Server::start(|mut stream| {
             let mut all = Vec::new();
@@ -383,7 +386,7 @@ fn a_server_that_never_answers_runs_out_of_time() {
 }
 
 #[test]
-fn an_address_that_refuses_is_told() {
+fn a_refused_connection_is_reported() {
     // Bound, and not listening.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket
@@ -435,7 +438,7 @@ fn tls_and_plain_text_are_told_apart() {
 }
 
 #[test]
-fn a_new_block_is_taken_by_check() {
+fn check_accepts_a_new_block() {
     let folder = tempfile::tempdir().unwrap();
     for (url, args) in [
         ("wss://myhost.com:12345/auth/user/psw", &["--id", "Up"][..]),

@@ -2,13 +2,11 @@
 //! seen by their servers, and in the log.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 
-use authority::issued;
+use authority::Authority;
 use daemon::Daemon;
 use peer::{UPGRADE, accept, address, answer, listen, open, text};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -16,10 +14,8 @@ use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
 
-#[path = "client_test/authority.rs"]
 mod authority;
 mod daemon;
-#[path = "clients/peer.rs"]
 mod peer;
 
 fn run(config: &str) -> Daemon {
@@ -89,7 +85,7 @@ fn a_client_connects_and_says_who_it_is() {
 }
 
 #[test]
-fn it_comes_back_when_its_server_does() {
+fn a_client_reconnects_when_its_server_is_back() {
     let listener = listen(2, 0);
     let at = address(&listener);
     let mut daemon = run(&format!(
@@ -105,9 +101,9 @@ fn it_comes_back_when_its_server_does() {
     let mut socket = open(&listener);
     assert_eq!(text(&mut socket), "hello");
     daemon.wait_for_log("connected to ");
-    // The same is warned of once in a row, whatever number of times it happens.
+    // The same failure several times in a row is warned of once.
     assert_eq!(warnings(&daemon, "cannot connect"), 1);
-    // A server that says that it goes is left, and not for good.
+    // A server that closes cleanly is left, and connected to again.
     socket.close(None).unwrap();
     while socket.read().is_ok() {}
     assert_eq!(text(&mut open(&listener)), "hello");
@@ -161,7 +157,7 @@ fn a_dead_server_is_noticed_and_a_live_one_is_kept() {
     let mut daemon = run(&format!(
         "[[client]]\nurl = \"ws://{at}\"\nping = \"200ms\"\nreconnect = \"100ms\"\n"
     ));
-    // It reads and says nothing.
+    // A peer that reads and sends nothing.
     let mut dead = accept(&listener);
     answer(&mut dead, UPGRADE);
     let mut received = Vec::new();
@@ -169,7 +165,7 @@ fn a_dead_server_is_noticed_and_a_live_one_is_kept() {
     assert_eq!(
         (&received[..2], received.len()),
         (&b"\x89\x80"[..], 6),
-        "one masked ping and the end"
+        "one masked ping, then the end"
     );
     daemon.wait_for_log("the peer did not answer a ping; tries again");
     // tungstenite answers as it reads.
@@ -187,7 +183,7 @@ fn a_server_that_never_upgrades_is_tried_again() {
     let mut daemon = run(&format!(
         "[[client]]\nurl = \"ws://{at}\"\nreconnect = \"100ms\"\n"
     ));
-    // Of each kind twice: the second time it is no news.
+    // Each kind twice: the second time is not warned of.
     for (answers, told) in [
         (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -213,7 +209,7 @@ fn a_server_that_never_upgrades_is_tried_again() {
     }
     let told = "the server closed the connection before it answered";
     for _ in 0..2 {
-        // What is not read would end it with a reset.
+        // Unread bytes would end the connection with a reset.
         let mut stream = accept(&listener);
         peer::read_head(&mut stream);
         drop(stream);
@@ -229,7 +225,7 @@ fn a_server_that_breaks_the_protocol_is_left() {
     let mut daemon = run(&format!(
         "[[client]]\nurl = \"ws://{at}\"\nreconnect = \"100ms\"\n"
     ));
-    // Half a frame, in one breath with the upgrade.
+    // Half a frame, in one write with the upgrade.
     let mut stream = accept(&listener);
     answer(&mut stream, &format!("{UPGRADE}\u{1}\u{7}half"));
     stream.shutdown(Shutdown::Write).unwrap();
@@ -243,7 +239,7 @@ fn a_server_that_breaks_the_protocol_is_left() {
     let mut stream = accept(&listener);
     answer(&mut stream, "HTTP/1.1 101 Switching Protocols\r\n");
     let line = [&b"X-Long: "[..], &[b'a'; 1000], b"\r\n"].concat();
-    // Until nobody takes it any more.
+    // Until the other side stops reading.
     while stream.write_all(&line).is_ok() {}
     daemon.wait_for_log("the server's answer is no HTTP");
     drop(open(&listener));
@@ -258,7 +254,7 @@ fn the_interval_holds_whatever_the_failure_was() {
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\r\n",
             "the server wants a user name and password, or others: HTTP/1.1 401 Unauthorized",
         ),
-        // Where it redirects to may repeat what it was asked for, passwords included.
+        // The target of a redirect may repeat the request, passwords included.
         (
             "HTTP/1.1 301 Moved Permanently\r\nLocation: https://example.org/auth/me/secret/\r\n\r\n",
             "the server redirects to https://example.org, which is not followed: HTTP/1.1 301 Moved Permanently",
@@ -281,15 +277,9 @@ fn the_interval_holds_whatever_the_failure_was() {
     }
 }
 
-/// A client with an authority in the folder of its configuration.
-fn run_with_authority(config: &str, authority: &std::path::Path) -> Daemon {
-    Daemon::run_by(config, 0, |binary, file| {
-        let folder = file.parent().unwrap();
-        fs::copy(authority, folder.join("ca.pem")).unwrap();
-        let mut command = Command::new(binary);
-        command.args(["run", "-v", "-c"]).arg(file);
-        command
-    })
+/// A client with `ca.pem` of an authority in the folder of its configuration.
+fn run_with_authority(config: &str, authority: &Authority) -> Daemon {
+    Daemon::run_in(config, 0, |folder| authority.publish(folder))
 }
 
 type Secure = StreamOwned<ServerConnection, TcpStream>;
@@ -299,8 +289,9 @@ fn secure(stream: TcpStream, config: &Arc<ServerConfig>) -> Secure {
 }
 
 #[test]
-fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
-    let (folder, config) = issued("the authority", &["localhost"]);
+fn a_server_of_the_configured_authority_is_trusted() {
+    let authority = Authority::new();
+    let config = authority.server(&["localhost"]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = address(&listener).port();
     let mut daemon = run_with_authority(
@@ -308,7 +299,7 @@ fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
             "[[client]]\nurl = \"wss://localhost:{port}/\"\non_connect = [\"hello\"]\nping = \"300ms\"\n\
              [client.trust]\nca = \"ca.pem\"\n"
         ),
-        &folder.path().join("ca.pem"),
+        &authority,
     );
     let mut socket: WebSocket<Secure> =
         tungstenite::accept(secure(accept(&listener), &config)).unwrap();
@@ -320,7 +311,7 @@ fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
     assert_eq!(
         socket.get_ref().conn.alpn_protocol(),
         None,
-        "this server knows none"
+        "this server has no ALPN"
     );
     assert_eq!(text(&mut socket), "hello");
     daemon.wait_for_log(&format!("connected to wss://localhost:{port}: c"));
@@ -334,21 +325,21 @@ fn tls_is_spoken_with_whom_an_own_authority_vouches_for() {
 }
 
 #[test]
-fn a_stranger_is_not_spoken_to() {
-    let (folder, _) = issued("the authority", &["localhost"]);
-    let (_other, stranger) = issued("another", &["127.0.7.9"]);
+fn a_server_of_another_authority_is_refused() {
+    let authority = Authority::new();
+    let stranger = Authority::named("another").server(&["127.0.7.9"]);
     let listener = listen(9, 0);
     let at = address(&listener);
     let mut daemon = run_with_authority(
         &format!(
             "[[client]]\nurl = \"wss://{at}/\"\nreconnect = \"30s\"\n[client.trust]\nca = \"ca.pem\"\n"
         ),
-        &folder.path().join("ca.pem"),
+        &authority,
     );
     let mut tls = secure(accept(&listener), &stranger);
     assert!(
         tls.read(&mut [0]).is_err(),
-        "it is told so instead of a request"
+        "the server gets an alert instead of a request"
     );
     let line = daemon.wait_for_log("TLS failed: ");
     let (_, wait) = line.split_once("tries again in ").unwrap();
@@ -357,8 +348,8 @@ fn a_stranger_is_not_spoken_to() {
 }
 
 #[test]
-fn not_to_verify_is_warned_of_at_every_connection() {
-    let (_folder, config) = issued("nobody that matters", &["example.org"]);
+fn each_connection_without_verification_is_warned_of() {
+    let config = Authority::named("unknown").server(&["example.org"]);
     let listener = listen(10, 0);
     let at = address(&listener);
     let mut daemon = run(&format!(
@@ -374,7 +365,7 @@ fn not_to_verify_is_warned_of_at_every_connection() {
     }
 }
 
-/// Fifty clients that say who they are.
+/// Accepts fifty clients, each of which sends its name.
 fn names(listener: &std::net::TcpListener) -> (BTreeSet<String>, Vec<WebSocket<TcpStream>>) {
     let mut sockets: Vec<_> = (0..50).map(|_| open(listener)).collect();
     (sockets.iter_mut().map(text).collect(), sockets)

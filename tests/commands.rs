@@ -1,4 +1,4 @@
-//! Commands against a daemon that is made up: what each sends, what it prints, how it ends.
+//! Commands against a fake daemon: what each sends, what it prints, and its exit status.
 
 use std::fs;
 use std::io::Write;
@@ -36,7 +36,7 @@ up      up    waiting (by a command)         refused
 ";
 
 #[test]
-fn what_each_verb_sends_and_shows() {
+fn each_verb_sends_its_request_and_prints_the_result() {
     let connection = json!({"connection": "c42", "source": "chat", "peer": "[::1]:9", "user": "a\u{1b}[2J",
         "since": "2999-01-01T00:00:00.000Z", "messages_in": 1, "messages_out": 22, "bytes_in": 333, "bytes_out": 4});
     let connections = "\
@@ -240,7 +240,7 @@ fn verbose_commands_say_where_the_daemon_is() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_sent() {
+fn unreadable_input_is_not_sent() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("f"), [0xff]).expect("a file");
     for (args, says) in [
@@ -367,7 +367,7 @@ fn events_are_streamed_until_the_daemon_ends() {
 }
 
 #[test]
-fn a_reader_of_events_that_has_gone_is_a_quiet_end() {
+fn events_end_quietly_when_their_reader_has_gone() {
     let event = "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"seq\":7}}\n";
     let daemon = Daemon::answering(&format!(
         "{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{{}}}}\n{event}"
@@ -401,7 +401,7 @@ fn without_a_daemon_it_says_where_it_looked() {
         run(bellwire(&folder, &["status"]).env("BELLWIRE_SOCKET", socket)),
         says(socket)
     );
-    // A socket file that nobody listens on any more.
+    // A socket file without a listener.
     let stale = folder.path().join("stale");
     drop(UnixListener::bind(&stale).expect("a socket"));
     let stale = stale.to_str().expect("UTF-8");
@@ -434,7 +434,7 @@ fn without_a_daemon_it_says_where_it_looked() {
 }
 
 #[test]
-fn a_silent_daemon_is_given_up_in_time() {
+fn a_command_gives_up_on_a_silent_daemon() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("s");
     let listener = UnixListener::bind(&path).expect("a socket");
@@ -452,7 +452,7 @@ fn a_silent_daemon_is_given_up_in_time() {
 }
 
 #[test]
-fn what_is_no_daemon_is_said_to_be_none() {
+fn an_answer_that_is_not_of_a_daemon_is_reported() {
     let (_, ran) = Daemon::answering("HTTP/1.1 400 Bad Request\r\n").run(&["status"]);
     assert_eq!(ran.status, Some(1));
     assert!(

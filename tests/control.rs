@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::{Message, WebSocket, client};
+use tungstenite::{Message, WebSocket};
 
 use daemon::{Daemon, PATIENCE};
 
@@ -17,27 +17,11 @@ mod daemon;
 
 const CHAT: &str = "[[server]]\nid = \"chat\"\nname = \"Chat room\"\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n";
 
-fn open(daemon: &Daemon) -> WebSocket<TcpStream> {
-    client(format!("ws://{}/", daemon.address()), daemon.connect())
-        .expect("an open WebSocket")
-        .0
-}
-
 /// As a user of a server that asks for Basic authorization.
 fn open_as(daemon: &Daemon, credentials: &str) -> WebSocket<TcpStream> {
-    let request = tungstenite::http::Request::builder()
-        .uri(format!("ws://{}/", daemon.address()))
-        .header("Host", daemon.address().to_string())
-        .header("Upgrade", "websocket")
-        .header("Connection", "Upgrade")
-        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
-        .header("Sec-WebSocket-Version", "13")
-        .header("Authorization", format!("Basic {credentials}"))
-        .body(())
-        .expect("a request");
-    client(request, daemon.connect())
-        .expect("an open WebSocket")
-        .0
+    let authorization = format!("Basic {credentials}");
+    let opened = daemon.open_with(&[("Authorization", &authorization)]);
+    opened.expect("an open WebSocket")
 }
 
 fn json(text: &str) -> Value {
@@ -89,7 +73,7 @@ impl Lines {
 fn status_shows_what_runs() {
     let config = format!("{CHAT}[[server]]\nid = \"off\"\nactive = false\nbind = [\"unix:off\"]\n");
     let daemon = Daemon::run(&config, 1);
-    let _socket = open(&daemon);
+    let _socket = daemon.open();
     let ran = daemon.command(&["status"]);
     let shown = ran.done();
     assert!(shown.starts_with("bellwire 0."), "{shown}");
@@ -140,7 +124,7 @@ fn servers_start_and_stop() {
         (&json!("server_stopped"), &json!("off"))
     );
 
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     let stopped = json(daemon.command(&["server", "stop", "chat", "--json"]).done());
     assert_eq!(stopped["state"], "stopped");
     match socket.read() {
@@ -161,7 +145,7 @@ fn servers_start_and_stop() {
     );
     let listed = json(daemon.command(&["server", "list", "chat", "--json"]).done());
     assert_eq!(listed.as_array().map(Vec::len), Some(1));
-    // Its number is given to another, and its connections come to it.
+    // Its index is used by another server, which gets its own connections.
     daemon.command(&["server", "start", "off"]).done();
     let mut peer = UnixStream::connect(&off).expect("a server");
     peer.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("written");
@@ -187,7 +171,7 @@ fn a_server_that_cannot_start_says_why() {
 #[test]
 fn connections_are_listed_and_kicked() {
     let daemon = Daemon::run(CHAT, 1);
-    let (mut first, _second) = (open(&daemon), open(&daemon));
+    let (mut first, _second) = (daemon.open(), daemon.open());
     first.send(Message::text("four")).expect("sent");
     assert_eq!(first.read().expect("an echo"), Message::text("four"));
     let listed = json(daemon.command(&["connections", "chat", "--json"]).done());
@@ -243,7 +227,7 @@ fn connections_are_listed_and_kicked() {
 }
 
 #[test]
-fn messages_reach_those_that_are_meant() {
+fn messages_reach_their_receivers() {
     let config = format!(
         "{CHAT}[server.auth]\nbasic = true\n[server.users]\nlist = [\"alice=a\", \"bob=b\"]\n"
     );
@@ -306,7 +290,7 @@ fn events_are_streamed_and_filtered() {
     ]);
     daemon.wait_for_log("events.subscribe");
     let mut all = Lines::subscribe(&daemon, &json!({}));
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     socket.send(Message::text("a\nb")).expect("sent");
     socket.send(Message::binary(&b"\xff"[..])).expect("sent");
     socket.close(None).expect("closed");
@@ -342,10 +326,10 @@ fn events_are_streamed_and_filtered() {
 }
 
 #[test]
-fn subscribers_hear_of_the_stop_to_its_end() {
+fn subscribers_get_all_events_of_the_stop() {
     let mut daemon = Daemon::run(CHAT, 1);
     let mut all = Lines::subscribe(&daemon, &json!({}));
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     assert_eq!(all.event()["kind"], "connect");
     daemon.signal(libc::SIGTERM);
     daemon.wait_for_log("stopping: 2 connections are open");
@@ -372,7 +356,7 @@ fn a_subscriber_that_does_not_read_is_told_what_it_lost() {
     const MESSAGES: u64 = 600;
     let daemon = Daemon::run(CHAT, 1);
     let mut slow = Lines::subscribe(&daemon, &json!({"kinds": ["message"]}));
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     let long = "x".repeat(10_000);
     for _ in 0..MESSAGES {
         socket.send(Message::text(long.as_str())).expect("sent");
@@ -399,13 +383,13 @@ fn a_subscriber_that_does_not_read_is_told_what_it_lost() {
 }
 
 #[test]
-fn numbers_have_no_gaps_but_those_that_were_lost() {
+fn sequence_numbers_have_gaps_only_for_lost_events() {
     const MESSAGES: u64 = 600;
     let daemon = Daemon::run(CHAT, 1);
     let messages = json!({"kinds": ["message"]});
     let mut slow = Lines::subscribe(&daemon, &messages);
     let mut fast = Lines::subscribe(&daemon, &messages);
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     let mut last = 0;
     let mut say = |text: &str| {
         socket.send(Message::text(text)).expect("sent");
@@ -439,12 +423,12 @@ fn numbers_have_no_gaps_but_those_that_were_lost() {
 }
 
 #[test]
-fn who_asks_and_does_not_read_stalls_nobody() {
+fn a_caller_that_does_not_read_does_not_stall_others() {
     let daemon = Daemon::run(CHAT, 1);
     let greedy = UnixStream::connect(daemon.folder.path().join("control")).expect("a daemon");
     greedy.set_nonblocking(true).expect("a mode");
     let request = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}\n".repeat(1000);
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     let mut written = 0;
     while written < 16 << 20 {
         match (&greedy).write(request.as_bytes()) {
@@ -498,7 +482,7 @@ fn a_line_that_is_too_long_is_refused() {
     let daemon = Daemon::run(CHAT, 1);
     let mut lines = Lines::to(&daemon);
     lines.say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"connections\"}");
-    // The longest message, twice, and what stands around it: see rpc::max_line.
+    // The longest message, twice, and the text around it: see rpc::max_line.
     let long = "x".repeat((2 << 20) + (64 << 10) + 1);
     let mut stream = lines.0.get_ref();
     stream.write_all(long.as_bytes()).expect("it reads");
@@ -645,7 +629,7 @@ fn clients_connect_send_and_disconnect() {
 
 #[test]
 fn a_worker_speaks_the_same_language() {
-    // It sends each message on to all, asks for what it may not have, and says on stderr what came back.
+    // It sends each message to all, makes a request that is not allowed, and writes the answer to stderr.
     let script = r#"while read -r event; do
 echo '{"jsonrpc":"2.0","id":1,"method":"send","params":{"id":"chat","text":"from the worker"}}'
 read -r answer; echo "heard $answer" >&2
@@ -660,7 +644,7 @@ done"#;
         path.display().to_string()
     );
     let mut daemon = Daemon::run(&config, 1);
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     socket.send(Message::text("go")).expect("sent");
     assert_eq!(
         socket.read().expect("a message"),

@@ -125,7 +125,7 @@ fn statuses(daemon: &Daemon, request: &str) -> Vec<u16> {
 }
 
 #[test]
-fn what_is_no_request_gets_the_status_that_says_why() {
+fn a_malformed_request_gets_the_status_for_its_fault() {
     let daemon = Daemon::run(PAGE, 1);
     let long = "x".repeat(20_000);
     for (fields, status) in [
@@ -162,7 +162,7 @@ fn what_is_no_request_gets_the_status_that_says_why() {
 }
 
 #[test]
-fn nothing_is_read_behind_a_body_that_is_none() {
+fn nothing_is_read_after_a_malformed_body() {
     let daemon = Daemon::run(PAGE, 1);
     let body = |body: &str| {
         format!(
@@ -170,7 +170,7 @@ fn nothing_is_read_behind_a_body_that_is_none() {
              GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
         )
     };
-    // The answer does not wait for a body that nobody wants; the next request does.
+    // The answer does not wait for an unwanted body; the next request does.
     assert_eq!(statuses(&daemon, &body("1\r\nx\r\n0")), [200, 200]);
     assert_eq!(statuses(&daemon, &body("ZZ\r\nx\r\n0")), [200]);
     assert_eq!(statuses(&daemon, &body("1\r\nxyz\r\n0")), [200]);
@@ -199,7 +199,7 @@ fn a_peer_that_expects_100_is_answered_at_once() {
     let answer = daemon.ask(expecting.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
-    // And what follows nevertheless is not taken for a request.
+    // Bytes that follow all the same are not read as a request.
     let together = format!("{expecting}abcGET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(statuses(&daemon, &together).len(), 1);
 }

@@ -29,7 +29,7 @@ fn serve() -> Daemon {
     daemon
 }
 
-/// The head and body of what is answered to a request with these fields.
+/// The head and body of the answer to a request with these fields.
 fn ask(daemon: &Daemon, line: &str, fields: &str) -> (String, Vec<u8>) {
     let mut peer = daemon.connect();
     let request =
@@ -152,7 +152,7 @@ fn ranges_and_conditions_are_kept() {
 }
 
 #[test]
-fn what_is_not_there_and_what_is_not_shown_is_404() {
+fn missing_and_hidden_files_are_404() {
     let daemon = serve();
     for path in [
         "/none",
@@ -253,7 +253,7 @@ fn curl_downloads_resumes_and_asks_again() {
 }
 
 #[test]
-fn neighbours_are_sent_to_who_accepts_them() {
+fn compressed_neighbours_are_sent_to_peers_that_accept_them() {
     let daemon = serve();
     let root: &Path = daemon.folder.path();
     fs::write(root.join("app.js"), "plain").unwrap();

@@ -24,10 +24,10 @@ const EACH: usize = 100;
 /// `max_memory` of the daemon, in KiB.
 const MEMORY: usize = 8 << 10;
 
-/// What it may take beside that: slots, the buffers of the one that is served, what the allocator keeps.
+/// The memory that it may use in addition: slots, the buffers of the peer that is served, and what the allocator keeps.
 const BESIDE: usize = 4 << 10;
 
-/// A trickle: far below the rate at which a body must come.
+/// A trickle: far below the required rate of a body.
 const TRICKLE: Duration = Duration::from_millis(50);
 
 fn config(folder: &Path) -> String {
@@ -59,7 +59,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     peer
 }
 
-/// A peer whose system takes little of what it does not read.
+/// A peer with a small receive buffer.
 fn connect_narrow(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("its buffer");
@@ -84,7 +84,7 @@ fn upgrade(mut peer: TcpStream) -> TcpStream {
     peer
 }
 
-/// A message of which the last byte will not come.
+/// A message without its last byte.
 fn begin_message(mut peer: TcpStream) -> TcpStream {
     let message = masked(OpCode::Binary, &vec![0; 1 << 20]);
     // All of them together are too much, so it may be ended before it has said that.
@@ -98,7 +98,7 @@ fn masked(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Sends a frame and waits for what it is answered.
+/// Sends a frame and waits for the answer.
 fn round_trip(peer: &mut TcpStream, asked: OpCode, answered: OpCode, payload: &[u8]) {
     peer.write_all(&masked(asked, payload)).expect("a frame");
     let mut expected = Vec::new();
@@ -108,7 +108,7 @@ fn round_trip(peer: &mut TcpStream, asked: OpCode, answered: OpCode, payload: &[
     assert_eq!(answer, expected);
 }
 
-/// Somebody whom the floods do not concern: echoes until told to stop; how many, and the longest that one took.
+/// An unaffected peer: echoes until told to stop; gives the number of echoes, and the longest time that one took.
 fn bystander(address: SocketAddr, stop: &Arc<AtomicBool>) -> JoinHandle<(usize, Duration)> {
     let stop = Arc::clone(stop);
     let mut peer = upgrade(connect(address));
@@ -173,7 +173,7 @@ fn descriptors(daemon: &Daemon) -> usize {
 }
 
 #[test]
-fn floods_end_on_time_within_their_memory_and_concern_nobody_else() {
+fn floods_end_in_time_stay_within_memory_and_do_not_affect_others() {
     daemon::raise_descriptor_limit();
     let files = tempfile::tempdir().expect("a folder");
     fill(files.path());
@@ -218,7 +218,7 @@ fn floods_end_on_time_within_their_memory_and_concern_nobody_else() {
             echo,
             b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
         ),
-        // A handshake record of which the rest comes as slowly (RFC 8446 §5.1).
+        // A handshake record whose rest comes just as slowly (RFC 8446 §5.1).
         (tls, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     ];
     let mut tricklers: Vec<Vec<Trickler>> = begins
@@ -254,7 +254,7 @@ fn floods_end_on_time_within_their_memory_and_concern_nobody_else() {
     let [heads, bodies, handshakes] = &tricklers[..] else {
         panic!("three kinds")
     };
-    // What is posted is refused at once; the rest of it is read to be thrown away, and has to come all the same.
+    // The POST is refused at once; the rest of its body is read and discarded, and still has to come in time.
     for (kind, status) in [(heads, "HTTP/1.1 408 "), (bodies, "HTTP/1.1 405 ")] {
         for it in kind {
             let heard = String::from_utf8_lossy(&it.heard);

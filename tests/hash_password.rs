@@ -64,7 +64,7 @@ fn an_empty_password_is_refused() {
     }
 }
 
-/// The program with a terminal of its own, and that terminal's other end.
+/// The program with its own terminal, and the other end of that terminal.
 struct OnTerminal {
     child: Child,
     master: File,
@@ -102,7 +102,7 @@ impl OnTerminal {
         }
     }
 
-    /// Reads what a person sees, until it ends like this.
+    /// Reads the output of the terminal until it ends like this.
     fn see(&mut self, end: &str) {
         let mut byte = [0];
         while !self.seen.ends_with(end) {
@@ -163,7 +163,7 @@ fn two_passwords_that_differ_are_refused() {
 }
 
 #[test]
-fn leaving_by_control_c_brings_the_echo_back() {
+fn control_c_restores_the_echo() {
     let mut terminal = OnTerminal::start();
     terminal.see("Password: ");
     terminal.type_in("hun\u{3}");

@@ -53,7 +53,7 @@ fn right_password_and_group_by_primary_and_by_supplementary_membership() {
 }
 
 #[test]
-fn everything_else_is_refused_alike_and_at_the_same_time() {
+fn all_other_logins_are_refused_alike_and_after_the_same_time() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
     let asks = [
@@ -188,7 +188,7 @@ fn modules_learn_the_peer_and_find_nothing_of_the_helper() {
 }
 
 #[test]
-fn what_modules_say_does_no_harm() {
+fn messages_of_modules_do_no_harm() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
     let ask = auth_by("chatty", "alice", "x", &["robots"]);
@@ -199,7 +199,7 @@ fn hung() -> Ask {
     auth_by("hung", "alice", "secret of alice", &["robots"])
 }
 
-/// Waits for an attempt that hangs beside those that are known: it, and the process that it waits for.
+/// Waits for a hanging attempt other than the known ones; gives its process, and the one that it waits for.
 fn wait_for_sleep(helper: &Helper, known: &[(pid_t, pid_t)]) -> (pid_t, pid_t) {
     let mut found = None;
     eventually("an attempt that hangs", || {
@@ -212,7 +212,7 @@ fn wait_for_sleep(helper: &Helper, known: &[(pid_t, pid_t)]) -> (pid_t, pid_t) {
 }
 
 #[test]
-fn a_hung_module_is_given_up_and_keeps_nobody_else_out() {
+fn a_hung_module_is_ended_and_does_not_block_others() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&["--attempt-limit-ms", "1500"]);
     let asked = Instant::now();
@@ -241,7 +241,7 @@ fn a_crashed_attempt_is_unavailable_and_the_next_one_works() {
 }
 
 #[test]
-fn of_a_hundred_at_once_four_run_and_sixty_four_wait() {
+fn of_a_hundred_attempts_four_run_and_sixty_four_wait() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
     let mut running = Vec::new();
@@ -250,13 +250,13 @@ fn of_a_hundred_at_once_four_run_and_sixty_four_wait() {
         running.push(wait_for_sleep(&helper, &running));
     }
     let ids: Vec<u32> = (4..100).map(|_| helper.ask(hung())).collect();
-    // Those that find no room are told at once, the last ones.
+    // The last ones, for which there is no room, are refused at once.
     for id in &ids[64..] {
         let (reply, _) = helper.hear().expect("the helper lives");
         assert_eq!((reply.id, reply.answer), (*id, Answer::Unavailable));
     }
     assert_eq!(helper.children().len(), 4);
-    // The daemon ends, and with it the helper, its children, and what these have started.
+    // The daemon ends, and with it the helper, its children and their children.
     helper.close();
     assert_eq!(helper.wait().code(), Some(0), "{}", helper.log());
     eventually("the end of all children", || {
@@ -267,7 +267,7 @@ fn of_a_hundred_at_once_four_run_and_sixty_four_wait() {
 }
 
 #[test]
-fn a_hundred_right_ones_at_once_let_in_all_that_find_room() {
+fn a_hundred_right_logins_succeed_as_far_as_there_is_room() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
     let asks = (0..100).map(|_| auth("alice", "secret of alice"));
@@ -275,7 +275,7 @@ fn a_hundred_right_ones_at_once_let_in_all_that_find_room() {
     let let_in = told.iter().filter(|&one| *one == granted("alice")).count();
     let turned_away = told.iter().filter(|&one| *one == Answer::Unavailable);
     assert_eq!(let_in + turned_away.count(), 100);
-    // Four and sixty-four, but for those that pam_wrapper does not start beside others.
+    // Four and sixty-four, less those that pam_wrapper cannot start at the same time as others.
     assert!(let_in >= 34, "{let_in} in {}", helper.log());
 }
 
@@ -315,7 +315,7 @@ fn signals_to_the_foreground_leave_it_alone() {
 }
 
 #[test]
-fn what_is_no_request_ends_it() {
+fn a_malformed_request_ends_the_helper() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
     helper.send(b"nonsense");
@@ -325,7 +325,7 @@ fn what_is_no_request_ends_it() {
 }
 
 #[test]
-fn by_hand_it_is_refused() {
+fn the_helper_cannot_be_started_by_hand() {
     let ran = Command::new(env!("CARGO_BIN_EXE_bellwire"))
         .arg("helper")
         .stdin(Stdio::null())
@@ -383,14 +383,14 @@ fn failure(answer: (Answer, Option<OwnedFd>)) -> String {
     }
 }
 
-/// An address that nobody listens on; another may take it before it is used, which is not likely.
+/// A free address; another process may take it before it is used, which is unlikely.
 fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its address").to_string()
 }
 
 #[test]
-fn what_the_configuration_names_is_granted_and_nothing_else() {
+fn only_files_and_addresses_of_the_configuration_are_granted() {
     let Some(_leave) = leave() else { return };
     let folder = folder();
     let (one, two) = (free_address(), free_address());
@@ -428,7 +428,7 @@ fn what_the_configuration_names_is_granted_and_nothing_else() {
     assert_eq!(answer, Answer::Descriptor);
     assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
 
-    // A faulty file is handed over, so that its faults can be told, and changes nothing.
+    // A faulty file is handed over, so that its faults can be reported, and changes nothing.
     fs::write(helper.path("bellwire.toml"), "[[server]]\n").expect("a file");
     let (answer, descriptor) = helper.answer(Ask::Reload);
     assert_eq!(answer, Answer::Reloaded { accepted: false });
@@ -456,7 +456,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn as_root_a_unix_socket_is_given_to_whom_the_daemon_becomes() {
+fn a_unix_socket_of_root_belongs_to_the_user_of_the_daemon() {
     let Some(_leave) = leave() else { return };
     if !is_root() {
         println!("skipped: only root can give something away");
@@ -475,7 +475,7 @@ fn as_root_a_unix_socket_is_given_to_whom_the_daemon_becomes() {
 }
 
 #[test]
-fn it_keeps_no_descriptor_and_cannot_be_looked_into() {
+fn the_helper_keeps_no_descriptor_and_cannot_be_traced() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
     let begun = helper.answer(Ask::Reload).0;
@@ -494,12 +494,12 @@ fn it_keeps_no_descriptor_and_cannot_be_looked_into() {
         };
         eventually("three descriptors alone", || own() == 3);
     }
-    // Not dumpable: what is of the process belongs to root, whoever runs it.
+    // Not dumpable: the files of the process in /proc belong to root, whichever user runs it.
     let environment = fs::metadata(format!("{path}/environ")).expect("its environment");
     assert_eq!(environment.uid(), 0);
     let name = fs::read_to_string(format!("{path}/comm")).expect("its name");
     assert_eq!(name, "bellwire-helper\n");
-    // Of root's rights it has what it needs alone: bits of capabilities(7).
+    // It has only the capabilities that it needs: bits of capabilities(7).
     let status = fs::read_to_string(format!("{path}/status")).expect("its status");
     let rights = |which: &str| {
         let mut lines = status.lines();

@@ -1,4 +1,4 @@
-//! Answers that come from outside of the event, in pieces too, and connections of lines.
+//! Answers that come after the event, whole and in pieces, and connections that speak lines.
 
 #![allow(
     clippy::redundant_closure_for_method_calls,
@@ -15,9 +15,14 @@ use std::time::{Duration, Instant};
 
 use bellwire::conn::deadline::Millis;
 use bellwire::conn::event::{ConnId, Event, ExchangeId};
-use bellwire::conn::{Answer, AnswerHead, Conf, SlowPeer};
+use bellwire::conn::{Answer, AnswerHead, Conf};
 use bellwire::engine::{Bound, Engine, Handler, Limits, Ops, Outcome, Speaks};
 use bellwire::proto::ws::frame::Kind;
+
+use conf::conf;
+
+#[path = "support/conf.rs"]
+mod conf;
 
 /// Defers every request, keeps every line.
 #[derive(Default)]
@@ -52,19 +57,6 @@ struct House {
     keeps: Keeps,
     address: SocketAddr,
     outcomes: Vec<Outcome>,
-}
-
-fn conf() -> Conf {
-    Conf {
-        max_message: 1 << 20,
-        max_backlog: 4 << 20,
-        slow_peer: SlowPeer::Close,
-        max_body: 1 << 20,
-        head_timeout: Millis::seconds(10),
-        idle_timeout: Millis::seconds(60),
-        ping_interval: Millis::seconds(30),
-        pong_timeout: Millis::seconds(20),
-    }
 }
 
 impl House {
@@ -155,7 +147,7 @@ fn read_until(peer: &mut TcpStream, end: &str) -> String {
 }
 
 #[test]
-fn a_late_answer_finds_its_request_and_no_other() {
+fn a_late_answer_reaches_only_its_request() {
     let mut house = House::new();
     let (mut peer, first) = house.ask("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
     peer.write_all(b"GET /2 HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -266,7 +258,7 @@ fn a_slow_reader_of_pieces_is_told_when_it_has_read() {
 }
 
 #[test]
-fn who_leaves_before_the_answer_is_told_and_what_was_for_it_is_lost() {
+fn the_end_of_a_peer_is_reported_and_its_answer_is_dropped() {
     let mut house = House::new();
     let (peer, exchange) = house.ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     drop(peer);
@@ -290,7 +282,7 @@ fn who_leaves_before_the_answer_is_told_and_what_was_for_it_is_lost() {
 }
 
 #[test]
-fn a_body_is_held_back_until_it_is_wanted() {
+fn a_body_is_read_only_when_it_is_wanted() {
     let mut house = House::new();
     house.keeps.holds = true;
     let (mut peer, exchange) = house
@@ -318,14 +310,14 @@ fn a_body_is_held_back_until_it_is_wanted() {
 }
 
 #[test]
-fn a_body_that_is_held_back_no_longer_has_its_time_limit_again() {
+fn a_body_gets_its_time_limit_back_when_it_is_read() {
     let mut house = House::of(Conf {
         idle_timeout: Millis::new(300),
         ..conf()
     });
     house.keeps.holds = true;
     let (mut peer, exchange) = house.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
-    // Deferred once more, and not held back any more, as a login does that is followed by a look at the disk.
+    // Deferred again, and no longer held back, as after a login that is followed by a read from disk.
     let again = house.with(exchange, |ops| ops.defer(false));
     assert_eq!(again, Some(exchange));
     assert_eq!(
@@ -333,13 +325,13 @@ fn a_body_that_is_held_back_no_longer_has_its_time_limit_again() {
         Some(true)
     );
     assert!(read_until(&mut peer, "late").starts_with("HTTP/1.1 200 "));
-    // The body never comes, and is not waited for for ever.
+    // The body never comes, and is not awaited for ever.
     peer.set_nonblocking(true).unwrap();
     house.turn_until("the end", |_| matches!(peer.read(&mut [0; 16]), Ok(0)));
 }
 
 #[test]
-fn lines_are_messages_and_an_end_leaves_time_for_answers() {
+fn lines_are_messages_and_answers_are_sent_after_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     let mut house = House::new();
@@ -382,7 +374,7 @@ fn a_line_without_end_ends_its_connection() {
     peer.write_all(&[b'z'; 1001]).unwrap();
     house.turn_until("its end", |house| house.keeps.ended.len() == 1);
     assert!(house.keeps.lines.is_empty());
-    // What comes after it is not looked at, and what is owed can be sent still.
+    // Bytes after it are not read, and pending answers can still be sent.
     peer.write_all(b"z\nanother\n").unwrap();
     let id = house.keeps.ended[0];
     house.engine.with(id, |ops| {

@@ -1,4 +1,4 @@
-//! The daemon from its start to its end, and what must not end it.
+//! The daemon from its start to its end, and conditions that must not end it.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,17 +6,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::{Message, WebSocket, client};
+use tungstenite::{Message, WebSocket};
 
 use daemon::{Daemon, PATIENCE};
 
 mod daemon;
-
-fn open(daemon: &Daemon) -> WebSocket<TcpStream> {
-    client(format!("ws://{}/", daemon.address()), daemon.connect())
-        .expect("an open WebSocket")
-        .0
-}
 
 fn echoes(socket: &mut WebSocket<TcpStream>) {
     socket.send(Message::text("still here?")).unwrap();
@@ -27,7 +21,7 @@ fn echoes(socket: &mut WebSocket<TcpStream>) {
 fn a_signal_ends_it_gracefully() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let mut daemon = Daemon::run("[[server]]\nbind = [\"127.0.0.1:0\", \"unix:s\"]\n", 1);
-        let mut socket = open(&daemon);
+        let mut socket = daemon.open();
         let mut idle = daemon.connect();
         idle.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .unwrap();
@@ -52,7 +46,7 @@ fn a_signal_ends_it_gracefully() {
 fn a_second_signal_ends_it_at_once() {
     let mut daemon = Daemon::run("[[server]]\nbind = [\"127.0.0.1:0\"]\n", 1);
     // It never answers a Close frame.
-    let _silent = open(&daemon);
+    let _silent = daemon.open();
     daemon.signal(libc::SIGTERM);
     daemon.wait_for_log("stopping: 1 connections");
     let start = Instant::now();
@@ -63,12 +57,12 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn hangup_touches_nothing_when_nothing_has_changed() {
+fn a_reload_without_changes_touches_nothing() {
     let mut daemon = Daemon::run(
         "[[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n",
         1,
     );
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     daemon.signal(libc::SIGHUP);
     daemon.wait_for_log("reloaded: nothing has changed");
     echoes(&mut socket);
@@ -103,7 +97,7 @@ fn an_inactive_server_does_not_listen() {
 }
 
 #[test]
-fn descriptors_that_run_out_pause_accepting_and_no_more() {
+fn running_out_of_descriptors_only_pauses_accepting() {
     let config = "[[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n";
     let mut daemon = Daemon::run_by(config, 1, |binary, file| {
         let mut command = Command::new("sh");
@@ -112,7 +106,7 @@ fn descriptors_that_run_out_pause_accepting_and_no_more() {
             .arg(file);
         command
     });
-    let mut first = open(&daemon);
+    let mut first = daemon.open();
     let mut crowd: Vec<TcpStream> = (0..40).map(|_| daemon.connect()).collect();
     daemon.wait_for_log("accepting pauses");
     echoes(&mut first);
@@ -130,23 +124,23 @@ fn descriptors_that_run_out_pause_accepting_and_no_more() {
 fn one_connection_too_many_is_closed_at_once() {
     let config = "[[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n[server.limits]\nmax_connections = 2\n";
     let daemon = Daemon::run(config, 1);
-    let (mut first, second) = (open(&daemon), open(&daemon));
+    let (mut first, second) = (daemon.open(), daemon.open());
     assert_eq!(daemon.ask(b""), "");
     echoes(&mut first);
     drop(second);
-    // One that leaves makes room; the daemon learns of it when it gets to it.
+    // A connection that closes makes room, once the daemon has noticed it.
     let end = Instant::now() + PATIENCE;
-    while client(format!("ws://{}/", daemon.address()), daemon.connect()).is_err() {
+    while daemon.open_with(&[]).is_err() {
         assert!(Instant::now() < end, "no room was made");
     }
 }
 
 #[test]
-fn deadlines_end_who_is_slow_and_nobody_else() {
+fn deadlines_end_slow_peers_only() {
     let config = "[[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n[server.limits]\n\
                   head_timeout = \"300ms\"\nidle_timeout = \"300ms\"\nping_interval = \"0s\"\n";
     let daemon = Daemon::run(config, 1);
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     // A head that never ends is answered, one that never begins is not.
     assert!(
         daemon
@@ -183,7 +177,7 @@ fn a_peer_that_does_not_answer_a_ping_is_dropped() {
     );
     daemon.wait_for_log("did not answer a ping");
     // One that answers lives on: tungstenite does as it reads.
-    let mut alive = open(&daemon);
+    let mut alive = daemon.open();
     for _ in 0..3 {
         assert!(matches!(alive.read(), Ok(Message::Ping(_))));
     }

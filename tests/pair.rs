@@ -8,6 +8,7 @@ use bellwire::proto::ws::frame::Kind;
 
 use support::{Side, Told, conf};
 
+mod authority;
 #[path = "pair/opening.rs"]
 mod opening;
 mod support;
@@ -120,7 +121,7 @@ fn both_close_at_once() {
 }
 
 #[test]
-fn a_close_that_is_not_answered_ends_all_the_same() {
+fn an_unanswered_close_ends_in_time() {
     let mut pair = Pair::new(conf());
     pair.server.close(CloseCode::NORMAL, "");
     pair.server.pass_time(LINGER);
@@ -145,7 +146,7 @@ fn the_server_may_speak_with_its_first_flight() {
 }
 
 #[test]
-fn a_stream_that_is_not_ended_is_ended_for_it() {
+fn the_client_ends_the_stream_if_the_server_does_not() {
     let mut pair = Pair::new(conf());
     pair.client.close(CloseCode::NORMAL, "");
     pair.exchange();
@@ -198,7 +199,7 @@ fn pings_may_follow_each_other_faster_than_pongs_are_overdue() {
 }
 
 #[test]
-fn nothing_is_held_for_what_has_ended() {
+fn an_ended_connection_holds_no_memory() {
     let mut client = Side::client(conf());
     client.receive(b"HTTP/1.1 101 ");
     assert!(client.conn.held() > 0);
@@ -249,7 +250,7 @@ fn a_dead_peer_is_dropped_when_the_pong_is_overdue() {
 }
 
 #[test]
-fn no_interval_no_ping() {
+fn without_an_interval_there_is_no_ping() {
     let mut pair = Pair::new(Conf {
         ping_interval: Millis::new(0),
         ..conf()
@@ -267,7 +268,7 @@ fn the_end_of_the_stream_without_a_close_is_told() {
 }
 
 #[test]
-fn heads_and_idle_connections_have_their_time() {
+fn heads_and_idle_connections_have_time_limits() {
     let mut slow = Side::server(conf());
     slow.receive(b"GET / HT");
     slow.pass_time(Millis::seconds(9));
@@ -304,7 +305,7 @@ fn heads_and_idle_connections_have_their_time() {
 }
 
 #[test]
-fn a_body_lives_while_it_comes() {
+fn a_body_that_keeps_coming_is_awaited() {
     let mut side = Side::server(conf());
     side.receive(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
     for _ in 0..9 {
@@ -318,7 +319,7 @@ fn a_body_lives_while_it_comes() {
 }
 
 #[test]
-fn a_body_that_trickles_does_not_live_on() {
+fn a_body_that_comes_too_slowly_is_ended() {
     const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     // Bytes every second, and the second in which they have not earned the next one. The first minute is given.
     for (bytes, ends) in [(1, 61), (250, 119), (400, 296)] {
@@ -403,7 +404,7 @@ fn an_answer_before_the_body_discards_it() {
 }
 
 #[test]
-fn bytes_that_do_not_leave_end_the_connection() {
+fn unsent_bytes_end_the_connection_in_time() {
     let mut pair = Pair::new(Conf {
         ping_interval: Millis::new(0),
         ..conf()

@@ -1,4 +1,4 @@
-//! The recipes of the README, as they stand there; only ports are those that are free.
+//! The recipes of the README, unchanged but for their ports, which are free ones.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ mod daemon;
 
 const README: &str = include_str!("../README.md");
 
-/// What a recipe says: its configuration, and the files beside it by their names.
+/// The content of a recipe: its configuration, and the files beside it by name.
 struct Recipe {
     config: String,
     files: Vec<(String, String)>,
@@ -58,21 +58,13 @@ fn run(title: &str, upstream: Option<SocketAddr>) -> Daemon {
         assert!(config.contains("127.0.0.1:9000"));
         config = config.replace("127.0.0.1:9000", &upstream.to_string());
     }
-    Daemon::run_by(&config, 1, |binary, file| {
+    Daemon::run_in(&config, 1, |folder| {
         for (name, text) in &files {
-            let path = file.with_file_name(name);
+            let path = folder.join(name);
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let mut command = Command::new(binary);
-        command.args(["run", "-v", "-c"]).arg(file);
-        command
     })
-}
-
-fn websocket(daemon: &Daemon) -> WebSocket<TcpStream> {
-    let url = format!("ws://{}/", daemon.address());
-    tungstenite::client(url, daemon.connect()).unwrap().0
 }
 
 fn text(socket: &mut WebSocket<TcpStream>) -> String {
@@ -88,7 +80,7 @@ fn text(socket: &mut WebSocket<TcpStream>) -> String {
 #[test]
 fn a_chat_room() {
     let daemon = run("A chat room", None);
-    let (mut one, mut two) = (websocket(&daemon), websocket(&daemon));
+    let (mut one, mut two) = (daemon.open(), daemon.open());
     one.send("hello".into()).unwrap();
     assert_eq!(text(&mut two), "hello");
     let page = daemon.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -98,7 +90,7 @@ fn a_chat_room() {
 #[test]
 fn a_sensor_on_every_screen() {
     let daemon = run("A sensor on every screen", None);
-    let (mut one, mut two) = (websocket(&daemon), websocket(&daemon));
+    let (mut one, mut two) = (daemon.open(), daemon.open());
     let folder = daemon.folder.path();
     fs::write(folder.join("celsius"), "21.5\n").unwrap();
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_bellwire"));
@@ -139,7 +131,7 @@ fn a_gateway_between_a_client_and_a_server() {
     let (upstream, _) = listener.accept().unwrap();
     upstream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut upstream = tungstenite::accept(upstream).unwrap();
-    let mut local = websocket(&daemon);
+    let mut local = daemon.open();
     local.send("to the attic".into()).unwrap();
     assert_eq!(text(&mut upstream), "to the attic");
     upstream.send("from the attic".into()).unwrap();
@@ -149,7 +141,7 @@ fn a_gateway_between_a_client_and_a_server() {
 #[test]
 fn remote_commands_from_an_allow_list() {
     let daemon = run("Remote commands from an allow list", None);
-    let mut socket = websocket(&daemon);
+    let mut socket = daemon.open();
     let asked = |socket: &mut WebSocket<TcpStream>, what: &str| {
         socket.send(what.into()).unwrap();
         text(socket)

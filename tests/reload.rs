@@ -1,4 +1,4 @@
-//! Another configuration takes the place of the one that runs: what is closed, and what is not touched.
+//! Reloads: what another configuration closes, and what it does not touch.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,16 +14,8 @@ use tungstenite::{Message, WebSocket, client};
 use authority::Authority;
 use daemon::{Daemon, PATIENCE};
 
-#[allow(dead_code, reason = "tests of TLS use the rest of it")]
-#[path = "tls/authority.rs"]
 mod authority;
 mod daemon;
-
-fn open(daemon: &Daemon) -> WebSocket<TcpStream> {
-    client(format!("ws://{}/", daemon.address()), daemon.connect())
-        .expect("an open WebSocket")
-        .0
-}
 
 fn open_unix(daemon: &Daemon, name: &str) -> WebSocket<UnixStream> {
     let stream = UnixStream::connect(daemon.folder.path().join(name)).expect("a server");
@@ -87,14 +79,14 @@ fn free_port() -> u16 {
 }
 
 #[test]
-fn what_is_the_same_is_not_touched() {
+fn unchanged_definitions_are_not_touched() {
     let [kept, gone, new] = [
         server("kept", "bind = [\"127.0.0.1:0\", \"unix:kept\"]"),
         server("gone", "bind = [\"unix:gone\"]"),
         server("new", "bind = [\"unix:new\"]"),
     ];
     let daemon = Daemon::run(&format!("{kept}{gone}"), 1);
-    let mut sockets = (open(&daemon), open_unix(&daemon, "kept"));
+    let mut sockets = (daemon.open(), open_unix(&daemon, "kept"));
     let mut leaver = open_unix(&daemon, "gone");
     // Moved to other lines, and in another order.
     daemon.configure(&format!("# A comment.\n{new}{kept}"));
@@ -104,7 +96,7 @@ fn what_is_the_same_is_not_touched() {
     );
     echoes(&mut sockets.0);
     echoes(&mut sockets.1);
-    echoes(&mut open(&daemon));
+    echoes(&mut daemon.open());
     echoes(&mut open_unix(&daemon, "new"));
     assert_eq!(closed_with(&mut leaver), CloseCode::Away);
     assert!(!daemon.folder.path().join("gone").exists());
@@ -118,7 +110,7 @@ fn what_is_the_same_is_not_touched() {
 #[test]
 fn settings_change_without_closing_anything() {
     let daemon = Daemon::run(&server("s", "bind = [\"127.0.0.1:0\", \"unix:s\"]"), 1);
-    let mut old = open(&daemon);
+    let mut old = daemon.open();
     let inode = || {
         fs::metadata(daemon.folder.path().join("s"))
             .expect("a socket")
@@ -179,21 +171,21 @@ fn a_binding_that_moves_is_handed_over() {
 }
 
 #[test]
-fn an_address_that_holds_another_takes_its_place() {
+fn an_address_that_includes_another_replaces_it() {
     let port = free_port();
     let daemon = Daemon::run(&server("s", &format!("bind = [\"127.0.0.1:{port}\"]")), 1);
-    let mut old = open(&daemon);
+    let mut old = daemon.open();
     // Somebody else is in the way of all addresses: nothing changes.
     let taken = Daemon::run(&server("t", &format!("bind = [\"127.0.0.2:{port}\"]")), 1);
     daemon.configure(&server("s", &format!("bind = [\"0.0.0.0:{port}\"]")));
     let ran = daemon.command(&["reload"]);
     let expected = format!("bellwire.toml:4:9: s: cannot listen on 0.0.0.0:{port}: ");
     assert!(ran.failed(78).contains(&expected), "{ran:?}");
-    echoes(&mut open(&daemon));
+    echoes(&mut daemon.open());
     drop(taken);
     assert_eq!(reloaded(&daemon)["changed"], json!(["server s"]));
     echoes(&mut old);
-    echoes(&mut open(&daemon));
+    echoes(&mut daemon.open());
     let listed = asked(&daemon, &["server", "list", "--json"]);
     assert_eq!(listed[0]["bindings"], json!([format!("0.0.0.0:{port}")]));
 }
@@ -206,42 +198,30 @@ fn users_who_are_gone_are_closed() {
         "bind = [\"127.0.0.1:0\"]\nauth.basic = true\nusers.file = \"users\"",
     );
     // The file of users has to be there before the daemon is.
-    let mut daemon = Daemon::run_by(&config, 1, |binary, file| {
-        fs::write(file.with_file_name("users"), "alice=a\nbob=b\n").expect("users");
-        let mut command = Command::new(binary);
-        command.args(["run", "-v", "-c"]).arg(file);
-        command
+    let mut daemon = Daemon::run_in(&config, 1, |folder| {
+        fs::write(folder.join("users"), "alice=a\nbob=b\n").expect("users");
     });
     let open_as = |daemon: &Daemon, credentials: &str| {
-        let request = tungstenite::http::Request::builder()
-            .uri(format!("ws://{}/", daemon.address()))
-            .header("Host", daemon.address().to_string())
-            .header("Upgrade", "websocket")
-            .header("Connection", "Upgrade")
-            .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
-            .header("Sec-WebSocket-Version", "13")
-            .header("Authorization", format!("Basic {credentials}"))
-            .body(())
-            .expect("a request");
-        client(request, daemon.connect()).map_err(|error| error.to_string())
+        let authorization = format!("Basic {credentials}");
+        daemon.open_with(&[("Authorization", &authorization)])
     };
     let (alice, bob) = ("YWxpY2U6YQ==", "Ym9iOmI=");
-    let mut one = open_as(&daemon, alice).expect("a user").0;
-    let mut other = open_as(&daemon, bob).expect("a user").0;
+    let mut one = open_as(&daemon, alice).expect("a user");
+    let mut other = open_as(&daemon, bob).expect("a user");
     fs::write(daemon.folder.path().join("users"), "alice=a\n").expect("users");
     daemon.signal(libc::SIGHUP);
     daemon.wait_for_log("reloaded: changed server s");
     assert_eq!(closed_with(&mut other), CloseCode::Policy);
     echoes(&mut one);
     assert!(open_as(&daemon, bob).is_err());
-    echoes(&mut open_as(&daemon, alice).expect("a user").0);
+    echoes(&mut open_as(&daemon, alice).expect("a user"));
 }
 
 #[test]
 fn a_faulty_file_is_refused_whole() {
     let kept = server("kept", "bind = [\"127.0.0.1:0\"]");
     let mut daemon = Daemon::run(&kept, 1);
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     let new = server(
         "new",
         "bind = [\"unix:new\"]\ncolour = \"red\"\norigins = [\"x\"]",
@@ -254,7 +234,7 @@ fn a_faulty_file_is_refused_whole() {
         "{said}"
     );
     daemon.wait_for_log("the configuration is refused; everything goes on as it was");
-    // What only the system can say is a fault as well, and what was opened before it is closed again.
+    // A fault that only the system can find refuses the file, too, and sockets that were opened before it are closed again.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
     let new = server("new", &format!("bind = [\"unix:new\", \"{address}\"]"));
@@ -268,7 +248,7 @@ fn a_faulty_file_is_refused_whole() {
 }
 
 #[test]
-fn a_dry_run_only_says_what_would_be_done() {
+fn a_dry_run_changes_nothing() {
     let [a, b] = ["a", "b"].map(|id| server(id, &format!("bind = [\"unix:{id}\"]")));
     let first = server("first", "bind = [\"127.0.0.1:0\"]");
     let daemon = Daemon::run(&format!("{first}{a}"), 1);
@@ -282,7 +262,7 @@ fn a_dry_run_only_says_what_would_be_done() {
     assert!(daemon.folder.path().join("a").exists() && !daemon.folder.path().join("b").exists());
     daemon.configure("[[server]]\n");
     daemon.command(&["reload", "--dry-run"]).failed(78);
-    // It refuses what a reload would.
+    // A dry run refuses the same files as a reload.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
     let new = server("new", &format!("bind = [\"{address}\"]"));
@@ -293,7 +273,7 @@ fn a_dry_run_only_says_what_would_be_done() {
 }
 
 #[test]
-fn what_a_command_did_lasts_until_the_definition_changes() {
+fn commands_hold_until_the_definition_changes() {
     let config = |name: &str| {
         server(
             "on",
@@ -331,7 +311,7 @@ fn what_a_command_did_lasts_until_the_definition_changes() {
 }
 
 #[test]
-fn what_cannot_change_while_it_runs_is_told() {
+fn settings_that_need_a_restart_are_reported() {
     let config = server("s", "bind = [\"127.0.0.1:0\"]");
     let mut daemon = Daemon::run(&config, 1);
     daemon.configure(&format!(
@@ -341,12 +321,12 @@ fn what_cannot_change_while_it_runs_is_told() {
     daemon.wait_for_log("socket, user and group of [daemon] are those of the start");
     // The limit is another, and there is room when the command has gone.
     daemon.wait_for_log(": gone");
-    let _socket = open(&daemon);
+    let _socket = daemon.open();
     assert_eq!(daemon.ask(b""), "");
 }
 
 #[test]
-fn the_service_manager_is_told() {
+fn the_service_manager_is_notified() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let heard = UnixDatagram::bind(&path).expect("a socket");
@@ -400,7 +380,7 @@ fn clients_and_triggers_are_reloaded_too() {
         + &trigger("other", "1")
         + &trigger("gone", "1");
     let mut daemon = Daemon::run(&first, 1);
-    let mut socket = open(&daemon);
+    let mut socket = daemon.open();
     let mut answer = |text: &str| {
         socket.send(Message::text(text)).expect("sent");
         socket
@@ -458,13 +438,13 @@ fn clients_and_triggers_are_reloaded_too() {
     daemon.wait_for_log("everything goes on as it was");
 }
 
-/// Ports below 1024 that nobody listens on.
+/// Free ports below 1024.
 fn low_ports() -> impl Iterator<Item = u16> {
     (600..1024).filter(|port| TcpStream::connect(("127.0.0.1", *port)).is_err())
 }
 
 #[test]
-fn root_is_given_up_and_a_reload_can_do_what_it_could() {
+fn a_reload_works_after_root_is_given_up() {
     // SAFETY: geteuid has no arguments and cannot fail.
     if unsafe { libc::geteuid() } != 0 {
         println!("skipped: not root");
@@ -482,17 +462,13 @@ fn root_is_given_up_and_a_reload_can_do_what_it_could() {
     let config = server("plain", &format!("bind = [\"127.0.0.1:{first}\"]\n{users}"))
         + &server("tls", &format!("bind = [\"unix:tls\"]\n{tls}"));
     let authority = Authority::new();
-    let mut daemon = Daemon::run_by(&format!("{config}{daemon_table}"), 1, |binary, file| {
-        let folder = file.parent().expect("a folder");
+    let mut daemon = Daemon::run_in(&format!("{config}{daemon_table}"), 1, |folder| {
         authority.issue(folder);
         fs::write(folder.join("users"), "alice=a\n").expect("users");
         for secret in ["key.pem", "users"] {
             let only_root = fs::Permissions::from_mode(0o600);
             fs::set_permissions(folder.join(secret), only_root).expect("a mode");
         }
-        let mut command = Command::new(binary);
-        command.args(["run", "-v", "-c"]).arg(file);
-        command
     });
     assert_eq!(daemon.address().port(), first);
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a process");
@@ -531,7 +507,7 @@ fn root_is_given_up_and_a_reload_can_do_what_it_could() {
     daemon.command(&["server", "stop", "new"]).done();
     daemon.command(&["server", "start", "new"]).done();
     assert!(TcpStream::connect(("127.0.0.1", second)).is_ok());
-    // And a faulty file is refused with its faults, which the daemon finds in what the helper has read.
+    // A faulty file is refused with its faults, which the daemon finds in the text that the helper has read.
     daemon.configure(&format!("{config}{daemon_table}colour = 1\n"));
     assert!(
         daemon

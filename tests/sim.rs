@@ -1,9 +1,9 @@
 //! A seeded simulation of many connections on a bad network: short writes, cuts, delays, resets, closes; some of them over TLS. What one side
-//! sends, the other is told once, in order and unchanged, up to an end that both know of. The terms differ as well: how
-//! much may wait for a slow peer and what becomes of it, when it is pinged, and how soon it must answer.
+//! sends, the other receives once, in order and unchanged, up to an end that both know of. The limits differ as well: the
+//! backlog of a slow peer, the policy when it is full, the ping interval and the pong timeout.
 //!
-//! And peers that mean ill: they say a little from time to time and come to no end, or ask and do not read. Each has its
-//! time, whatever it says in it.
+//! And hostile peers: they send a little from time to time and never finish, or send requests and do not read. Each is
+//! ended in time, whatever it sends meanwhile.
 //!
 //! `SEED=n cargo test --test sim` replays one run.
 
@@ -18,6 +18,7 @@ use bellwire::proto::ws::frame::Kind;
 
 use support::{Side, Told, conf};
 
+mod authority;
 mod support;
 #[path = "pair/tls.rs"]
 mod tls;
@@ -38,7 +39,7 @@ impl Random {
     }
 }
 
-/// What is under way in one direction.
+/// The bytes on the link in one direction.
 #[derive(Default)]
 struct Link {
     bytes: Vec<u8>,
@@ -126,7 +127,7 @@ impl Run {
         self.sides.iter_mut().for_each(|side| side.pass_time(time));
     }
 
-    /// From what was sent to what is on its way.
+    /// Moves sent bytes onto the link.
     fn carry(&mut self, from: usize) {
         let side = &mut self.sides[from];
         let progress = side.pipe.flush();
@@ -136,7 +137,7 @@ impl Run {
         self.links[from].ended |= side.ended && side.pipe.waits.is_empty();
     }
 
-    /// Some of what is on its way arrives.
+    /// Delivers some of the bytes on the link.
     fn deliver(&mut self, from: usize) {
         let link = &mut self.links[from];
         let to = &mut self.sides[1 - from];
@@ -187,7 +188,7 @@ impl Run {
         }
     }
 
-    /// Whatever is under way is lost, and both are told.
+    /// Drops the bytes on the link, and tells both sides of the reset.
     fn reset(&mut self) {
         for (side, link) in self.sides.iter_mut().zip(&mut self.links) {
             let told = side.conn.abort(CloseReason::Reset);
@@ -331,7 +332,7 @@ fn flood(kind: Flood, random: &mut Random) -> (u32, usize) {
 }
 
 #[test]
-fn who_means_ill_is_ended_in_time() {
+fn hostile_peers_are_ended_in_time() {
     let conf = conf();
     let time = |limit: Millis| Tick(0).after(limit).since(Tick(0));
     let seeds = match std::env::var("SEED") {

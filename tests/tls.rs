@@ -14,7 +14,6 @@ use tungstenite::Message;
 use authority::Authority;
 use server::Daemon;
 
-#[path = "tls/authority.rs"]
 mod authority;
 mod daemon;
 #[path = "tls/server.rs"]
@@ -104,7 +103,7 @@ fn messages_of_any_length_come_back() {
 }
 
 #[test]
-fn what_a_slow_peer_has_not_read_arrives_in_order() {
+fn a_slow_peer_gets_its_backlog_in_order() {
     let daemon = Daemon::start("messages = \"broadcast\"", "");
     let config = daemon.authority.client(&TLS13);
     let mut slow = web_socket(&daemon, &config);
@@ -170,7 +169,7 @@ fn plain_http_is_told_to_speak_tls() {
 }
 
 #[test]
-fn what_is_no_handshake_gets_an_alert() {
+fn a_malformed_handshake_gets_an_alert() {
     let daemon = Daemon::start("", "");
     let mut peer = daemon.connect();
     peer.write_all(&[0; 64]).unwrap();
@@ -239,7 +238,7 @@ fn check(daemon: &Daemon) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn check_tells_each_certificate_and_each_fault() {
+fn check_prints_each_certificate_and_each_fault() {
     let daemon = Daemon::start("", "client_ca = \"ca.pem\"");
     let (status, stdout, stderr) = check(&daemon);
     assert_eq!((status, stderr.as_str()), (Some(0), ""));
@@ -292,7 +291,7 @@ fn check_tells_each_certificate_and_each_fault() {
 }
 
 #[test]
-fn a_certificate_out_of_its_time_is_a_warning() {
+fn an_expired_or_early_certificate_is_a_warning() {
     let daemon = Daemon::start("", "");
     for (from, to, expected) in [
         (2001, 2002, "has expired "),

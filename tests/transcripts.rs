@@ -1,4 +1,4 @@
-//! What a server is told and what it answers, however the bytes are cut.
+//! The events and answers of a server do not depend on how the bytes are split.
 
 use bellwire::conn::Conf;
 use bellwire::proto::http::body::MAX_OVERHEAD;
@@ -45,7 +45,7 @@ fn requests_in_a_row() {
 }
 
 #[test]
-fn http_1_0_ends_unless_it_asks_to_be_kept() {
+fn http_1_0_closes_without_keep_alive() {
     let line = get("/");
     check(
         "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n",
@@ -108,7 +108,7 @@ fn a_client_that_does_not_wait_needs_no_100() {
 }
 
 #[test]
-fn http_1_0_knows_no_100() {
+fn http_1_0_gets_no_100() {
     check(
         "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok",
         &[
@@ -196,7 +196,7 @@ fn refused_heads() -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn what_is_wrong_ends_the_connection_with_its_status() {
+fn a_malformed_head_gets_its_status_and_ends_the_connection() {
     for (head, status) in refused_heads() {
         let outcome = assert_any_split_in_turns(&conf(), &[head.as_bytes()]);
         assert_eq!(outcome.told, [], "{head:.60}");
@@ -231,7 +231,7 @@ fn a_head_may_be_as_long_as_the_longest() {
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 #[test]
-fn a_body_that_grows_too_long_is_413() {
+fn a_chunked_body_over_the_limit_is_413() {
     let conf = Conf {
         max_body: 8,
         ..conf()
@@ -246,7 +246,7 @@ fn a_body_that_grows_too_long_is_413() {
     for pieces in cuts(exceeds.as_bytes()) {
         let (outcome, _) = run(&conf, &pieces, false);
         assert_refused(&outcome.sent, "413 Content Too Large");
-        // Of the body, what came in time is told: how much depends on the cut, but it is never its end.
+        // The part of the body that came in time is reported: its length depends on the split, but the body never ends.
         assert!(outcome.ended && !outcome.told.contains(&Told::BodyEnd));
         if let Some(Told::Body(body)) = outcome.told.last() {
             assert!(body.len() <= 8 && b"01234567".starts_with(body));
@@ -255,7 +255,7 @@ fn a_body_that_grows_too_long_is_413() {
 }
 
 #[test]
-fn what_is_wrong_with_a_body_ends_the_connection() {
+fn a_malformed_body_ends_the_connection() {
     for (body, status) in [
         ("g\r\n", "400 Bad Request"),
         ("-1\r\n", "400 Bad Request"),
@@ -279,7 +279,7 @@ fn what_is_wrong_with_a_body_ends_the_connection() {
 }
 
 #[test]
-fn a_bad_chunk_ends_a_request_that_was_told() {
+fn a_bad_chunk_ends_a_request_that_has_begun() {
     let (told, sent) = assert_any_split(
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabX",
     );
@@ -312,7 +312,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Frames after an upgrade: what is told of them, and what is sent after the 101.
+/// Frames after an upgrade: their events, and the bytes sent after the 101.
 fn frames(frames: &[Vec<u8>]) -> (Vec<Told>, Vec<u8>) {
     let transcript = [UPGRADE.as_bytes(), &frames.concat()].concat();
     let (mut told, mut sent) = assert_any_split(&transcript);
@@ -328,7 +328,7 @@ fn frames(frames: &[Vec<u8>]) -> (Vec<Told>, Vec<u8>) {
 }
 
 #[test]
-fn messages_fragments_and_what_comes_between() {
+fn messages_and_fragments_with_control_frames_between() {
     let long = vec![b'l'; 300];
     let (told, sent) = frames(&[
         frame(0x81, "grüße".as_bytes()),
@@ -412,7 +412,7 @@ fn a_close_is_answered_with_its_code() {
 }
 
 #[test]
-fn what_breaks_the_protocol_fails_with_its_code() {
+fn a_protocol_error_fails_with_its_close_code() {
     let long = frame(0x82, &vec![0; (1 << 20) + 1]);
     let broken: [(Vec<Vec<u8>>, u16); 18] = [
         (
@@ -467,7 +467,7 @@ fn what_breaks_the_protocol_fails_with_its_code() {
 }
 
 #[test]
-fn an_upgrade_that_cannot_be_is_an_answer_like_any() {
+fn a_refused_upgrade_is_an_ordinary_answer() {
     let transcript = UPGRADE.replace(": 13", ": 12") + "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
     check(
         &transcript,

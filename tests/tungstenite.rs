@@ -71,7 +71,7 @@ fn messages_of_both_kinds_and_all_sizes_come_back() {
 }
 
 #[test]
-fn they_come_back_by_the_thousand_in_order() {
+fn thousands_of_messages_come_back_in_order() {
     let daemon = Daemon::run(ECHO, 1);
     let mut socket = open(&daemon);
     let message = |batch: u32, at: u32| match at % 2 {
@@ -180,7 +180,7 @@ fn the_first_subprotocol_of_the_client_that_is_listed_is_chosen() {
     assert_eq!(ask("a, c, b").as_deref(), Some("c"));
     assert_eq!(ask("b").as_deref(), Some("b"));
     assert_eq!(refusal(&daemon, &url(&daemon), &[]), None);
-    // tungstenite gives up when it offered something and nothing was chosen: no such answer is no such field.
+    // tungstenite fails when it has offered a subprotocol and none was chosen: then the answer has no such field.
     let nothing = daemon.ask(
         b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
           Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
@@ -263,7 +263,7 @@ fn a_page_of_a_foreign_origin_is_refused() {
 }
 
 #[test]
-fn a_handshake_that_is_none_is_told_why() {
+fn a_malformed_handshake_gets_the_reason() {
     let daemon = Daemon::run(ECHO, 1);
     let url = url(&daemon);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Files, plain and by TLS, beside nginx when it is installed.
+//! Files, plain and over TLS, compared with nginx if it is installed.
 
 use std::fmt;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Many connections that keep a number of messages or requests in flight each, and count what comes back.
+//! Many connections, each with a number of messages or requests in flight; counts the answers.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -39,12 +39,12 @@ impl Shape {
     }
 }
 
-/// What a peer says again and again, and what it is answered.
+/// The request that a peer repeats, and its answer.
 pub(crate) struct Exchange {
     ask: Vec<u8>,
     /// The length of the whole answer, which is the same each time.
     length: usize,
-    /// What it ends in: all of it, or the body.
+    /// The end of the answer: all of it, or its body.
     ends_in: Vec<u8>,
 }
 
@@ -60,7 +60,7 @@ impl Exchange {
         }
     }
 
-    /// The same, of a server that sends back what it does not know.
+    /// The same, for a server that echoes bytes without knowing the protocol.
     pub(crate) fn raw_echo(shape: &Shape) -> Exchange {
         Exchange {
             ask: frame(shape),
@@ -171,7 +171,7 @@ impl Load {
         }
     }
 
-    /// Waits for what is in flight, so that the other server has the machine to itself.
+    /// Waits for the answers in flight, so that the other server then runs alone.
     fn finish(&mut self) {
         let end = Instant::now() + PATIENCE;
         while self.in_flight > 0 {
@@ -200,7 +200,7 @@ impl Load {
         }
     }
 
-    /// Reads what is there of a peer: the number of whole answers.
+    /// Reads the bytes that have come for a peer; gives the number of whole answers.
     fn receive(&mut self, at: usize) -> usize {
         let asker = &mut self.askers[at];
         asker.got += asker.peer.receive(&mut self.buffer);

@@ -1,4 +1,4 @@
-//! nginx with a configuration of its own, to be compared with: one process, no access log, sendfile, and the rest as
+//! nginx with its own configuration, for comparison: one process, no access log, sendfile, and the rest as
 //! Debian has it.
 
 use std::fs;

@@ -35,7 +35,7 @@ impl Opened {
         }
     }
 
-    /// Makes a WebSocket of it.
+    /// Upgrades it to a WebSocket.
     pub(crate) fn upgrade(mut self) -> Opened {
         self.write_all(
             b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -133,7 +133,7 @@ impl Peer {
         }
     }
 
-    /// Sends what is taken now; how much that is.
+    /// Sends as much as the system accepts now; gives how much that is.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> usize {
         let Some(tls) = &mut self.tls else {
             return unless_it_waits(self.socket.write(bytes)).unwrap_or(0);

@@ -19,7 +19,7 @@ pub(crate) const ARGUMENT: &str = "raw-echo";
 const BUFFER: usize = 256 << 10;
 const LISTENER: Token = Token(usize::MAX);
 
-/// The server as a process of its own.
+/// The server in its own process.
 pub(crate) struct RawEcho {
     child: Child,
     address: SocketAddr,
@@ -57,7 +57,7 @@ impl Drop for RawEcho {
     }
 }
 
-/// A peer, and what it did not take yet.
+/// A peer, and the bytes that it has not accepted yet.
 struct Peer {
     socket: TcpStream,
     rest: Vec<u8>,
@@ -124,7 +124,7 @@ fn echo(peer: &mut Peer, buffer: &mut [u8]) -> std::io::Result<()> {
             _ => or_none(peer.socket.write(&buffer[..got]))?,
         };
         peer.rest.extend_from_slice(&buffer[sent..got]);
-        // A short read has emptied the socket: what comes later is a new edge.
+        // A short read has emptied the socket: later bytes cause a new edge.
         if got < buffer.len() && peer.rest.is_empty() {
             return Ok(());
         }

@@ -8,7 +8,7 @@ pub(crate) type Pid = libc::pid_t;
 
 /// The processors that this process may use.
 pub(crate) fn processors() -> Vec<usize> {
-    // SAFETY: an all-zero set is a valid one, and the size is its own.
+    // SAFETY: an all-zero set is valid, and the size is that of the set.
     let set = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         check(libc::sched_getaffinity(0, size_of_val(&set), &raw mut set));
@@ -36,7 +36,7 @@ pub(crate) fn pin(pid: Pid, processor: usize) {
 
 /// The CPU time of a process so far, in user space and in the kernel (clock_getcpuclockid(3)).
 pub(crate) fn cpu_time(pid: Pid) -> Duration {
-    // SAFETY: both calls are given a place for what they write.
+    // SAFETY: both calls get memory for the values that they write.
     let time = unsafe {
         let mut clock: libc::clockid_t = 0;
         let mut time: libc::timespec = std::mem::zeroed();
@@ -59,9 +59,9 @@ fn check(result: libc::c_int) {
 
 /// Memory of a process in KiB.
 pub(crate) struct Memory {
-    /// What it has of its own.
+    /// Its private memory.
     pub(crate) anonymous: usize,
-    /// That, and what it shares: its code and libraries.
+    /// The same and its shared memory: code and libraries.
     pub(crate) resident: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Servers of one connection, each in a thread of its own: those that others wrote, and those that misbehave.
+//! Servers for one connection, each in its own thread: tungstenite, and servers that break the protocol.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -55,7 +55,7 @@ impl Server {
             // A peer that has left before all of it was sent has read enough.
             let _ = stream.write_all(answer.replace("{accept}", &accept).as_bytes());
             let _ = stream.shutdown(Shutdown::Write);
-            // What is not read would end it with a reset.
+            // Unread bytes would end the connection with a reset.
             let _ = stream.read_to_end(&mut Vec::new());
             head
         })

@@ -1,4 +1,4 @@
-//! A daemon that is made up, and commands that are run against it.
+//! A fake daemon, and commands that are run against it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A folder with a control socket in it, where one command is answered with what was prepared.
+/// A folder with a control socket, where one command gets a prepared answer.
 pub(crate) struct Daemon {
     pub(crate) folder: TempDir,
     pub(crate) answers: JoinHandle<String>,
@@ -46,7 +46,7 @@ impl Daemon {
         ))
     }
 
-    /// Runs a command against it: what it sent, and how it went.
+    /// Runs a command against it; gives the request that it sent, and its output and exit status.
     pub(crate) fn run(self, args: &[&str]) -> (Value, Ran) {
         self.run_with(args, b"")
     }
@@ -97,7 +97,7 @@ pub(crate) fn ran(child: Child) -> Ran {
     }
 }
 
-/// The binary in a folder of its own, with nothing in the environment that would change what it does.
+/// The binary in its own folder, without environment variables that would change its behaviour.
 pub(crate) fn bellwire(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bellwire"));
     command

@@ -12,8 +12,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tungstenite::WebSocket;
+use tungstenite::client::IntoClientRequest;
 
-/// Whatever is waited for longer than this does not happen.
+/// How long to wait for anything before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a command printed, and its exit status.
@@ -25,13 +27,13 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// What it printed, when it did what it was asked.
+    /// Its output, if it succeeded.
     pub(crate) fn done(&self) -> &str {
         assert_eq!(self.status, Some(0), "{self:?}");
         &self.stdout
     }
 
-    /// What it complained of, when it ended like this.
+    /// Its stderr, if it failed with this status.
     pub(crate) fn failed(&self, status: i32) -> &str {
         assert_eq!(self.status, Some(status), "{self:?}");
         &self.stderr
@@ -53,7 +55,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Runs a configuration; `bindings` is the number of TCP bindings in it.
     pub(crate) fn run(config: &str, bindings: usize) -> Daemon {
+        Daemon::run_in(config, bindings, |_| ())
+    }
+
+    /// As [`Daemon::run`], when `prepare` has put other files into the folder of the configuration.
+    pub(crate) fn run_in(config: &str, bindings: usize, prepare: impl FnOnce(&Path)) -> Daemon {
         Daemon::run_by(config, bindings, |binary, file| {
+            prepare(file.parent().expect("a folder"));
             let mut command = Command::new(binary);
             command.args(["run", "-v", "-c"]).arg(file);
             command
@@ -92,14 +100,13 @@ impl Daemon {
             folder,
         };
         while daemon.addresses.len() < bindings {
-            let line = daemon.wait_for_log("http://");
-            let address = line
-                .split("http://")
-                .nth(1)
-                .and_then(|rest| rest.split('/').next());
-            daemon
-                .addresses
-                .push(address.and_then(|a| a.parse().ok()).expect("an address"));
+            let line = daemon.wait_for_log("://");
+            let url = ["http://", "https://"]
+                .into_iter()
+                .find_map(|it| line.split_once(it));
+            let Some((_, address)) = url else { continue };
+            let address = address.split('/').next().and_then(|it| it.parse().ok());
+            daemon.addresses.push(address.expect("an address"));
         }
         daemon
     }
@@ -159,7 +166,7 @@ impl Daemon {
             .expect("the binary runs")
     }
 
-    /// Puts another configuration in the place of the one that it was started with. It does not read it by itself.
+    /// Replaces its configuration file. The daemon does not read it until it is told to.
     pub(crate) fn configure(&self, config: &str) {
         let file = self.folder.path().join("bellwire.toml");
         fs::write(file, in_its_folder(config)).expect("a configuration");
@@ -196,10 +203,37 @@ impl Daemon {
 
     /// A connection to its first binding that gives up in time.
     pub(crate) fn connect(&self) -> TcpStream {
-        let peer = TcpStream::connect(self.address()).expect("a connection");
+        self.connect_to(self.address())
+    }
+
+    /// The same, to another address.
+    pub(crate) fn connect_to(&self, address: SocketAddr) -> TcpStream {
+        let peer = TcpStream::connect(address).expect("a connection");
         peer.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         peer.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         peer
+    }
+
+    /// A WebSocket to its first binding.
+    pub(crate) fn open(&self) -> WebSocket<TcpStream> {
+        self.open_with(&[]).expect("an open WebSocket")
+    }
+
+    /// The same, with these fields in the request.
+    pub(crate) fn open_with(
+        &self,
+        fields: &[(&'static str, &str)],
+    ) -> Result<WebSocket<TcpStream>, String> {
+        let url = format!("ws://{}/", self.address());
+        let mut request = url.into_client_request().expect("a request");
+        for (name, value) in fields {
+            let value = value.parse().expect("a value");
+            request.headers_mut().insert(*name, value);
+        }
+        let opened = tungstenite::client(request, self.connect());
+        opened
+            .map(|(socket, _)| socket)
+            .map_err(|error| error.to_string())
     }
 
     /// What it answers to these bytes until it closes.
@@ -222,14 +256,14 @@ impl Drop for Daemon {
         if std::thread::panicking() {
             eprintln!("the daemon's log: {:#?}", self.log);
         } else {
-            // It survives a panic, and says so there: no test may cause one.
+            // The daemon survives a panic and logs it: no test may cause one.
             let panics = self.log.iter().any(|line| line.contains("panic at "));
             assert!(!panics, "the daemon's log: {:#?}", self.log);
         }
     }
 }
 
-/// Lets this process open as many descriptors as it may, and a daemon that it runs; their number.
+/// Raises the descriptor limit of this process, and of daemons that it starts, to the maximum; gives that number.
 pub(crate) fn raise_descriptor_limit() -> u64 {
     // SAFETY: both calls are given a whole rlimit, to write to and to read from.
     unsafe {
@@ -241,7 +275,7 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
     }
 }
 
-/// The same for root, who would become a user that may not be there, and could not read folders of tests then.
+/// The same for root, which would otherwise change to a user that may not exist and cannot read the folders of tests.
 pub(crate) fn for_whoever_runs(config: &str) -> String {
     // SAFETY: geteuid has no arguments and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
@@ -252,7 +286,7 @@ pub(crate) fn for_whoever_runs(config: &str) -> String {
     }
 }
 
-/// The same with a control socket of its own, for many daemons of one user run side by side.
+/// The same with its own control socket, since many daemons of one user run at the same time.
 fn in_its_folder(config: &str) -> String {
     with_daemon(&for_whoever_runs(config), "socket", "control")
 }

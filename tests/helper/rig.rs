@@ -14,7 +14,7 @@ use bellwire::proto::helper::{Answer, Ask, MAX, Reply, Request};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-/// Whatever is waited for longer than this does not happen.
+/// How long to wait for anything before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 const WRAPPERS: [&str; 2] = ["libnss_wrapper.so", "libpam_wrapper.so"];
@@ -89,7 +89,7 @@ pub(crate) struct Helper {
 }
 
 impl Helper {
-    /// Runs a helper with these arguments beside those that it always has.
+    /// Runs a helper with these arguments in addition to the usual ones.
     pub(crate) fn run(args: &[&str]) -> Helper {
         Helper::run_in(folder(), args)
     }
@@ -158,7 +158,7 @@ impl Helper {
         libc::pid_t::try_from(self.child.id()).expect("a pid")
     }
 
-    /// Asks, and gives the number that the answer will have.
+    /// Sends a request, and gives the number that the answer will have.
     pub(crate) fn ask(&mut self, ask: Ask) -> u32 {
         let id = self.next;
         self.next += 1;

@@ -1,6 +1,6 @@
-//! The rules can be broken: houses made up for the purpose, and what is found in them.
+//! Each rule can be broken: crates made up for the purpose, and the faults that are found in them.
 
-use super::house::{House, Rules};
+use super::sources::{MAX_LINES, Rules, Sources};
 
 /// Rules of their own, so that a change to the real ones does not reach here.
 const RULES: Rules<'_> = Rules {
@@ -15,10 +15,12 @@ const RULES: Rules<'_> = Rules {
     ],
     narrows: &[("proto/ws", "proto/http", "head date")],
     absent: &[("proto", "std::fs std::io std::time mio libc log")],
+    spread: &[],
+    long: &[],
 };
 
 fn faults(sources: &[(&str, &str)]) -> Vec<String> {
-    House::new(sources.iter().copied()).faults(&RULES)
+    Sources::new(sources.iter().copied()).faults(&RULES)
 }
 
 /// One fault, which says everything that is listed.
@@ -43,7 +45,7 @@ const HEAD: (&str, &str) = ("proto/http/head.rs", "");
 const BUFFER: (&str, &str) = ("conn/buffer.rs", "");
 
 #[test]
-fn downwards_is_fine() {
+fn imports_downwards_are_allowed() {
     assert_fine(&[
         ("lib.rs", "pub mod proto; pub mod conn;"),
         (
@@ -114,7 +116,7 @@ fn every_way_of_writing_an_import_is_seen() {
 }
 
 #[test]
-fn what_only_looks_like_an_import_is_not_one() {
+fn text_that_looks_like_an_import_is_not_one() {
     for source in [
         "// use crate::conn::buffer;",
         "/* /* nested */ use crate::conn::buffer; */",
@@ -148,7 +150,7 @@ fn files_for_tests_alone_are_not_read() {
 }
 
 #[test]
-fn leaves_stand_side_by_side() {
+fn folders_side_by_side_do_not_import_each_other() {
     assert_fault(
         &[
             ("config/mod.rs", "use crate::auth::users;"),
@@ -181,19 +183,92 @@ fn a_folder_has_an_order() {
 }
 
 #[test]
-fn a_file_that_no_order_names_is_a_fault() {
+fn a_folder_that_no_order_names_is_a_fault() {
     assert_fault(
-        &[("conn/helpers.rs", "")],
-        &["conn/helpers.rs", "\"helpers\"", "add it to ORDER"],
+        &[("proto/other/part.rs", "")],
+        &["proto/other/part.rs", "\"other\"", "add it to ORDER"],
     );
     assert_fault(
-        &[("util/mod.rs", "")],
-        &["\"util\" is not in the order of src"],
+        &[("other/part.rs", "")],
+        &["\"other\" is not in the order of src"],
+    );
+    assert_fault(
+        &[("other.rs", "")],
+        &["\"other\" is not in the order of src"],
+    );
+    assert_fine(&[("conn/other.rs", "")]);
+}
+
+#[test]
+fn the_inherent_methods_of_a_type_stand_in_one_file() {
+    let buffer = (
+        "conn/buffer.rs",
+        "pub struct Buffer<T>(T); impl<T: Fn() -> u8> Buffer<T> {}",
+    );
+    for source in [
+        "use super::buffer::Buffer; impl<T> Buffer<T> where T: Copy {}",
+        "use crate::conn::Buffer; fn f() {} impl Buffer<u8> {}",
+        "#[cfg(unix)] impl super::buffer::Buffer<u8> {}",
+        "mod inner { use crate::conn::buffer::Buffer; impl Buffer<u8> {} }",
+    ] {
+        assert_fault(
+            &[
+                buffer,
+                ("conn/mod.rs", "mod buffer; pub use buffer::Buffer;"),
+                ("auth/key.rs", &source.replace("super::", "crate::conn::")),
+            ],
+            &[
+                "conn::buffer::Buffer: its inherent methods stand in src/auth/key.rs, src/conn/buffer.rs",
+            ],
+        );
+    }
+    for source in [
+        "use super::buffer::Buffer; impl<'b> std::fmt::Debug for Buffer<&'b u8> {}",
+        "use super::buffer::Buffer; impl<T> From<Buffer<T>> for u8 {}",
+        "pub struct Buffer; impl Buffer {}",
+        "use super::buffer::Buffer; fn f() -> impl Iterator { Buffer(0) } fn g(x: impl Fn(Buffer)) {}",
+        "use super::buffer::Buffer; #[cfg(test)] impl Buffer<u8> {}",
+    ] {
+        assert_fine(&[buffer, ("conn/phase.rs", source)]);
+    }
+}
+
+#[test]
+fn an_exception_is_allowed_until_it_is_none() {
+    let rules = Rules {
+        spread: &[("conn::buffer::Buffer", "for a reason")],
+        long: &[("src/conn/phase.rs", "for a reason")],
+        ..RULES
+    };
+    let long = "use super::buffer::Buffer; impl Buffer {}".to_owned() + &"\n".repeat(MAX_LINES + 1);
+    let buffer = ("conn/buffer.rs", "pub struct Buffer; impl Buffer {}");
+    let excepted = [buffer, ("conn/phase.rs", &long)];
+    assert_eq!(Sources::new(excepted.into_iter()).faults(&rules), [""; 0]);
+    let mended = [buffer, ("conn/phase.rs", "")];
+    let stale = |name| format!("{name} is no exception any more: strike it");
+    let faults = Sources::new(mended.into_iter()).faults(&rules);
+    assert_eq!(
+        faults,
+        ["conn::buffer::Buffer", "src/conn/phase.rs"].map(stale)
     );
 }
 
 #[test]
-fn ws_knows_little_of_http() {
+fn no_file_is_too_long_or_called_util() {
+    let long = "\n".repeat(MAX_LINES + 1);
+    assert_fine(&[("conn/phase.rs", &long[1..])]);
+    assert_fault(
+        &[("conn/tests.rs", &long)],
+        &["src/conn/tests.rs: 501 lines, at most 500 are allowed"],
+    );
+    assert_fault(
+        &[("conn/util.rs", "")],
+        &["conn/util.rs: \"util\" says nothing"],
+    );
+}
+
+#[test]
+fn ws_imports_few_files_of_http() {
     let body = ("proto/http/body.rs", "");
     assert_fault(
         &[

@@ -14,6 +14,10 @@ pub(crate) struct Import {
 #[derive(Default)]
 pub(crate) struct Scan {
     found: Vec<Found>,
+    /// The type of each inherent `impl`.
+    impls: Vec<Found>,
+    /// The structures and enumerations that are defined here.
+    pub(crate) types: BTreeSet<String>,
     /// Every module declared here, below the file's own.
     modules: BTreeSet<Vec<String>>,
     /// Those that are declared for tests alone.
@@ -43,6 +47,14 @@ impl Scan {
     /// The paths, resolved for a file that is `module`.
     pub(crate) fn imports(&self, module: &[String]) -> Vec<Import> {
         self.found
+            .iter()
+            .map(|found| self.resolve(found, module))
+            .collect()
+    }
+
+    /// The types that have inherent methods here, likewise.
+    pub(crate) fn impls(&self, module: &[String]) -> Vec<Import> {
+        self.impls
             .iter()
             .map(|found| self.resolve(found, module))
             .collect()
@@ -150,6 +162,20 @@ impl Scan {
                         around.push(name);
                     }
                     at += 3;
+                }
+                "struct" | "enum" => {
+                    self.types.insert(all.at(at + 1).to_owned());
+                    at += 2;
+                }
+                "impl" if all.begins_item(at) => {
+                    if let Some(path) = all.inherent(at) {
+                        self.impls.push(Found {
+                            line: all.line(at),
+                            around: around.clone(),
+                            path,
+                        });
+                    }
+                    at += 1;
                 }
                 "use" if all.at(at + 1) != "<" => {
                     at = self.use_tree(all, at + 1, &around, Vec::new());
@@ -304,6 +330,45 @@ impl Tokens<'_> {
             }
         }
         here
+    }
+
+    /// Whether an item begins there, not a type such as `impl Iterator`.
+    fn begins_item(&self, at: usize) -> bool {
+        at == 0 || matches!(self.at(at - 1), ";" | "{" | "}" | "]" | "unsafe")
+    }
+
+    /// The type of an `impl` that is not of a trait.
+    fn inherent(&self, at: usize) -> Option<Vec<String>> {
+        let mut here = self.behind_generics(at + 1);
+        let mut path = Vec::new();
+        loop {
+            match self.at(here) {
+                "{" | "where" => return (!path.is_empty()).then_some(path),
+                "::" => here += 1,
+                name if is_name(name) && name != "for" && name != "dyn" => {
+                    path.push(name.to_owned());
+                    here = self.behind_generics(here + 1);
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// Behind `<…>`, if it begins there.
+    fn behind_generics(&self, at: usize) -> usize {
+        let mut depth = 0;
+        for here in at..self.0.len() {
+            match self.at(here) {
+                "<" => depth += 1,
+                // `->` of a bound such as `Fn() -> T` closes nothing.
+                ">" if self.at(here - 1) != "-" => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return here + usize::from(here > at);
+            }
+        }
+        self.0.len()
     }
 
     /// A name with `::` behind it and no path before it.

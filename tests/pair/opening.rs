@@ -9,7 +9,7 @@ const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n
     Sec-WebSocket-Accept: CdXSYUsvsaMthlEXWDNURGWA/1o=\r\n";
 
 #[test]
-fn an_answer_that_proves_nothing_refuses_the_upgrade() {
+fn an_answer_without_the_right_accept_value_fails_the_upgrade() {
     let accept = ACCEPT.replace("CdX", "s3p");
     for (answer, why) in [
         (
@@ -62,7 +62,7 @@ fn an_answer_that_proves_nothing_refuses_the_upgrade() {
                 panic!("{answer}: {:?}", client.told);
             };
             if piece < usize::MAX && why.contains("no HTTP") {
-                // What is no HTTP is told as soon as it is seen.
+                // An answer that is not HTTP is reported as soon as it is recognised.
                 assert!(end.starts_with("the server's answer is no HTTP: "), "{end}");
             } else {
                 assert_eq!(end, why);
@@ -73,7 +73,7 @@ fn an_answer_that_proves_nothing_refuses_the_upgrade() {
 }
 
 #[test]
-fn no_answer_refuses_the_upgrade_too() {
+fn a_missing_answer_fails_the_upgrade() {
     let mut late = Side::client(conf());
     late.pass_time(Millis::seconds(10));
     assert_eq!(late.ends(), ["the server did not answer in time"]);
@@ -118,7 +118,7 @@ fn interim_answers_are_skipped_but_not_for_ever() {
 }
 
 #[test]
-fn tls_and_the_upgrade_have_one_time() {
+fn tls_and_the_upgrade_share_one_time_limit() {
     let (client, server) = tls::pair("localhost");
     let mut client = Side::client_over_tls(conf(), client);
     let mut server = Side::server_over_tls(conf(), server);

@@ -10,7 +10,7 @@ use bellwire::conn::buffer::{Out, Sent, Transport};
 use bellwire::conn::deadline::{Millis, Tick};
 use bellwire::conn::event::{ConnId, Event, Got};
 use bellwire::conn::tls::{Cipher, Tls};
-use bellwire::conn::{Answer, AnswerHead, Aux, Conf, Connection, SlowPeer, Tools};
+use bellwire::conn::{Answer, AnswerHead, Aux, Conf, Connection, Tools};
 use bellwire::proto::http::head::BodyLength;
 use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::{self, Kind, OpCode, Role};
@@ -20,16 +20,19 @@ use bellwire::proto::ws::message::Pool;
 use bellwire::proto::ws::session::SHORT_HEADER;
 
 #[allow(unused_imports)]
+pub(crate) use conf::conf;
+#[allow(unused_imports)]
 pub(crate) use split::{assert_any_split, assert_any_split_in_turns, cuts, run};
 
+mod conf;
 mod split;
 
 pub(crate) const DATE: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
 
 pub(crate) const NONCE: [u8; 16] = [7; 16];
 
-/// What a connection told, in a form that outlives the event. Pieces of a body that follow each other are one, for how
-/// it was cut is not told.
+/// An event of a connection, in a form that outlives it. Consecutive pieces of a body are joined, since the way it was
+/// split does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Request(String),
@@ -42,7 +45,7 @@ pub(crate) enum Told {
     Closed(String),
 }
 
-/// The transport: what was sent and has not been taken, of which a part may wait behind it.
+/// The transport: bytes that were sent and not yet taken by the other side, some of which may wait for room.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     /// Sent.
@@ -62,7 +65,7 @@ impl Pipe {
         }
     }
 
-    /// Sends of what waits as much as there is room for; whether that was anything.
+    /// Sends as many of the waiting bytes as there is room for; true if there were any.
     pub(crate) fn flush(&mut self) -> bool {
         let count = self
             .room
@@ -102,7 +105,7 @@ pub(crate) struct Side {
     pub(crate) opened: bool,
     /// Whether our half of the transport has ended.
     pub(crate) ended: bool,
-    /// Whether a request was told whose body was not, to its end.
+    /// Whether a request was reported whose body has not ended.
     pub(crate) in_body: bool,
     /// Received by the transport, and not read from it.
     inbox: Vec<u8>,
@@ -111,19 +114,6 @@ pub(crate) struct Side {
     aux: Aux,
     tools: Tools,
     cork: Vec<u8>,
-}
-
-pub(crate) fn conf() -> Conf {
-    Conf {
-        max_message: 1 << 20,
-        max_backlog: 4 << 20,
-        slow_peer: SlowPeer::Close,
-        max_body: 1 << 20,
-        head_timeout: Millis::seconds(10),
-        idle_timeout: Millis::seconds(60),
-        ping_interval: Millis::seconds(30),
-        pong_timeout: Millis::seconds(20),
-    }
 }
 
 const REQUEST: UpgradeRequest<'static> = UpgradeRequest {
@@ -213,7 +203,7 @@ impl Side {
         while self.turn() > 0 && !self.inbox.is_empty() {}
         assert!(
             self.inbox.is_empty() || self.conn.receive_limit() == 0,
-            "it neither reads on nor ends"
+            "it neither reads nor ends"
         );
     }
 
@@ -260,7 +250,7 @@ impl Side {
         count
     }
 
-    /// Goes on by one event; how much of `input` that used. After the last of them, what is left is kept.
+    /// Advances by one event and gives how much of `input` that used. After the last event, the rest is kept.
     fn advance(&mut self, input: &mut [u8], direct: &mut usize) -> Option<usize> {
         let mut script = Script {
             told: &mut self.told,
@@ -331,7 +321,7 @@ impl Side {
             self.ended = true;
         }
         if self.conn.is_closed() {
-            // The transport goes, and what waits with it.
+            // The transport is dropped with the bytes that wait.
             self.pipe.waits.clear();
             self.ended = true;
         }
@@ -356,7 +346,7 @@ impl Side {
     }
 
     /// Sends a message in frames of `len` bytes, with a ping after the first of them, as a peer may that is not us.
-    /// False: it cannot be sent any more.
+    /// False if nothing can be sent any longer.
     pub(crate) fn send_in_frames(&mut self, kind: Kind, data: &[u8], len: usize) -> bool {
         if !self.conn.is_open() {
             return false;
@@ -387,13 +377,13 @@ impl Side {
         }
     }
 
-    /// Answers a request that waits, and goes on with what came behind it.
+    /// Answers a deferred request, and goes on with the bytes after it.
     pub(crate) fn respond(&mut self, body: &[u8]) {
         self.with_out(|conn, _, out, now| respond(conn, out, now, 200, body));
         self.receive(&[]);
     }
 
-    /// Answers a request that waits with a body that goes past the connection. Whether there is one to write.
+    /// Answers a deferred request with a body that is sent outside the connection. True if there is one to write.
     pub(crate) fn respond_head(&mut self, length: u64) -> Option<bool> {
         let head = AnswerHead {
             status: 200,
@@ -420,7 +410,7 @@ impl Side {
         self.settle(false);
     }
 
-    /// Moves the clock and fires what is due by then, at its time.
+    /// Moves the clock, and fires each deadline on the way at its time.
     pub(crate) fn pass_time(&mut self, time: Millis) {
         let end = self.now.after(time);
         while let Some(due) = self.conn.deadline().filter(|due| due.is_due(end)) {
@@ -431,19 +421,19 @@ impl Side {
             let next = self.conn.deadline();
             assert!(
                 next.is_none_or(|next| !next.is_due(self.now)),
-                "a deadline that came is done with"
+                "a deadline that has fired is cleared"
             );
         }
         self.now = end;
     }
 
-    /// What it has sent and nobody has taken.
+    /// The bytes that it has sent and the other side has not taken.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let plain = std::mem::take(&mut self.pipe.wire);
         let Some((tls, cipher)) = &mut self.tls else {
             return plain;
         };
-        // What the handshake has to say comes first, for there is nothing else before it is done.
+        // Output of the handshake comes first: before it is done there is no other.
         let mut wire = cipher.bytes().to_vec();
         cipher.clear();
         tls.write(&[&plain], cipher, |bytes| wire.extend_from_slice(bytes))
@@ -467,7 +457,7 @@ impl Side {
     }
 }
 
-/// What the tests do on events: upgrade what can be, answer the rest, and perhaps echo.
+/// The handler of the tests: accepts upgrades, answers other requests, and echoes if wanted.
 struct Script<'s> {
     told: &'s mut Vec<Told>,
     opened: &'s mut bool,

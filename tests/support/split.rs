@@ -4,7 +4,7 @@ use bellwire::conn::Conf;
 
 use super::{Side, Told, conf};
 
-/// What has come of a transcript.
+/// The result of a transcript.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) told: Vec<Told>,
@@ -80,7 +80,7 @@ pub(crate) fn assert_any_split_in_turns(conf: &Conf, turns: &[&[u8]]) -> Outcome
     whole
 }
 
-/// Bytes that change nothing yet: whatever they are after the end, else the beginning of what could come next.
+/// Bytes without an effect: any bytes after the end, otherwise the beginning of something that may come next.
 fn trailing(side: &Side) -> &'static [u8] {
     if side.ended {
         b"GET / HTTP/1.1\r\nHost: h\r\n\r\n\x81\x80\0\0\0\0\xFF"

@@ -18,14 +18,14 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it; a line of the server and one of its TLS may be given.
+    /// Starts it, with a line for the server and one for its TLS.
     pub(crate) fn start(server: &str, tls: &str) -> Daemon {
         let authority = Authority::new();
         let text = format!(
             "[[server]]\nbind = [\"127.0.0.1:0\"]\n{server}\n\n[server.tls]\n\
              certificate = \"cert.pem\"\nprivate_key = \"key.pem\"\n{tls}\n"
         );
-        let daemon = daemon::Daemon::run_by(&text, 0, |binary, file| {
+        let daemon = daemon::Daemon::run_by(&text, 1, |binary, file| {
             let folder = file.parent().unwrap();
             authority.issue(folder);
             fs::write(folder.join("page.html"), PAGE).unwrap();
@@ -37,17 +37,11 @@ impl Daemon {
                 .env_remove("JOURNAL_STREAM");
             command
         });
-        let mut daemon = Daemon {
+        Daemon {
+            address: daemon.address(),
             daemon,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
             authority,
-        };
-        let line = daemon.wait_for_log("https://");
-        let (_, url) = line.split_once("https://").unwrap();
-        let address = url.trim_end_matches('/').parse().unwrap();
-        daemon.address = address;
-        daemon.addresses.push(address);
-        daemon
+        }
     }
 
     pub(crate) fn url(&self) -> String {

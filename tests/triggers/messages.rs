@@ -2,11 +2,29 @@
 
 use tungstenite::Message;
 
-use crate::house::{connect, hear, hear_close, hear_text, lives, run, run_with, say};
+use crate::rig::{connect, hear, hear_close, hear_text, lives, run, run_with, say};
 
-#[test]
-fn the_first_match_wins_and_the_servers_own_behaviour_is_skipped() {
-    let daemon = run(r#"
+/// What happens between a daemon and one peer, step by step.
+enum Step {
+    Say(&'static str),
+    SayBinary(&'static [u8]),
+    Hear(&'static str),
+    HearBinary(&'static [u8]),
+    /// A text that begins like this.
+    HearStart(&'static str),
+    /// A line of the daemon's log has this in it.
+    Log(&'static str),
+}
+
+use Step::{Hear, HearBinary, HearStart, Log, Say, SayBinary};
+
+/// A name, the configuration of a server and its triggers, and the steps.
+type Conversation = (&'static str, &'static str, &'static [Step]);
+
+const CONVERSATIONS: &[Conversation] = &[
+    (
+        "the first trigger that matches acts, instead of the server's own behaviour; binary that is UTF-8 is compared, too",
+        r#"
 messages = "echo"
 [[trigger]]
 on = "message"
@@ -23,26 +41,24 @@ send = "second"
 [[trigger]]
 on = "connect"
 send = "welcome"
-"#);
-    let mut peer = connect(&daemon);
-    assert_eq!(hear_text(&mut peer), "welcome");
-    say(&mut peer, "ärger both");
-    assert_eq!(hear_text(&mut peer), "first");
-    say(&mut peer, "for both");
-    assert_eq!(hear_text(&mut peer), "second");
-    assert_eq!(hear_text(&mut peer), "for both");
-    // Binary that is UTF-8 is compared too, and other binary is not.
-    peer.send(Message::binary("both".as_bytes().to_vec()))
-        .unwrap();
-    assert_eq!(hear_text(&mut peer), "second");
-    assert_eq!(hear(&mut peer), Message::binary("both".as_bytes().to_vec()));
-    peer.send(Message::binary(b"both\xff".to_vec())).unwrap();
-    assert_eq!(hear(&mut peer), Message::binary(b"both\xff".to_vec()));
-}
-
-#[test]
-fn once_replies_with_all_of_its_output() {
-    let daemon = run(r#"
+"#,
+        &[
+            Hear("welcome"),
+            Say("ärger both"),
+            Hear("first"),
+            Say("for both"),
+            Hear("second"),
+            Hear("for both"),
+            SayBinary(b"both"),
+            Hear("second"),
+            HearBinary(b"both"),
+            SayBinary(b"both\xff"),
+            HearBinary(b"both\xff"),
+        ],
+    ),
+    (
+        "reply = \"whole\": all output is one message, and none without output",
+        r#"
 [[trigger]]
 name = "the whole"
 on = "message"
@@ -54,34 +70,117 @@ string = "say "
 on = "message"
 run = ["cat"]
 reply = "whole"
-"#);
-    let mut peer = connect(&daemon);
-    say(&mut peer, "say 1\n2\n");
-    let reply = hear_text(&mut peer);
-    assert!(
-        reply.starts_with("got text of the whole:say 1\n2\n/\n127.0.0.1:c"),
-        "{reply}"
-    );
-    peer.send(Message::binary(vec![0xff, 0])).unwrap();
-    assert_eq!(hear(&mut peer), Message::binary(vec![0xff, 0]));
-    // Nothing said is no message.
-    say(&mut peer, "");
-    say(&mut peer, "then");
-    assert_eq!(hear_text(&mut peer), "then");
-}
-
-#[test]
-fn once_replies_with_lines_as_they_come() {
-    let daemon = run(r#"
+"#,
+        &[
+            Say("say 1\n2\n"),
+            HearStart("got text of the whole:say 1\n2\n/\n127.0.0.1:c"),
+            SayBinary(&[0xff, 0]),
+            HearBinary(&[0xff, 0]),
+            Say(""),
+            Say("then"),
+            Hear("then"),
+        ],
+    ),
+    (
+        "reply = \"lines\": each line is a message as soon as it is written",
+        r#"
 [[trigger]]
 on = "message"
 run = ["sh", "-c", "read line; echo first $line; read other; printf 'last'"]
 reply = "lines"
-"#);
-    let mut peer = connect(&daemon);
-    say(&mut peer, "a\n");
-    assert_eq!(hear_text(&mut peer), "first a");
-    assert_eq!(hear_text(&mut peer), "last");
+"#,
+        &[Say("a\n"), Hear("first a"), Hear("last")],
+    ),
+    (
+        "what a script leaves running does not count against its timeout",
+        r#"
+[[trigger]]
+name = "leaves"
+on = "message"
+run = ["sh", "-c", "sleep 100 & echo done"]
+reply = "whole"
+timeout = "1s"
+"#,
+        &[Say("go"), Hear("done\n")],
+    ),
+    (
+        "a failure and its stderr are logged",
+        r#"
+[[trigger]]
+name = "broken"
+on = "message"
+run = ["sh", "-c", "echo what is wrong >&2; exit 3"]
+"#,
+        &[
+            Say("x"),
+            Log("trigger broken: what is wrong"),
+            Log("trigger broken: it failed with status 3"),
+        ],
+    ),
+    (
+        "a script whose output is too long for a message is killed",
+        r#"
+limits = { max_message = "1KiB" }
+[[trigger]]
+name = "loud"
+on = "message"
+run = ["sh", "-c", "exec yes"]
+reply = "whole"
+match = "exact"
+string = "loud"
+[[trigger]]
+on = "message"
+send = "alive"
+"#,
+        &[
+            Say("loud"),
+            Log("trigger loud: killed, for its output is longer"),
+            Log("trigger loud: ended by signal 9"),
+            Say("x"),
+            Hear("alive"),
+        ],
+    ),
+    (
+        "a worker that ends is started again, and messages wait for it",
+        r#"
+[[trigger]]
+name = "mortal"
+on = "message"
+mode = "worker"
+run = ["sh", "-c", "echo lives >&2; read -r line; echo got $line >&2"]
+"#,
+        &[
+            Log("trigger mortal: lives"),
+            Say("one"),
+            Log("\"text\":\"one\""),
+            Log("its worker has ended, and is started again"),
+            Say("two"),
+            Log("trigger mortal: lives"),
+            Log("\"text\":\"two\""),
+        ],
+    ),
+];
+
+#[test]
+fn conversations() {
+    for (name, config, steps) in CONVERSATIONS {
+        println!("{name}");
+        let mut daemon = run(config);
+        let mut peer = connect(&daemon);
+        for step in *steps {
+            match *step {
+                Say(text) => say(&mut peer, text),
+                SayBinary(bytes) => peer.send(Message::binary(bytes)).expect("sent"),
+                Hear(text) => assert_eq!(hear(&mut peer), Message::text(text), "{name}"),
+                HearBinary(bytes) => assert_eq!(hear(&mut peer), Message::binary(bytes), "{name}"),
+                HearStart(start) => {
+                    let heard = hear_text(&mut peer);
+                    assert!(heard.starts_with(start), "{name}: {heard}");
+                }
+                Log(text) => drop(daemon.wait_for_log(text)),
+            }
+        }
+    }
 }
 
 #[test]
@@ -104,27 +203,13 @@ timeout = "200ms"
     daemon.wait_for_log("trigger slow: timeout");
     daemon.wait_for_log("trigger slow: it has ended");
     assert!(!lives(&leader), "it was reaped");
-    // A grandchild is reaped by whoever adopts it.
+    // A grandchild is reaped by the process that adopts it.
     let state = std::fs::read_to_string(format!("/proc/{child}/stat"));
     assert!(state.is_err() || state.unwrap().contains(") Z "));
 }
 
 #[test]
-fn a_failure_and_its_complaints_are_in_the_log() {
-    let mut daemon = run(r#"
-[[trigger]]
-name = "broken"
-on = "message"
-run = ["sh", "-c", "echo what is wrong >&2; exit 3"]
-"#);
-    let mut peer = connect(&daemon);
-    say(&mut peer, "x");
-    daemon.wait_for_log("trigger broken: what is wrong");
-    daemon.wait_for_log("trigger broken: it failed with status 3");
-}
-
-#[test]
-fn what_has_no_place_in_the_queue_is_dropped_and_counted() {
+fn events_beyond_the_queue_are_dropped_and_counted() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "narrow"
@@ -139,7 +224,7 @@ max_queued = 1
         say(&mut peer, &format!("{text}\n"));
     }
     assert_eq!(hear_text(&mut peer), "1");
-    // One runs, one waits, and two have no place; they may be told of one by one.
+    // One runs, one waits, and two are dropped; they may be logged one by one.
     let mut dropped = 0;
     while dropped < 2 {
         let line = daemon.wait_for_log(" events dropped");
@@ -150,29 +235,6 @@ max_queued = 1
         dropped += count.and_then(|it| it.parse().ok()).unwrap_or(0);
     }
     assert_eq!(dropped, 2);
-}
-
-#[test]
-fn an_output_that_is_too_long_for_a_message_is_cut_off() {
-    let mut daemon = run(r#"
-limits = { max_message = "1KiB" }
-[[trigger]]
-name = "loud"
-on = "message"
-run = ["sh", "-c", "exec yes"]
-reply = "whole"
-match = "exact"
-string = "loud"
-[[trigger]]
-on = "message"
-send = "alive"
-"#);
-    let mut peer = connect(&daemon);
-    say(&mut peer, "loud");
-    daemon.wait_for_log("trigger loud: killed, for its output is longer");
-    daemon.wait_for_log("trigger loud: ended by signal 9");
-    say(&mut peer, "x");
-    assert_eq!(hear_text(&mut peer), "alive");
 }
 
 #[test]
@@ -193,9 +255,7 @@ forward = "browsers"
         2,
     );
     let to = |at: usize| {
-        let stream = std::net::TcpStream::connect(daemon.addresses[at]).unwrap();
-        let patience = Some(crate::daemon::PATIENCE);
-        stream.set_read_timeout(patience).unwrap();
+        let stream = daemon.connect_to(daemon.addresses[at]);
         let url = format!("ws://{}/", daemon.addresses[at]);
         tungstenite::client(url, stream).unwrap().0
     };
@@ -234,7 +294,7 @@ run = ["sh", "-c", "while read -r line; do case $line in end) exit 0;; fail) exi
 }
 
 #[test]
-fn the_end_of_a_connection_ends_what_follows_it() {
+fn the_end_of_a_connection_ends_its_process() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "follower"
@@ -288,7 +348,7 @@ run = ["./flood.py"]
 }
 
 #[test]
-fn nothing_is_left_of_processes_after_a_stop() {
+fn no_process_is_left_after_a_stop() {
     let mut daemon = run(r#"
 [[trigger]]
 on = "message"
@@ -311,7 +371,7 @@ run = ["sh", "-c", "trap '' TERM; echo $$; exec sleep 100"]
 }
 
 #[test]
-fn what_waits_counts_against_the_memory() {
+fn queued_events_count_against_the_memory_limit() {
     let mut daemon = run(r#"
 [[trigger]]
 name = "slow"
@@ -334,7 +394,7 @@ max_memory = "1MiB"
 }
 
 #[test]
-fn no_secret_of_the_daemon_is_a_processes_and_its_limits_are_as_before() {
+fn processes_get_no_secrets_and_the_original_limits() {
     let daemon = crate::daemon::Daemon::run_by(
         "[[server]]\nbind = [\"127.0.0.1:0\"]\n[[trigger]]\non = \"message\"\nrun = [\"sh\", \"-c\", \"cat; echo $TOKEN $HOME; ulimit -n\"]\nreply = \"whole\"\n",
         1,

@@ -1,6 +1,6 @@
 //! Workers, and requests that are held.
 
-use crate::house::{connect, get, hear_text, lives, run, run_with, say};
+use crate::rig::{connect, get, hear_text, lives, run, run_with, say};
 
 const COUNTER: &str = r#"#!/usr/bin/env python3
 import json, sys
@@ -42,25 +42,6 @@ continue = true
 }
 
 #[test]
-fn a_worker_that_ends_is_started_again_and_messages_wait_for_it() {
-    let mut daemon = run(r#"
-[[trigger]]
-name = "mortal"
-on = "message"
-mode = "worker"
-run = ["sh", "-c", "echo lives >&2; read -r line; echo got $line >&2"]
-"#);
-    daemon.wait_for_log("trigger mortal: lives");
-    let mut peer = connect(&daemon);
-    say(&mut peer, "one");
-    daemon.wait_for_log("\"text\":\"one\"");
-    daemon.wait_for_log("its worker has ended, and is started again");
-    say(&mut peer, "two");
-    daemon.wait_for_log("trigger mortal: lives");
-    daemon.wait_for_log("\"text\":\"two\"");
-}
-
-#[test]
 fn a_worker_ends_with_the_daemon() {
     let mut daemon = run(r#"
 [[trigger]]
@@ -78,7 +59,7 @@ run = ["sh", "-c", "trap '' TERM; echo pid $$ >&2; exec sleep 100"]
 }
 
 #[test]
-fn nobody_answers_what_is_held() {
+fn a_held_request_that_nobody_answers_times_out() {
     let daemon = run(
         "[[trigger]]\non = \"http_request\"\npath = \"/ask\"\nhold = true\ntimeout = \"100ms\"\n",
     );

@@ -70,9 +70,11 @@ enum Stage {
     Over,
 }
 
-/// Answers a request with an error.
-pub(super) fn refuse(engine: &mut Engine, exchange: ExchangeId, status: u16) {
-    engine.with_exchange(exchange, |ops| respond_error(ops, status, &[]));
+/// Answers the request, if there is one, with an error.
+pub(super) fn refuse(engine: &mut Engine, exchange: impl Into<Option<ExchangeId>>, status: u16) {
+    if let Some(exchange) = exchange.into() {
+        engine.with_exchange(exchange, |ops| respond_error(ops, status, &[]));
+    }
 }
 
 /// The fields of an answer.

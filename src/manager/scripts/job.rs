@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::conn::event::ExchangeId;
+use crate::engine::child::{ChildId, Command, Stdin};
 use crate::engine::{Charge, Engine};
 use crate::manager::trigger::rules::Rule;
 use crate::manager::trigger::trigger_event::{Origin, What};
@@ -56,6 +57,25 @@ impl Job {
         }
     }
 
+    /// Starts its process.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub(super) fn spawn(
+        &self,
+        engine: &mut Engine,
+        base: &Base,
+        rule: &Rule,
+    ) -> Result<ChildId, String> {
+        let has_input = match &self.task {
+            Task::Once { input } => input.is_some(),
+            Task::Answer { has_body, .. } => *has_body,
+            Task::PerConnection { .. } => true,
+        };
+        let stdin = if has_input { Stdin::Piped } else { Stdin::Null };
+        spawn(engine, base, rule, &self.env, stdin)
+    }
+
     /// The request that waits for it.
     pub(super) fn exchange(&self) -> Option<ExchangeId> {
         match &self.task {
@@ -63,6 +83,29 @@ impl Job {
             _ => None,
         }
     }
+}
+
+/// Starts a process of a rule.
+///
+/// # Errors
+/// Why that cannot be.
+pub(super) fn spawn(
+    engine: &mut Engine,
+    base: &Base,
+    rule: &Rule,
+    env: &Environment,
+    stdin: Stdin,
+) -> Result<ChildId, String> {
+    let run = rule.run().ok_or("it runs nothing")?;
+    let started = engine.spawn(&Command {
+        program: &run.program,
+        argv: &run.argv,
+        env,
+        stdin,
+        descriptors: base.descriptors,
+        memory: &rule.memory,
+    });
+    started.map_err(|error| format!("cannot run {}: {error}", run.program.display()))
 }
 
 /// The job of an event that is no request, by the mode of its rule.

@@ -2,7 +2,7 @@
 //!
 //! Each rule that runs something has a [`Pool`]: how many of its processes run, and what waits for one of them to end.
 //! At most [`SPAWNS`] processes are started in a turn, for each holds the loop up for a moment. What a process writes is
-//! acted on by its [`Role`]; its [`Stop`] says when it has to end. Nothing here waits, and everything that queues is
+//! acted on by its [`Role`]; its `Stop` says when it has to end. Nothing here waits, and everything that queues is
 //! bounded: by `max_queued`, and by the memory of its rule.
 
 mod answer;
@@ -26,7 +26,7 @@ use crate::config::Mode;
 use crate::conn::deadline::{Millis, Tick};
 use crate::conn::event::{ConnId, ExchangeId};
 use crate::engine::Engine;
-use crate::engine::child::{ChildEvent, ChildId, Command, Exit, Stdin, Stop};
+use crate::engine::child::{ChildEvent, ChildId, Exit};
 use crate::proto::cgi::Head;
 use crate::proto::ws::close::CloseCode;
 use crate::rpc::{self, RequestName, Respond};
@@ -42,11 +42,8 @@ use answer::refuse;
 use environment::Base;
 use held_requests::HeldRequests;
 use job::{Job, Task, line_of};
-use once::Once;
-use per_connection::PerConnection;
 use pool::Pool;
 use process::{Process, Role};
-use run::Run;
 
 /// Processes started in one turn.
 const SPAWNS: usize = 4;
@@ -106,9 +103,10 @@ impl Scripts {
 
     /// Writes the result of a worker's command, a line with its newline.
     pub(super) fn answer_worker(&mut self, engine: &mut Engine, worker: u32, line: &[u8]) {
-        if let Some(pool) = self.pools.get_mut(&worker)
-            && let Some(worker) = &mut pool.worker
-        {
+        let Some(pool) = self.pools.get_mut(&worker) else {
+            return;
+        };
+        if let Some(worker) = &mut pool.worker {
             worker.answer(engine, &pool.rule, line);
         }
     }
@@ -172,7 +170,7 @@ impl Scripts {
     ) {
         let exchange = event.request().map(|request| request.exchange);
         if self.stopping {
-            return refuse_if_any(engine, exchange, 503);
+            return refuse(engine, exchange, 503);
         }
         match event.rule.mode() {
             Some(Mode::Worker) => self.tell_worker(engine, &event, request),
@@ -254,7 +252,7 @@ impl Scripts {
     /// Starts a process for a job, or queues it; what has no room is dropped.
     fn offer(&mut self, engine: &mut Engine, number: u32, job: Job) {
         let Some(pool) = self.pools.get_mut(&number) else {
-            return refuse_if_any(engine, job.exchange(), 503);
+            return refuse(engine, job.exchange(), 503);
         };
         if pool.queue.is_empty() && pool.has_free() && self.spawns_left > 0 {
             self.start(engine, number, job);
@@ -262,7 +260,7 @@ impl Scripts {
             pool.queue.push_back(job);
         } else {
             pool.drop_event(&job.origin.source.id);
-            refuse_if_any(engine, job.exchange(), 503);
+            refuse(engine, job.exchange(), 503);
         }
     }
 
@@ -272,63 +270,29 @@ impl Scripts {
         let Some(pool) = self.pools.get_mut(&number) else {
             return;
         };
-        let Some(run) = pool.rule.run() else { return };
-        let has_input = match &job.task {
-            Task::Once { input } => input.is_some(),
-            Task::Answer { has_body, .. } => *has_body,
-            Task::PerConnection { .. } => true,
-        };
-        let started = engine.spawn(&Command {
-            program: &run.program,
-            argv: &run.argv,
-            env: &job.env,
-            stdin: if has_input { Stdin::Piped } else { Stdin::Null },
-            descriptors: self.base.descriptors,
-            memory: &pool.rule.memory,
-        });
+        let started = job.spawn(engine, &self.base, &pool.rule);
         match started {
             Ok(id) => {
                 pool.running += 1;
-                self.begin(engine, number, id, job);
+                let mut lines = Vec::new();
+                if let Some(exchange) = job.exchange() {
+                    self.answering.insert(exchange, id);
+                } else if let Task::PerConnection { .. } = job.task {
+                    let conn = job.origin.conn;
+                    pool.by_connection.insert(conn, id);
+                    lines = pool.take_lines(conn);
+                }
+                let process = Process::begin(engine, &pool.rule, id, job, lines);
+                self.processes.insert(id, process);
             }
             Err(error) => {
-                let (name, program) = (&pool.rule.conf.name, run.program.display());
-                log::error!("trigger {name}: cannot run {program}: {error}");
+                log::error!("trigger {}: {error}", pool.rule.conf.name);
                 if let Task::PerConnection { .. } = job.task {
                     engine.close(job.origin.conn, CloseCode::INTERNAL_ERROR, "");
                 }
-                refuse_if_any(engine, job.exchange(), 502);
+                refuse(engine, job.exchange(), 502);
             }
         }
-    }
-
-    fn begin(&mut self, engine: &mut Engine, number: u32, id: ChildId, job: Job) {
-        let Some(pool) = self.pools.get_mut(&number) else {
-            return;
-        };
-        let timeout = pool
-            .rule
-            .run()
-            .map_or(Millis::MAX, |run| run.timeout.into());
-        let stop = Stop::after(timeout, engine.now());
-        let conn = job.origin.conn;
-        let mut run = Run::new(id, &pool.rule, Some(job.origin), stop);
-        let role = match job.task {
-            Task::Once { input } => Role::Once(Once::begin(&run, engine, input.as_deref())),
-            Task::Answer { answer, input, .. } => {
-                self.answering.insert(answer.exchange, id);
-                answer.begin(&run, engine, &input);
-                Role::Answer(answer)
-            }
-            Task::PerConnection { line } => {
-                pool.by_connection.insert(conn, id);
-                let mut lines: Vec<Vec<u8>> = line.into_iter().collect();
-                lines.extend(pool.take_lines(conn));
-                run.stop = Stop::never();
-                Role::PerConnection(PerConnection::begin(&run, engine, lines))
-            }
-        };
-        self.processes.insert(id, Process::new(run, role));
     }
 
     /// Starts what may be started in this turn; to be called once a turn, after everything else.
@@ -476,11 +440,8 @@ impl Scripts {
             self.schedule(engine.now());
             return true;
         }
-        let mut found = false;
-        for pool in self.pools.values_mut() {
-            found |= pool.forget_request(exchange);
-        }
-        found
+        let mut pools = self.pools.values_mut();
+        pools.any(|pool| pool.forget_request(exchange))
     }
 
     /// A connection has ended that processes may belong to.
@@ -531,15 +492,8 @@ impl Scripts {
             .values_mut()
             .flat_map(|pool| pool.queue.drain(..))
         {
-            refuse_if_any(engine, job.exchange(), 503);
+            refuse(engine, job.exchange(), 503);
         }
         self.schedule(now);
-    }
-}
-
-/// Answers the request that waits, if there is one, with an error.
-fn refuse_if_any(engine: &mut Engine, exchange: Option<ExchangeId>, status: u16) {
-    if let Some(exchange) = exchange {
-        refuse(engine, exchange, status);
     }
 }

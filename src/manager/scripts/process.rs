@@ -1,10 +1,14 @@
 //! One process in its role: what its output is for, and when it has to end.
 
+use std::rc::Rc;
+
 use crate::conn::deadline::{Millis, Tick};
-use crate::engine::child::{ChildEvent, Exit, Step, Stop};
+use crate::engine::child::{ChildEvent, ChildId, Exit, Step, Stop};
 use crate::engine::{Charge, Engine};
+use crate::manager::trigger::rules::Rule;
 
 use super::answer::Answer;
+use super::job::{Job, Task};
 use super::once::Once;
 use super::per_connection::PerConnection;
 use super::run::Run;
@@ -47,7 +51,33 @@ impl Process {
         }
     }
 
-    /// What its output has come to since the last time is counted.
+    /// One that was started for a job; `lines` were queued for it beside those of the job.
+    pub(super) fn begin(
+        engine: &mut Engine,
+        rule: &Rc<Rule>,
+        id: ChildId,
+        job: Job,
+        lines: Vec<Vec<u8>>,
+    ) -> Process {
+        let timeout = rule.run().map_or(Millis::MAX, |run| run.timeout.into());
+        let stop = Stop::after(timeout, engine.now());
+        let mut run = Run::new(id, rule, Some(job.origin), stop);
+        let role = match job.task {
+            Task::Once { input } => Role::Once(Once::begin(&run, engine, input.as_deref())),
+            Task::Answer { answer, input, .. } => {
+                answer.begin(&run, engine, &input);
+                Role::Answer(answer)
+            }
+            Task::PerConnection { line } => {
+                run.stop = Stop::never();
+                let lines = line.into_iter().chain(lines).collect();
+                Role::PerConnection(PerConnection::begin(&run, engine, lines))
+            }
+        };
+        Process::new(run, role)
+    }
+
+    /// Counts what it holds by now.
     pub(super) fn recount(&mut self) {
         self.charge.resize(self.role.held());
     }

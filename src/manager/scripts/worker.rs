@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::conn::deadline::{Millis, Tick};
-use crate::engine::child::{ChildEvent, ChildId, Command, Refused, Stdin, Stop};
+use crate::engine::child::{ChildEvent, ChildId, Refused, Stdin, Stop};
 use crate::engine::{Backoff, Engine};
 use crate::manager::trigger::rules::Rule;
 use crate::manager::trigger::trigger_event::TriggerEvent;
@@ -16,6 +16,7 @@ use crate::rpc::Event;
 use crate::rpc::{RequestName, Time};
 
 use super::environment::Base;
+use super::job;
 use super::notice::Notice;
 use super::run::Run;
 use super::stdin_queue::StdinQueue;
@@ -106,17 +107,9 @@ impl Worker {
         rule: &Rc<Rule>,
     ) -> Option<(Run, WorkerOutput)> {
         let now = engine.now();
-        let run = rule.run()?;
         (self.again, self.began, self.is_deaf) = (None, now, false);
-        let started = engine.spawn(&Command {
-            program: &run.program,
-            argv: &run.argv,
-            env: &base.worker_environment(&rule.conf.name),
-            stdin: Stdin::Piped,
-            descriptors: base.descriptors,
-            memory: &rule.memory,
-        });
-        match started {
+        let env = base.worker_environment(&rule.conf.name);
+        match job::spawn(engine, base, rule, &env, Stdin::Piped) {
             Ok(id) => {
                 log::debug!("trigger {}: its worker runs", rule.conf.name);
                 self.child = Some(id);
@@ -130,8 +123,7 @@ impl Worker {
                 Some((Run::new(id, rule, None, Stop::never()), output))
             }
             Err(error) => {
-                let program = run.program.display();
-                log::error!("trigger {}: cannot run {program}: {error}", rule.conf.name);
+                log::error!("trigger {}: {error}", rule.conf.name);
                 self.start_again(now);
                 None
             }

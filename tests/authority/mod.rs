@@ -1,4 +1,7 @@
-//! An authority of one test, the certificates that it issues, and clients that trust it.
+//! A certificate authority for tests: the certificates that it issues, servers that show them, and clients that trust it.
+
+// Each test file uses what it needs of it.
+#![allow(dead_code)]
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +12,9 @@ use rcgen::{
 };
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion,
+};
 
 type Time = time::OffsetDateTime;
 
@@ -31,7 +36,11 @@ fn params(name: &str, names: &[&str], days: i64) -> CertificateParams {
 
 impl Authority {
     pub(crate) fn new() -> Authority {
-        let mut params = params("authority", &[], 30);
+        Authority::named("authority")
+    }
+
+    pub(crate) fn named(name: &str) -> Authority {
+        let mut params = params(name, &[], 30);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -59,13 +68,28 @@ impl Authority {
         fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
     }
 
+    /// Writes `ca.pem`, for clients that shall trust this authority.
+    pub(crate) fn publish(&self, folder: &Path) {
+        fs::write(folder.join("ca.pem"), self.certificate.pem()).unwrap();
+    }
+
     fn write(&self, folder: &Path, params: &CertificateParams) {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         let chain = certificate + &self.certificate.pem();
         fs::write(folder.join("cert.pem"), chain).unwrap();
         fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-        fs::write(folder.join("ca.pem"), self.certificate.pem()).unwrap();
+        self.publish(folder);
+    }
+
+    /// A server that shows a certificate for these names.
+    pub(crate) fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
+        let (chain, key) = self.signed(&params("server", names, 30));
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(DEFAULT_VERSIONS)
+            .unwrap()
+            .with_no_client_auth();
+        Arc::new(builder.with_single_cert(chain, key).unwrap())
     }
 
     /// A client that trusts this authority.
@@ -87,13 +111,19 @@ impl Authority {
         version: &'static SupportedProtocolVersion,
         other: &Authority,
     ) -> Arc<ClientConfig> {
-        let key = KeyPair::generate().unwrap();
-        let params = params("client", &["client"], 30);
-        let certificate = params.signed_by(&key, &other.issuer).unwrap();
-        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let (chain, key) = other.signed(&params("client", &["client"], 30));
         let builder = self.builder(version);
         Arc::new(builder.with_client_auth_cert(chain, key).unwrap())
+    }
+
+    fn signed(
+        &self,
+        params: &CertificateParams,
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        (vec![certificate.der().clone()], key)
     }
 
     fn builder(

@@ -1,4 +1,4 @@
-//! The files of a house, the imports between them, and the rules that these may break.
+//! The source files of a crate, the imports between them, and the rules that they may break.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,14 +7,21 @@ use std::path::Path;
 
 use super::scan::{Import, Scan};
 
-/// What an import is judged by.
+/// The most lines that a file may have.
+pub(crate) const MAX_LINES: usize = 500;
+
+/// What the files are judged by.
 pub(crate) struct Rules<'r> {
-    /// By folder: `a < b c < d`, from the lowest to the highest.
+    /// By folder: `a < b c < d`, from the lowest to the highest. Every folder in it must be named, and every file of `src`.
     pub(crate) order: &'r [(&'r str, &'r str)],
     /// Folder, another folder, and the files of the other that it may import.
     pub(crate) narrows: &'r [(&'r str, &'r str, &'r str)],
     /// Folder, and what of std and of the dependencies it does without.
     pub(crate) absent: &'r [(&'r str, &'r str)],
+    /// Types, by their full path, whose inherent methods stand in several files, and why.
+    pub(crate) spread: &'r [(&'r str, &'r str)],
+    /// Files that are longer than [`MAX_LINES`], and why.
+    pub(crate) long: &'r [(&'r str, &'r str)],
 }
 
 impl Rules<'_> {
@@ -76,29 +83,41 @@ impl Rules<'_> {
 }
 
 /// The files by the path of their module: `conn/mod.rs` and `conn.rs` are `conn`, `lib.rs` is the empty path.
-pub(crate) struct House {
+pub(crate) struct Sources {
     files: BTreeMap<Vec<String>, File>,
+    /// The name and the number of lines of every file, those of tests included.
+    lengths: Vec<(String, usize)>,
 }
 
 struct File {
     /// As messages give it.
     name: String,
     imports: Vec<Import>,
+    /// The types that it defines.
+    types: BTreeSet<String>,
+    /// The types that it has inherent methods of.
+    impls: Vec<Import>,
 }
 
-impl House {
-    pub(crate) fn read(src: &Path) -> House {
+impl Sources {
+    pub(crate) fn read(src: &Path) -> Sources {
         let mut sources = Vec::new();
         collect(src, src, &mut sources);
-        House::new(
+        Sources::new(
             sources
                 .iter()
                 .map(|(name, text)| (name.as_str(), text.as_str())),
         )
     }
 
-    pub(crate) fn new<'s>(sources: impl Iterator<Item = (&'s str, &'s str)>) -> House {
+    pub(crate) fn new<'s>(sources: impl Iterator<Item = (&'s str, &'s str)>) -> Sources {
+        let sources: Vec<_> = sources.collect();
+        let lengths = sources
+            .iter()
+            .map(|(name, text)| (format!("src/{name}"), text.lines().count()))
+            .collect();
         let scanned: Vec<_> = sources
+            .into_iter()
             .map(|(name, text)| (name, module(name), Scan::new(text)))
             .collect();
         let tests: BTreeSet<Vec<String>> = scanned
@@ -117,17 +136,16 @@ impl House {
             .into_iter()
             .filter(|(_, module, _)| !is_test(module))
             .map(|(name, module, scan)| {
-                let imports = scan.imports(&module);
-                (
-                    module,
-                    File {
-                        name: format!("src/{name}"),
-                        imports,
-                    },
-                )
+                let file = File {
+                    name: format!("src/{name}"),
+                    imports: scan.imports(&module),
+                    impls: scan.impls(&module),
+                    types: scan.types,
+                };
+                (module, file)
             })
             .collect();
-        House { files }
+        Sources { files, lengths }
     }
 
     pub(crate) fn faults(&self, rules: &Rules<'_>) -> Vec<String> {
@@ -159,6 +177,79 @@ impl House {
             }
         }
         faults.extend(self.circles(&edges));
+        faults.extend(self.spread(rules));
+        faults.extend(self.oversized(rules));
+        faults
+    }
+
+    /// One message for every type whose inherent methods stand in several files, and for every exception that is none.
+    fn spread(&self, rules: &Rules<'_>) -> Vec<String> {
+        let mut files: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for (module, file) in &self.files {
+            for found in &file.impls {
+                let path = self.defined_at(module, file, found);
+                files.entry(path).or_default().insert(&file.name);
+            }
+        }
+        files.retain(|_, files| files.len() > 1);
+        let excepted = |path: &str| rules.spread.iter().any(|(name, _)| *name == path);
+        let faults = files.iter().filter(|(path, _)| !excepted(path));
+        let faults = faults.map(|(path, files)| {
+            let files: Vec<_> = files.iter().copied().collect();
+            format!("{path}: its inherent methods stand in {}", files.join(", "))
+        });
+        let stale = rules
+            .spread
+            .iter()
+            .filter(|(name, _)| !files.contains_key(*name));
+        let stale = stale.map(|(name, _)| format!("{name} is no exception any more: strike it"));
+        faults.chain(stale).collect()
+    }
+
+    /// The full path of the type that an `impl` means, by way of imports and re-exports.
+    fn defined_at(&self, module: &[String], file: &File, found: &Import) -> String {
+        let name = found.path.last().expect("a path has a part");
+        let (mut module, mut file) = if found.local && found.path.len() > 1 {
+            let at = self.file_of(&found.path);
+            self.files
+                .get_key_value(at)
+                .map_or((module, file), |(at, file)| (at.as_slice(), file))
+        } else {
+            (module, file)
+        };
+        // More steps than a re-export takes would be a circle.
+        for _ in 0..8 {
+            if file.types.contains(name) {
+                break;
+            }
+            let import = file
+                .imports
+                .iter()
+                .find(|it| it.local && it.path.last() == Some(name));
+            let Some(import) = import else { break };
+            let Some((at, next)) = self.files.get_key_value(self.file_of(&import.path)) else {
+                break;
+            };
+            (module, file) = (at, next);
+        }
+        joined(module, name).join("::")
+    }
+
+    fn oversized(&self, rules: &Rules<'_>) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (name, lines) in &self.lengths {
+            let excepted = rules.long.iter().any(|(long, _)| long == name);
+            if *lines > MAX_LINES && !excepted {
+                faults.push(format!(
+                    "{name}: {lines} lines, at most {MAX_LINES} are allowed"
+                ));
+            } else if *lines <= MAX_LINES && excepted {
+                faults.push(format!("{name} is no exception any more: strike it"));
+            }
+            if module(name).iter().any(|part| part == "util") {
+                faults.push(format!("{name}: \"util\" says nothing of what is in it"));
+            }
+        }
         faults
     }
 
@@ -184,9 +275,11 @@ impl House {
         }
     }
 
+    /// A folder, or a file of `src` itself, that the order of its folder does not name.
     fn unlisted(&self, module: &[String], rules: &Rules<'_>) -> Option<String> {
         let place = self.place(module);
-        (0..place.len()).find_map(|n| rules.unlisted(&place[..n].join("/"), &place[n]))
+        let folders = place.len().saturating_sub(1).max(1);
+        (0..folders).find_map(|n| rules.unlisted(&place[..n].join("/"), &place[n]))
     }
 
     /// One message for every import that closes a circle.
@@ -209,12 +302,12 @@ impl House {
 }
 
 /// Depth first; a file that stands on the way already closes a circle.
-fn follow<'h>(
-    at: &'h [String],
-    edges: &BTreeMap<&'h [String], BTreeMap<&'h [String], usize>>,
-    way: &mut Vec<&'h [String]>,
-    done: &mut BTreeSet<&'h [String]>,
-    report: &mut impl FnMut(&[&'h [String]]),
+fn follow<'s>(
+    at: &'s [String],
+    edges: &BTreeMap<&'s [String], BTreeMap<&'s [String], usize>>,
+    way: &mut Vec<&'s [String]>,
+    done: &mut BTreeSet<&'s [String]>,
+    report: &mut impl FnMut(&[&'s [String]]),
 ) {
     if let Some(first) = way.iter().position(|step| *step == at) {
         return report(&way[first..]);

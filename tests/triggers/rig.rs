@@ -5,30 +5,25 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use tungstenite::{Message, WebSocket};
 
-use crate::daemon::{Daemon, PATIENCE};
+use crate::daemon::Daemon;
 
 pub(crate) type Peer = WebSocket<TcpStream>;
 
-/// A server on a port that the system picks, and what follows in its configuration.
+/// A daemon with one server on a free port; `rest` follows in its configuration.
 pub(crate) fn run(rest: &str) -> Daemon {
     Daemon::run(&format!("[[server]]\nbind = [\"127.0.0.1:0\"]\n{rest}"), 1)
 }
 
-/// As [`run`], with files beside the configuration: those whose names end in `.sh` or `.py` may be run.
+/// As [`run`], with files beside the configuration; those that end in `.sh` or `.py` are executable.
 pub(crate) fn run_with(files: &[(&str, &str)], rest: &str) -> Daemon {
     let text = format!("[[server]]\nbind = [\"127.0.0.1:0\"]\n{rest}");
-    Daemon::run_by(&text, 1, |binary, file| {
-        let folder = file.parent().expect("a folder");
+    Daemon::run_in(&text, 1, |folder| {
         for (name, text) in files {
             put(folder, name, text);
         }
-        let mut command = Command::new(binary);
-        command.args(["run", "-v", "-c"]).arg(file);
-        command
     })
 }
 
@@ -41,10 +36,7 @@ fn put(folder: &Path, name: &str, text: &str) {
 }
 
 pub(crate) fn connect(daemon: &Daemon) -> Peer {
-    let stream = TcpStream::connect(daemon.address()).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let url = format!("ws://{}/", daemon.address());
-    tungstenite::client(url, stream).expect("a WebSocket").0
+    daemon.open()
 }
 
 pub(crate) fn say(peer: &mut Peer, text: &str) {
@@ -99,7 +91,7 @@ pub(crate) fn split(answer: &[u8]) -> (String, Vec<u8>) {
     (head, body)
 }
 
-/// Chunks (RFC 9112 §7.1), as far as they have come.
+/// Joins chunks (RFC 9112 §7.1), as far as they have come.
 fn joined(mut body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     while let Some(end) = body.windows(2).position(|it| it == b"\r\n") {
@@ -122,7 +114,7 @@ pub(crate) fn get(daemon: &Daemon, path: &str) -> (String, String) {
     (head, String::from_utf8_lossy(&body).into_owned())
 }
 
-/// Whether a process of this id lives, or is not yet reaped.
+/// Whether there is a process of this id, or it is not yet reaped.
 pub(crate) fn lives(pid: &str) -> bool {
     Path::new("/proc").join(pid.trim()).exists()
 }

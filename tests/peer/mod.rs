@@ -1,4 +1,7 @@
-//! Servers for clients: a listener that gives up in time, and the two kinds of peers behind it.
+//! Peers of the daemon that others wrote: clients for its servers, servers for its clients. Each gives up in time.
+
+// Each test file uses what it needs of it.
+#![allow(dead_code)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -30,6 +33,8 @@ pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().expect("a client that comes");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    // What it sends in two parts does not wait for an acknowledgement of the first.
+    stream.set_nodelay(true).expect("an option");
     stream
 }
 
