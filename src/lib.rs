@@ -14,9 +14,9 @@
 //! | 3 | [`engine`] | the event loop on mio: sockets, listeners, timers, backlogs, processes, connects |
 //! | 2 | [`rpc`] | the one language of commands and events: requests, results and events as types |
 //! | 2 | [`config`] | the configuration file, checked, every fault with its place |
-//! | 2 | [`certs`] | certificates and keys, told apart in clear words |
-//! | 2 | [`auth`] | who may enter: user lists, hashes, what is remembered of logins, and how often one may fail |
-//! | 2 | [`files`] | a folder as a web site: what a request means, and the answer to it |
+//! | 2 | [`certs`] | certificates and keys from PEM files, for servers and clients |
+//! | 2 | [`auth`] | checks of passwords: user lists, hashes, recent logins, and the limit on failed ones |
+//! | 2 | [`files`] | files of a folder that is served: which one a request gets, and the answer |
 //! | 1 | [`conn`] | one connection as a machine: bytes and time in, events and bytes out |
 //! | 0 | [`proto`] | bytes to values and back: HTTP/1.1, the WebSocket protocol, CGI, the helper's messages |
 //!

@@ -25,9 +25,10 @@ fn check_time(secs: u64) {
     let date = DateTime::from_unix(secs);
     assert_eq!(date.to_unix(), Some(expected as i64));
     assert_eq!(parse(&format(secs)), Some(expected));
-    let days = days(date.year.into(), date.month.into(), date.day.into());
-    let seconds =
-        u64::from(date.hour) * 3600 + u64::from(date.minute) * 60 + u64::from(date.second);
+    let [year, month, day] = date.date.map(u64::from);
+    let [hour, minute, second] = date.time.map(u64::from);
+    let seconds = hour * 3600 + minute * 60 + second;
+    let days = days(year, month, day);
     assert_eq!(days * 86_400 + seconds, expected);
 }
 

@@ -70,10 +70,11 @@ fn distinguished_name(name: &str) -> Vec<u8> {
 
 /// GeneralizedTime.
 fn time(secs: i64) -> Vec<u8> {
-    let date = DateTime::from_unix(secs.unsigned_abs());
+    let DateTime { date, time } = DateTime::from_unix(secs.unsigned_abs());
+    let [month, day, hour, minute, second] = [date[1], date[2], time[0], time[1], time[2]];
     let text = format!(
-        "{:04}{:02}{:02}{:02}{:02}{:02}Z",
-        date.year, date.month, date.day, date.hour, date.minute, date.second
+        "{:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z",
+        date[0]
     );
     value(0x18, text.as_bytes())
 }

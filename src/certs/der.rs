@@ -234,32 +234,21 @@ fn seconds((tag, value): (u8, &[u8])) -> Option<i64> {
     if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let pairs: Vec<u8> = digits
+    let pairs: Vec<u16> = digits
         .chunks_exact(2)
-        .map(|pair| (pair[0] - b'0') * 10 + (pair[1] - b'0'))
+        .map(|pair| u16::from(pair[0] - b'0') * 10 + u16::from(pair[1] - b'0'))
         .collect();
     let (year, rest) = match (tag, pairs.as_slice()) {
-        (UTC_TIME, [year, rest @ ..]) => (
-            if *year < 50 { 2000 } else { 1900 } + u16::from(*year),
-            rest,
-        ),
-        (GENERALIZED_TIME, [century, year, rest @ ..]) => {
-            (u16::from(*century) * 100 + u16::from(*year), rest)
-        }
+        (UTC_TIME, [year @ 0..50, rest @ ..]) => (2000 + year, rest),
+        (UTC_TIME, [year, rest @ ..]) => (1900 + year, rest),
+        (GENERALIZED_TIME, [century, year, rest @ ..]) => (century * 100 + year, rest),
         _ => return None,
     };
     let &[month, day, hour, minute, second] = rest else {
         return None;
     };
-    DateTime {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-    }
-    .to_unix()
+    let (date, time) = ([year, month, day], [hour, minute, second]);
+    DateTime { date, time }.to_unix()
 }
 
 #[cfg(test)]

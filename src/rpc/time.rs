@@ -44,15 +44,9 @@ impl Time {
             let plain = text.bytes().all(|byte| byte.is_ascii_digit());
             plain.then(|| text.parse::<u16>().ok())?
         };
-        let year = number(4)?;
-        let [month, day, hour, minute, second] = [(); 5].map(|()| number(2));
         let date = DateTime {
-            year,
-            month: month? as u8,
-            day: day? as u8,
-            hour: hour? as u8,
-            minute: minute? as u8,
-            second: second? as u8,
+            date: [number(4)?, number(2)?, number(2)?],
+            time: [number(2)?, number(2)?, number(2)?],
         };
         let secs = u64::try_from(date.to_unix()?).ok()?;
         Some(Time { secs, millis })
@@ -70,14 +64,8 @@ fn parse_millis(fraction: &str) -> Option<u16> {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DateTime {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = DateTime::from_unix(self.secs);
+        let DateTime { date, time } = DateTime::from_unix(self.secs);
+        let ([year, month, day], [hour, minute, second]) = (date, time);
         write!(
             f,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",

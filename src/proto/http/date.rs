@@ -22,18 +22,10 @@ const LATEST: u64 = 253_402_300_799;
 /// A date and a time of day, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime {
-    /// From 0 to 9999.
-    pub year: u16,
-    /// From 1 to 12.
-    pub month: u8,
-    /// From 1 to the length of the month.
-    pub day: u8,
-    /// From 0 to 23.
-    pub hour: u8,
-    /// From 0 to 59.
-    pub minute: u8,
-    /// From 0 to 60; a leap second, 60, counts as the second after it.
-    pub second: u8,
+    /// Year up to 9999, month from 1, day from 1.
+    pub date: [u16; 3],
+    /// Hour, minute and second. A leap second, 60, counts as the second after it.
+    pub time: [u16; 3],
 }
 
 impl DateTime {
@@ -52,30 +44,21 @@ impl DateTime {
             month += 1;
         }
         DateTime {
-            year,
-            month,
-            day: day as u8 + 1,
-            hour: (time / 3600) as u8,
-            minute: (time / 60 % 60) as u8,
-            second: (time % 60) as u8,
+            date: [year, month, day as u16 + 1],
+            time: [time / 3600, time / 60 % 60, time % 60].map(|number| number as u16),
         }
     }
 
     /// The time of a date, negative before 1970; `None` when there is no such date.
     pub fn to_unix(self) -> Option<i64> {
-        let day = i64::from(self.day);
-        let exists = (1..=12).contains(&self.month)
-            && (1..=days_in_month(self.year, self.month)).contains(&day)
-            && self.hour < 24
-            && self.minute < 60
-            && self.second <= 60;
-        if !exists {
-            return None;
-        }
-        let months = (1..self.month).map(|month| days_in_month(self.year, month));
-        let days = days_before(self.year) + months.sum::<i64>() + day - 1;
-        let minutes = i64::from(self.hour) * 60 + i64::from(self.minute);
-        Some(days * DAY + minutes * 60 + i64::from(self.second))
+        let ([year, month, day], [hour, minute, second]) = (self.date, self.time);
+        let exists = (1..=12).contains(&month)
+            && (1..=days_in_month(year, month)).contains(&day.into())
+            && (hour < 24 && minute < 60 && second <= 60);
+        let months = (1..month).map(|month| days_in_month(year, month));
+        let days = days_before(year) + months.sum::<i64>() + i64::from(day) - 1;
+        let [hour, minute, second] = self.time.map(i64::from);
+        exists.then_some(days * DAY + hour * 3600 + minute * 60 + second)
     }
 }
 
@@ -86,7 +69,7 @@ fn days_before(year: u16) -> i64 {
     past * 365 + leap_days - 719_162
 }
 
-fn days_in_month(year: u16, month: u8) -> i64 {
+fn days_in_month(year: u16, month: u16) -> i64 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
         2 if leap => 29,
@@ -98,24 +81,20 @@ fn days_in_month(year: u16, month: u8) -> i64 {
 
 /// The IMF-fixdate of a time: `Sun, 06 Nov 1994 08:49:37 GMT`. Times after the year 9999 become its last second.
 pub fn format(unix_secs: u64) -> [u8; 29] {
-    let date = DateTime::from_unix(unix_secs);
+    let DateTime { date, time } = DateTime::from_unix(unix_secs);
+    let [year, month, day] = date;
     let mut out = *b"Thu, 01 Jan 1970 00:00:00 GMT";
     // 1970-01-01 was a Thursday.
     let weekday = (unix_secs.min(LATEST) / DAY as u64 + 4) % 7;
     out[..3].copy_from_slice(WEEKDAYS[weekday as usize]);
-    out[8..11].copy_from_slice(MONTHS[usize::from(date.month) - 1]);
-    two_digits(&mut out[5..7], date.day);
-    two_digits(&mut out[12..14], (date.year / 100) as u8);
-    two_digits(&mut out[14..16], (date.year % 100) as u8);
-    two_digits(&mut out[17..19], date.hour);
-    two_digits(&mut out[20..22], date.minute);
-    two_digits(&mut out[23..25], date.second);
+    out[8..11].copy_from_slice(MONTHS[usize::from(month) - 1]);
+    let [hour, minute, second] = time;
+    let numbers = [day, year / 100, year % 100, hour, minute, second];
+    for (at, number) in [5, 12, 14, 17, 20, 23].into_iter().zip(numbers) {
+        out[at] = b'0' + (number / 10) as u8;
+        out[at + 1] = b'0' + (number % 10) as u8;
+    }
     out
-}
-
-fn two_digits(out: &mut [u8], number: u8) {
-    out[0] = b'0' + number / 10;
-    out[1] = b'0' + number % 10;
 }
 
 /// The time that a date names, in any of the three forms that a recipient must understand. `None` when it is none of
@@ -214,17 +193,10 @@ impl Rest<'_> {
         Some([hour, minute, self.number(2)?])
     }
 
-    /// The date, if nothing follows it. `month` counts from 0; every number but the year has two digits.
+    /// The date, if nothing follows it. `month` counts from 0.
     fn end(self, year: u16, month: usize, day: u16, time: [u16; 3]) -> Option<DateTime> {
-        let [hour, minute, second] = time.map(|number| number as u8);
-        self.0.is_empty().then_some(DateTime {
-            year,
-            month: month as u8 + 1,
-            day: day as u8,
-            hour,
-            minute,
-            second,
-        })
+        let date = [year, month as u16 + 1, day];
+        self.0.is_empty().then_some(DateTime { date, time })
     }
 }
 
