@@ -167,9 +167,7 @@ impl Listeners {
                 let full = connections.slots.len() >= most || owner.live >= owner.max_connections;
                 if full {
                     connections.totals.refused += 1;
-                    log::debug!(
-                        "{peer}: closed at once, for as many connections as are allowed are open"
-                    );
+                    log::debug!("{peer}: closed at once: the limit of connections is reached");
                     return true;
                 }
                 let info = ConnInfo {
@@ -179,7 +177,9 @@ impl Listeners {
                     tls: owner.tls.is_some(),
                 };
                 if let Err(error) = connections.insert(socket, info, &listener.conf, registry) {
-                    log::warn!("{peer}: cannot be watched: {error}");
+                    log::warn!(
+                        "{peer}: closed at once: the system does not watch the socket: {error}"
+                    );
                 }
                 true
             }

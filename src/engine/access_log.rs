@@ -44,10 +44,10 @@ impl LoggedRequest {
 }
 
 /// The connection that a line is about.
-pub(super) struct LogContext<'w> {
+pub(super) struct LogContext<'c> {
     pub id: ConnId,
     pub peer: Peer,
-    pub server: &'w str,
+    pub server: &'c str,
 }
 
 impl fmt::Display for LogContext<'_> {
@@ -58,26 +58,26 @@ impl fmt::Display for LogContext<'_> {
 
 /// Writes the line of an answer; without a request, what was answered was none.
 pub(super) fn write(
-    whose: &LogContext<'_>,
-    access: Option<&LoggedRequest>,
-    said: Answered,
+    context: &LogContext<'_>,
+    request: Option<&LoggedRequest>,
+    answered: Answered,
     now: Tick,
 ) {
-    let Answered { status, bytes } = said;
-    match access {
+    let Answered { status, bytes } = answered;
+    match request {
         Some(LoggedRequest { request, begun }) => {
             let time = now.since(*begun);
-            log::info!("{whose}: {request} {status}, {bytes} bytes in {time} ms");
+            log::info!("{context}: {request} {status}, {bytes} bytes in {time} ms");
         }
-        None => log::info!("{whose}: no request {status}, {bytes} bytes"),
+        None => log::info!("{context}: no request {status}, {bytes} bytes"),
     }
 }
 
 /// Writes the line of a request whose connection ended before it was answered.
-pub(super) fn write_unanswered(whose: &LogContext<'_>, access: &LoggedRequest, now: Tick) {
-    let time = now.since(access.begun);
+pub(super) fn write_unanswered(context: &LogContext<'_>, request: &LoggedRequest, now: Tick) {
+    let time = now.since(request.begun);
     log::info!(
-        "{whose}: {} unanswered, gone after {time} ms",
-        access.request
+        "{context}: {} unanswered, gone after {time} ms",
+        request.request
     );
 }

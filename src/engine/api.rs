@@ -33,7 +33,7 @@ use super::socket::{Peer, PeerCredentials};
 use super::turn::{Engine, Limits};
 
 /// How long the helper may take while the loop waits for it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open WebSocket, as it is listed.
 #[derive(Clone, Debug)]
@@ -326,7 +326,7 @@ impl Engine {
     /// It was not asked, or has not answered in five seconds.
     pub fn ask_now(&mut self, ask: Ask) -> Result<HelperReply, NotAsked> {
         let now = self.now();
-        self.sources.ask_now(ask, PATIENCE, now)
+        self.sources.ask_now(ask, ANSWER_TIMEOUT, now)
     }
 
     /// The process at the other end of a unix socket (SO_PEERCRED of unix(7)).

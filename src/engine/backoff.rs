@@ -1,4 +1,4 @@
-//! How long to wait before something that has ended is begun again.
+//! How long to wait before something that has ended is started again.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A success that has lasted for this long makes up for the failures before it: the intervals begin again.
+    /// After a success that lasted for this long, the intervals begin again.
     pub const STABLE: Duration = Duration::from_secs(60);
 
-    /// The random number of those who need no jitter.
+    /// The random number that means no jitter.
     pub const MIDDLE: u32 = u32::MAX / 2;
 
     /// Intervals from `first` to `max`, or all of them `first` when that is larger.

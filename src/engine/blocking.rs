@@ -81,7 +81,7 @@ impl BlockingThreads {
             None => match start(name, self.results.clone(), Arc::clone(&self.waker)) {
                 Ok(sender) => thread.insert(sender),
                 Err(error) => {
-                    log::error!("a thread cannot be started: {error}");
+                    log::error!("cannot start a thread: {error}");
                     return self.fail(job);
                 }
             },

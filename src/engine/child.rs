@@ -1,18 +1,18 @@
-//! Processes in the loop: their pipes, their end, and no trace of them afterwards.
+//! Processes in the loop: their pipes, and their end.
 //!
-//! [`Children`] starts a process in a group of its own and gives it three pipes, whose other ends never block. What it
-//! writes and how it ends comes out as [`ChildEvent`]s, in this order: any number of `Output`, `Complaint` and `Drained`,
+//! [`Children`] starts a process in a group of its own and gives it three pipes, whose other ends never block. Its output
+//! and its end are reported as [`ChildEvent`]s, in this order: any number of `Output`, `StderrLine` and `Drained`,
 //! one `OutputEnd`, and one `Exited` as the last of all.
 //!
-//! A process has ended when it has exited and its pipes have. What it left running may hold those for [`GRACE`]; then
-//! the group is killed, also when no pipe is held: what wants to outlive its script starts a session of its own
-//! (setsid(1)). Only after that is it reaped, so that its number, to which signals go, is never another's.
+//! A process has ended when it has exited and its pipes are closed. Processes that it left running may hold the pipes for
+//! [`GRACE`]; then the group is killed, also when no pipe is held: a process that is to outlive its script must start a
+//! session of its own (setsid(1)). Only after that the process is reaped, so that a signal never reaches another process.
 //!
-//! When a process is too slow or unwanted is not known here: see [`Stop`] for the usual schedule.
+//! The caller decides when a process is to be ended: see [`Stop`] for the usual schedule.
 
-mod complaints;
 mod input;
 mod spawn;
+mod stderr_lines;
 mod stop;
 
 #[cfg(test)]
@@ -29,58 +29,58 @@ use slab::Slab;
 
 use crate::conn::deadline::{Millis, Tick};
 
-pub use complaints::{MAX_COMPLAINT, MAX_COMPLAINTS};
 pub use input::{MAX_BACKLOG, Refused};
 pub use spawn::{Command, Exit, Stdin};
-pub use stop::{MERCY, Step, Stop};
+pub use stderr_lines::{MAX_STDERR_LINE, MAX_STDERR_LINES};
+pub use stop::{KILL_DELAY, Step, Stop};
 
-use complaints::Complaints;
 use input::Input;
 use spawn::Process;
+use stderr_lines::StderrLines;
 
-/// How long an ended process may have its pipes held open by others.
+/// How long other processes may hold the pipes of a process that has ended.
 pub const GRACE: Millis = Millis::seconds(2);
 
-/// Of one process this much is read before the others have their turn.
+/// The most bytes that are read from one process before the others are served.
 pub const MAX_OUTPUT: usize = 64 * 1024;
 
-/// The descriptors of a process, by their tokens: its number times this, and one of those below.
+/// Tokens of one process: its index times this, plus one of the constants below.
 const SOURCES: usize = 4;
 const STDIN: usize = 0;
 const STDOUT: usize = 1;
 const STDERR: usize = 2;
 const EXIT: usize = 3;
 
-/// A process, for as long as the daemon runs: none has the id of an earlier one.
+/// A process: never used twice while the daemon runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChildId {
     index: u32,
     serial: u64,
 }
 
-/// What a process does.
+/// An event of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChildEvent {
-    /// It wrote to its stdout; at most [`MAX_OUTPUT`].
+    /// Output on its stdout, at most [`MAX_OUTPUT`] bytes.
     Output(Vec<u8>),
-    /// It will write no more.
+    /// Its stdout has ended.
     OutputEnd,
-    /// A line of its stderr, fit for the log.
-    Complaint(String),
-    /// Of what was written to it nothing waits any more. It may have closed its stdin, and read nothing of it.
+    /// A line of its stderr, made safe for the log.
+    StderrLine(String),
+    /// Nothing waits for its stdin any more: it was written to the pipe, or dropped because the process closed its stdin.
     Drained,
-    /// It is gone.
+    /// It has ended.
     Exited(Exit),
 }
 
-/// The processes of the loop. To drop it ends them all, with their groups.
+/// The processes of the loop. Dropping this kills them all, with their groups.
 #[derive(Debug)]
 pub struct Children {
     base: usize,
     children: Slab<Child>,
     /// How many were started so far.
     spawned: u64,
-    /// Those whose pipes may hold more than was read.
+    /// Processes whose pipes may hold more than was read.
     unread: Vec<ChildId>,
     scratch: Vec<u8>,
 }
@@ -92,9 +92,9 @@ struct Child {
     input: Input,
     stdout: Output,
     stderr: Output,
-    complaints: Complaints,
+    stderr_lines: StderrLines,
     exit: Option<Exit>,
-    /// When it is gone, whoever holds its pipes.
+    /// When it counts as ended, whoever holds its pipes.
     grace: Option<Tick>,
     /// It is in `unread`.
     unread: bool,
@@ -104,19 +104,19 @@ struct Child {
 #[derive(Debug)]
 struct Output {
     pipe: Option<Receiver>,
-    /// An edge has come, and its end was not seen.
+    /// An edge has come, and the pipe was not seen empty since.
     ready: bool,
     paused: bool,
     discarded: bool,
 }
 
-/// Where events go.
+/// The queue of events.
 pub type ChildEvents = VecDeque<(ChildId, ChildEvent)>;
 
 impl Children {
     /// No processes yet. Their tokens are `base` and those after it.
     ///
-    /// How they end is only told to who does not ignore SIGCHLD, as the daemon's starter may have done.
+    /// SIGCHLD is set to its default: a daemon that inherited it as ignored would not learn how processes end.
     #[must_use]
     pub fn new(base: Token) -> Children {
         // SAFETY: the default takes no handler.
@@ -133,7 +133,7 @@ impl Children {
     /// Starts a process.
     ///
     /// # Errors
-    /// What the system says: no such program, no more processes or descriptors, an environment that is too large;
+    /// The error of the system: no such program, no more processes or descriptors, an environment that is too large;
     /// `InvalidInput` when a string has a NUL.
     pub fn spawn(
         &mut self,
@@ -166,7 +166,7 @@ impl Children {
             input: Input::new(pipes.stdin, token(STDIN), command.memory),
             stdout: Output::new(pipes.stdout),
             stderr: Output::new(pipes.stderr),
-            complaints: Complaints::new(now),
+            stderr_lines: StderrLines::new(now),
             exit: None,
             grace: None,
             unread: false,
@@ -174,7 +174,7 @@ impl Children {
         Ok(id)
     }
 
-    /// How many there are, those that wait for their pipes to end included.
+    /// How many there are, including those that have exited and wait for their pipes to end.
     #[must_use]
     pub fn running(&self) -> usize {
         self.children.len()
@@ -186,17 +186,17 @@ impl Children {
         self.spawned
     }
 
-    /// The number that the system knows it by.
+    /// Its process id.
     #[must_use]
     pub fn pid(&self, id: ChildId) -> Option<i32> {
         self.get(id).map(|child| child.process.pid)
     }
 
-    /// Writes to its stdin what the pipe takes; the rest waits. How much waits then; when it is more than nothing,
-    /// `Drained` will tell its end.
+    /// Writes to its stdin as much as the pipe takes; the rest waits. Returns how many bytes wait; when there are any, the
+    /// event `Drained` follows.
     ///
     /// # Errors
-    /// Nothing was taken, or who should read it is gone.
+    /// Nothing was taken, or the reader is gone.
     pub fn write(
         &mut self,
         id: ChildId,
@@ -213,7 +213,7 @@ impl Children {
         self.get(id).map_or(0, |child| child.input.backlog())
     }
 
-    /// Ends its stdin when all that waits is written.
+    /// Closes its stdin when everything that waits is written.
     pub fn close_stdin(&mut self, id: ChildId) {
         if let Some(child) = self.get_mut(id) {
             child.input.close();
@@ -234,21 +234,21 @@ impl Children {
         }
     }
 
-    /// Stops reading its stdout, or goes on. A process that fills its pipe meanwhile has to wait, and its end is not told
-    /// before its output is read.
+    /// Stops reading its stdout, or goes on. A process that fills its pipe meanwhile has to wait, and its end is reported
+    /// after its output is read.
     pub fn pause_output(&mut self, id: ChildId, paused: bool, now: Tick) {
         let Some(child) = self.get_mut(id) else {
             return;
         };
         child.stdout.paused = paused;
         if !paused {
-            // The time in which nobody read was not its own.
+            // The grace period begins again: nobody read in the meantime.
             child.grace = child.grace.map(|_| now.after(GRACE));
             self.note_unread(id);
         }
     }
 
-    /// Its output is of no use any more, and is read to be forgotten: so that it can end, be it paused.
+    /// Reads and discards its output from now on, also when it is paused, so that it can end.
     pub fn discard_output(&mut self, id: ChildId, now: Tick) {
         if let Some(child) = self.get_mut(id) {
             child.stdout.discarded = true;
@@ -287,7 +287,7 @@ impl Children {
         !self.unread.is_empty()
     }
 
-    /// Reads on where more was to be read than one turn allows.
+    /// Reads on from processes that had more than one turn allows.
     pub fn resume(&mut self, now: Tick, events: &mut ChildEvents) {
         for id in std::mem::take(&mut self.unread) {
             if let Some(child) = self.get_mut(id) {
@@ -297,7 +297,7 @@ impl Children {
         }
     }
 
-    /// Whether it has exited, be its pipes still held open by others, or its last events not read yet.
+    /// Whether it has exited. Its pipes may still be open, and its last events not polled.
     #[must_use]
     pub fn has_exited(&self, id: ChildId) -> bool {
         self.get(id).is_none_or(|child| child.exit.is_some())
@@ -340,7 +340,7 @@ impl Children {
         (child.id == id).then_some(child)
     }
 
-    /// Reads what may be read, once round.
+    /// Reads from both pipes of a process, once.
     fn read(&mut self, id: ChildId, now: Tick, events: &mut ChildEvents) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize(MAX_OUTPUT, 0);
@@ -353,9 +353,9 @@ impl Children {
             if was_open && child.stdout.pipe.is_none() {
                 events.push_back((id, ChildEvent::OutputEnd));
             }
-            let complaint = child.stderr.read(&mut scratch);
-            let mut tell = |line| events.push_back((id, ChildEvent::Complaint(line)));
-            child.complaints.take(complaint, now, &mut tell);
+            let lines = child.stderr.read(&mut scratch);
+            let mut tell = |line| events.push_back((id, ChildEvent::StderrLine(line)));
+            child.stderr_lines.take(lines, now, &mut tell);
         }
         self.scratch = scratch;
         self.note_unread(id);
@@ -371,7 +371,7 @@ impl Children {
         }
     }
 
-    /// Lets go of a process that has exited and whose pipes have ended.
+    /// Removes a process that has exited and whose pipes have ended.
     fn finish(&mut self, id: ChildId, now: Tick, events: &mut ChildEvents) {
         let Some(child) = self.get_mut(id) else {
             return;
@@ -380,8 +380,8 @@ impl Children {
         if child.stdout.pipe.is_some() || child.stderr.pipe.is_some() {
             return;
         }
-        let mut tell = |line| events.push_back((id, ChildEvent::Complaint(line)));
-        child.complaints.finish(now, &mut tell);
+        let mut tell = |line| events.push_back((id, ChildEvent::StderrLine(line)));
+        child.stderr_lines.finish(now, &mut tell);
         events.push_back((id, ChildEvent::Exited(exit)));
         child.process.signal(libc::SIGKILL);
         child.process.reap();
@@ -394,7 +394,7 @@ impl Children {
 
 impl Drop for Children {
     fn drop(&mut self) {
-        // All of them first, so that they end side by side.
+        // The signals first, so that they end at the same time.
         for (_, child) in &self.children {
             child.process.signal(libc::SIGKILL);
         }
@@ -412,7 +412,7 @@ impl Child {
         }
     }
 
-    /// While nobody reads its output, that it has not ended proves nothing.
+    /// While its output is paused, an open pipe does not show that somebody else holds it.
     fn due(&self) -> Option<Tick> {
         self.grace.filter(|_| !self.stdout.paused)
     }
@@ -432,8 +432,8 @@ impl Output {
         self.pipe.is_some() && self.ready && !self.paused
     }
 
-    /// Reads until the pipe is empty, has ended, or the room is full. A short read proves nothing: the edge of an end
-    /// that has come already does not come again.
+    /// Reads until the pipe is empty, has ended, or the room is full. After a short read it goes on: the end of the pipe may
+    /// have come already, and its edge does not come again.
     fn read<'s>(&mut self, room: &'s mut [u8]) -> &'s [u8] {
         let mut filled = 0;
         while self.wants_reading() && filled < room.len() {

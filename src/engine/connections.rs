@@ -279,13 +279,13 @@ impl Connections {
             }
             self.wheel.disarm(index);
             let mut slot = self.slots.remove(index);
-            if let Some(access) = &slot.attached.access {
-                let whose = LogContext {
+            if let Some(request) = &slot.attached.request {
+                let context = LogContext {
                     id: slot.conn.id(),
                     peer: slot.info.peer,
                     server: &self.shared.effects.names[slot.info.owner.index()],
                 };
-                access_log::write_unanswered(&whose, access, self.shared.now);
+                access_log::write_unanswered(&context, request, self.shared.now);
             }
             self.memory.hold(&mut slot.held, 0);
             if let Some(owner) = self.owners.get_mut(slot.info.owner) {
@@ -294,7 +294,7 @@ impl Connections {
             if let Some(outbox) = slot.outbox {
                 self.shared.outboxes.give_back(outbox);
             }
-            log::debug!("{}: gone", slot.conn.id());
+            log::debug!("{}: freed", slot.conn.id());
         }
         count
     }

@@ -1,7 +1,7 @@
 //! Outgoing TCP connections in the manner of RFC 8305: all addresses of a host are tried, IPv6 and IPv4 in turn, each a
 //! little after the one before or as soon as that has failed, and the first that connects is taken.
 //!
-//! It does not resolve names, and what is spoken over the connection is not its concern. Its owner calls
+//! It does not resolve names, and does not know what is spoken over the connection. Its owner calls
 //! [`Dials::ready`] for readiness events of its tokens and [`Dials::on_deadline`] at [`Dials::deadline`]; what came of a
 //! dial is told once, in the queue that it is given.
 
@@ -20,16 +20,16 @@ use crate::conn::deadline::Tick;
 
 use schedule::Schedule;
 
-/// The name of a dial; never used twice.
+/// The id of a dial: never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DialId(u64);
 
-/// What came of a dial.
+/// The result of a dial.
 #[derive(Debug)]
 pub struct Dialled {
-    /// Which.
+    /// Which dial.
     pub id: DialId,
-    /// A connected socket that is registered nowhere, with TCP_NODELAY; or why there is none.
+    /// A connected socket with TCP_NODELAY, which is not registered; or why there is none.
     pub result: Result<TcpStream, DialError>,
 }
 
@@ -41,7 +41,7 @@ pub struct DialError {
 }
 
 impl DialError {
-    /// Whether time was up, rather than each address refused.
+    /// Whether the time limit passed, and not every address refused.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         let timed_out =
@@ -65,14 +65,14 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
-/// All dials that are under way.
+/// All dials in progress.
 #[derive(Debug)]
 pub struct Dials {
     /// The token of the first attempt.
     base: usize,
     started: u64,
     dials: Vec<Dial>,
-    /// By their tokens.
+    /// Attempts, by their tokens.
     attempts: Slab<Attempt>,
 }
 
@@ -91,7 +91,7 @@ struct Attempt {
 }
 
 impl Dials {
-    /// None yet. Tokens from `base` on are theirs.
+    /// No dials yet. Their tokens begin with `base`.
     #[must_use]
     pub fn new(base: Token) -> Dials {
         Dials {
@@ -102,13 +102,13 @@ impl Dials {
         }
     }
 
-    /// Begins to connect to a host that has these addresses. What comes of it is told in `told`, perhaps at once.
+    /// Begins to connect to a host that has these addresses. The result is added to `results`, perhaps at once.
     pub fn start(
         &mut self,
         addresses: Vec<SocketAddr>,
         now: Tick,
         registry: &Registry,
-        told: &mut VecDeque<Dialled>,
+        results: &mut VecDeque<Dialled>,
     ) -> DialId {
         self.started += 1;
         let id = DialId(self.started);
@@ -117,17 +117,17 @@ impl Dials {
             schedule: Schedule::new(addresses, now),
             failed: DialError::default(),
         });
-        self.advance(id, now, registry, told);
+        self.advance(id, now, registry, results);
         id
     }
 
-    /// Gives a dial up, without a word. One that has been told of is none any more.
+    /// Cancels a dial: no result follows. Does nothing when its result was added already.
     pub fn cancel(&mut self, id: DialId) {
         self.dials.retain(|dial| dial.id != id);
         self.attempts.retain(|_, attempt| attempt.dial != id);
     }
 
-    /// Whether none is under way.
+    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.dials.is_empty()
@@ -139,10 +139,10 @@ impl Dials {
         token: Token,
         now: Tick,
         registry: &Registry,
-        told: &mut VecDeque<Dialled>,
+        results: &mut VecDeque<Dialled>,
     ) {
         let key = token.0.wrapping_sub(self.base);
-        // An event of a socket that went earlier in this batch means nothing.
+        // The event may be of a socket that was closed earlier in this batch.
         let Some(attempt) = self.attempts.get(key) else {
             return;
         };
@@ -157,17 +157,17 @@ impl Dials {
                 match registry.deregister(&mut stream) {
                     Ok(()) => {
                         self.cancel(dial);
-                        told.push_back(Dialled {
+                        results.push_back(Dialled {
                             id: dial,
                             result: Ok(stream),
                         });
                     }
-                    Err(error) => self.failed(dial, address, error, now, registry, told),
+                    Err(error) => self.failed(dial, address, error, now, registry, results),
                 }
             }
             Err(error) => {
                 let Attempt { dial, address, .. } = self.attempts.remove(key);
-                self.failed(dial, address, error, now, registry, told);
+                self.failed(dial, address, error, now, registry, results);
             }
         }
     }
@@ -181,12 +181,12 @@ impl Dials {
             .reduce(Tick::earlier)
     }
 
-    /// Begins the attempts whose time has come, and ends the dials whose time is over.
-    pub fn on_deadline(&mut self, now: Tick, registry: &Registry, told: &mut VecDeque<Dialled>) {
+    /// Begins the attempts that are due, and ends the dials whose time limit has passed.
+    pub fn on_deadline(&mut self, now: Tick, registry: &Registry, results: &mut VecDeque<Dialled>) {
         let due = |dial: &&Dial| dial.schedule.deadline().is_due(now);
         let due: Vec<DialId> = self.dials.iter().filter(due).map(|dial| dial.id).collect();
         for id in due {
-            self.advance(id, now, registry, told);
+            self.advance(id, now, registry, results);
         }
     }
 
@@ -197,22 +197,22 @@ impl Dials {
         error: io::Error,
         now: Tick,
         registry: &Registry,
-        told: &mut VecDeque<Dialled>,
+        results: &mut VecDeque<Dialled>,
     ) {
         if let Some(dial) = self.dials.iter_mut().find(|dial| dial.id == id) {
             dial.failed.attempts.push((address, error));
             dial.schedule.hasten(now);
-            self.advance(id, now, registry, told);
+            self.advance(id, now, registry, results);
         }
     }
 
-    /// Begins what is due of one dial, and tells when nothing of it is left.
+    /// Begins the attempts of one dial that are due, and ends it when none is left.
     fn advance(
         &mut self,
         id: DialId,
         now: Tick,
         registry: &Registry,
-        told: &mut VecDeque<Dialled>,
+        results: &mut VecDeque<Dialled>,
     ) {
         let Some(at) = self.dials.iter().position(|dial| dial.id == id) else {
             return;
@@ -240,11 +240,11 @@ impl Dials {
             .iter()
             .filter(|(_, attempt)| attempt.dial == id);
         if is_over || (dial.schedule.is_exhausted() && waits.next().is_none()) {
-            self.give_up(at, told);
+            self.give_up(at, results);
         }
     }
 
-    fn give_up(&mut self, at: usize, told: &mut VecDeque<Dialled>) {
+    fn give_up(&mut self, at: usize, results: &mut VecDeque<Dialled>) {
         let Dial { id, mut failed, .. } = self.dials.swap_remove(at);
         self.attempts.retain(|_, attempt| {
             if attempt.dial == id {
@@ -253,7 +253,7 @@ impl Dials {
             }
             attempt.dial != id
         });
-        told.push_back(Dialled {
+        results.push_back(Dialled {
             id,
             result: Err(failed),
         });
@@ -274,8 +274,8 @@ fn state(stream: &TcpStream) -> io::Result<bool> {
         return Err(error);
     }
     match stream.peer_addr() {
-        // On a port that is free for outgoing connections too, the kernel may have connected the socket to itself (RFC
-        // 9293 §3.5): nobody listens there.
+        // When nobody listens on a port of the range for outgoing connections, the kernel may connect the socket to itself
+        // (RFC 9293 §3.5).
         Ok(peer) if stream.local_addr()? == peer => Err(io::ErrorKind::ConnectionRefused.into()),
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),

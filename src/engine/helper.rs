@@ -1,8 +1,7 @@
-//! The daemon's side of the helper's socket: requests out, answers and descriptors in.
+//! The socket to the helper, on the side of the daemon: requests go out, answers and descriptors come in.
 //!
-//! What is asked and not answered is counted, and all of it is answered as unavailable when the helper ends: whoever
-//! waits is told; and so is who waits for longer than the helper itself lets anybody wait. To start the helper, and to
-//! start it again, is not done here.
+//! Every request gets an answer: when the helper ends, or does not answer in time, the answer is that it is unavailable.
+//! Starting the helper is not done here.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -19,40 +18,40 @@ use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, WipedBytes};
 
 use super::seqpacket;
 
-/// Requests that are not answered yet.
+/// The most requests that are not answered yet.
 const MAX_OUTSTANDING: usize = 256;
 
-/// An answer that has not come by then is given up. The helper gives up in less: what makes it late is that it hangs.
-const PATIENCE: Millis = Millis::seconds(60);
+/// The time limit of an answer. The limits of the helper itself are shorter, so it passes only when the helper hangs.
+const ANSWER_TIMEOUT: Millis = Millis::seconds(60);
 
-/// An answer of the helper, or that there will be none.
+/// An answer of the helper, or [`Answer::Unavailable`] when there will be none.
 #[derive(Debug)]
 pub struct HelperReply {
-    /// The number that asking gave.
+    /// The number of the request.
     pub id: u32,
     /// The answer.
     pub answer: Answer,
-    /// There when the answer is one that brings a descriptor.
+    /// The descriptor, when the answer is one that brings one.
     pub descriptor: Option<OwnedFd>,
 }
 
-/// Why something was not asked; for whoever waits it is the same as [`Answer::Unavailable`].
+/// Why a request was not sent. Callers treat it as [`Answer::Unavailable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAsked {
-    /// Too much is asked already.
+    /// Too many requests are not answered yet.
     Full,
     /// The request does not fit into a message.
     TooLong,
     /// There is no helper.
     Gone,
-    /// It was asked, and did not answer in time.
+    /// It did not answer in time.
     Late,
 }
 
 impl fmt::Display for NotAsked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            NotAsked::Full => "too much is asked already",
+            NotAsked::Full => "too many requests wait for the helper already",
             NotAsked::TooLong => "the request is too long",
             NotAsked::Gone => "the helper is gone",
             NotAsked::Late => "the helper does not answer",
@@ -60,15 +59,15 @@ impl fmt::Display for NotAsked {
     }
 }
 
-/// The helper as the loop knows it.
+/// The connection to the helper.
 #[derive(Debug)]
 pub(super) struct Helper {
-    /// Absent when the helper has ended.
+    /// `None` when the helper has ended.
     socket: Option<OwnedFd>,
     next: u32,
-    /// Until when the answer is waited for; not any more, when that time is over.
+    /// The requests that are not answered, each with the time limit of its answer; `None` when that has passed.
     outstanding: BTreeMap<u32, Option<Tick>>,
-    /// What the socket had no room for.
+    /// Requests for which the socket had no room.
     unsent: VecDeque<WipedBytes>,
 }
 
@@ -76,7 +75,7 @@ impl Helper {
     /// Takes the daemon's end of the socket.
     ///
     /// # Errors
-    /// The system's, if the socket cannot be waited for.
+    /// The error of the system, when the socket cannot be watched.
     pub(super) fn new(socket: OwnedFd, registry: &Registry, token: Token) -> io::Result<Helper> {
         let mut helper = Helper {
             socket: None,
@@ -88,7 +87,7 @@ impl Helper {
         Ok(helper)
     }
 
-    /// Another helper takes the place of one that has ended. The numbers of requests go on.
+    /// Replaces a helper that has ended. The numbers of requests go on.
     ///
     /// # Errors
     /// As [`Helper::new`].
@@ -99,7 +98,7 @@ impl Helper {
         token: Token,
     ) -> io::Result<()> {
         set_nonblocking(&socket)?;
-        // Both at once: requests are rare, so a wakeup that brings nothing costs less than asking for it when needed.
+        // Both interests from the start: requests are rare, so a useless wakeup costs less than to register again.
         registry.register(
             &mut SourceFd(&socket.as_raw_fd()),
             token,
@@ -114,7 +113,7 @@ impl Helper {
         self.socket.is_some()
     }
 
-    /// Asks, and gives the number that the answer will have.
+    /// Sends a request. The answer will have the number that this returns.
     pub(super) fn ask(&mut self, ask: Ask, now: Tick) -> Result<u32, NotAsked> {
         if self.socket.is_none() {
             return Err(NotAsked::Gone);
@@ -126,15 +125,15 @@ impl Helper {
             .encode()
             .map_err(|_| NotAsked::TooLong)?;
         self.next = self.next.wrapping_add(1);
-        self.outstanding.insert(id, Some(now.after(PATIENCE)));
+        self.outstanding.insert(id, Some(now.after(ANSWER_TIMEOUT)));
         self.unsent.push_back(packet);
-        // Should the helper be gone, the socket tells that it is readable, and its end is seen there.
+        // When the helper is gone, the socket becomes readable, and reading shows the end.
         self.send_unsent();
         Ok(id)
     }
 
-    /// Asks, and waits for the answer, at most `timeout`: for what is rare and answered at once, such as a reload. Other
-    /// answers that come meanwhile are added to `replies`.
+    /// Sends a request and waits for the answer, at most for `timeout`. Other answers that come meanwhile are added to
+    /// `replies`.
     pub(super) fn ask_and_wait(
         &mut self,
         ask: Ask,
@@ -158,7 +157,7 @@ impl Helper {
         }
     }
 
-    /// Waits until there is something to hear, or room for what is to be said.
+    /// Waits until the socket can be read, or written when a request waits.
     fn wait(&self, timeout: Duration) {
         let Some(socket) = &self.socket else { return };
         let writes = if self.unsent.is_empty() {
@@ -172,8 +171,8 @@ impl Helper {
             revents: 0,
         };
         let millis = libc::c_int::try_from(timeout.as_millis() + 1).unwrap_or(libc::c_int::MAX);
-        // Whatever ends it, an interruption too, is looked at by whoever calls.
-        // SAFETY: one is there, as is told.
+        // The caller looks again, whatever ends the wait.
+        // SAFETY: there is one pollfd, as the count says.
         unsafe { libc::poll(&raw mut polled, 1, millis) };
     }
 
@@ -186,16 +185,16 @@ impl Helper {
                 Ok(Some((packet, descriptor))) => match Reply::decode(packet) {
                     Ok(reply) => self.take(reply, descriptor, replies),
                     Err(malformed) => {
-                        log::error!("the helper's answer is no message: {malformed}");
+                        log::error!("the answer of the helper is malformed: {malformed}");
                         self.end(replies);
                     }
                 },
                 Ok(None) => self.end(replies),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // The helper ended with requests unread. It is told once, and before the answers that came earlier.
+                // The helper ended with unread requests. This error comes once, before answers that were sent earlier.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) => {
-                    log::error!("cannot hear the helper: {error}");
+                    log::error!("cannot read from the helper: {error}");
                     self.end(replies);
                 }
             }
@@ -208,7 +207,7 @@ impl Helper {
         waiting.reduce(Tick::earlier)
     }
 
-    /// Gives up what is late. It still counts as outstanding, for the helper may yet come to it.
+    /// Gives up requests that are late. They still count as outstanding, because the helper may still answer them.
     pub(super) fn on_deadline(&mut self, now: Tick, replies: &mut VecDeque<HelperReply>) {
         let before = replies.len();
         for (id, until) in &mut self.outstanding {
@@ -232,7 +231,7 @@ impl Helper {
             Some(Some(_)) => {}
             Some(None) => return,
             None => {
-                log::error!("the helper answered {id}, which was not asked");
+                log::error!("the helper answered request {id}, which was not sent");
                 return;
             }
         }

@@ -145,8 +145,8 @@ impl Drop for Charge {
     }
 }
 
-/// Bytes that a connection holds, charged by [`Account::hold`]. It is a fourth of a [`Charge`], for each connection has one:
-/// so it does not know its account, and whoever drops it gives the bytes back before.
+/// Bytes that a connection holds, charged by [`Account::hold`]. Each connection has one, so it is small: a fourth of a
+/// [`Charge`]. It does not know its account, so the bytes must be given back before it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Held(u32);
 

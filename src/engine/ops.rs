@@ -228,16 +228,16 @@ impl Ops<'_> {
     /// Writes the line of the access log, when an answer is complete.
     #[inline(always)]
     pub(super) fn log_answered(&mut self) {
-        if let Some(said) = self.conn.take_answered() {
-            self.log_access(said);
+        if let Some(answered) = self.conn.take_answered() {
+            self.log_access(answered);
         }
     }
 
     #[cold]
-    fn log_access(&mut self, said: Answered) {
-        let access = self.attached.access.take();
+    fn log_access(&mut self, answered: Answered) {
+        let request = self.attached.request.take();
         if access_log::is_wanted() {
-            let whose = LogContext {
+            let context = LogContext {
                 id: self.conn.id(),
                 peer: self.info.peer,
                 server: self
@@ -246,7 +246,7 @@ impl Ops<'_> {
                     .get(self.info.owner.index())
                     .map_or("", |name| name),
             };
-            access_log::write(&whose, access.as_deref(), said, self.now);
+            access_log::write(&context, request.as_deref(), answered, self.now);
         }
     }
 

@@ -21,26 +21,28 @@ pub struct RateLimit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Written,
-    /// It is the last that is written in this period.
+    /// It is the last that is logged in this period.
     Last,
     HeldBack,
 }
 
 impl RateLimit {
-    /// Writes the line, unless there were many of the kind lately.
+    /// Logs the line, unless there were many of its kind lately.
     pub fn warn(&mut self, line: fmt::Arguments<'_>) {
         let (verdict, held_back) = self.count(Instant::now());
         if held_back > 0 {
-            log::warn!("{held_back} more like the following were not written");
+            log::warn!("{held_back} more warnings like the following were not logged");
         }
         match verdict {
             Verdict::Written => log::warn!("{line}"),
-            Verdict::Last => log::warn!("{line} (more like this are counted, for a minute)"),
+            Verdict::Last => {
+                log::warn!("{line} (more warnings like this are only counted for a minute)");
+            }
             Verdict::HeldBack => {}
         }
     }
 
-    /// Counts a warning; and, when it begins a period, how many were held back in the last one.
+    /// Counts a warning. When it begins a period, the number says how many were held back in the last one.
     fn count(&mut self, now: Instant) -> (Verdict, u32) {
         let goes_on = self
             .since

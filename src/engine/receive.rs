@@ -243,7 +243,7 @@ fn on_non_message<H: Handler>(ops: &mut Ops<'_>, handler: &mut H, event: Event<'
     if let Event::Request(head) = &event
         && access_log::is_wanted()
     {
-        ops.attached.access = Some(LoggedRequest::new(head, ops.now));
+        ops.attached.request = Some(LoggedRequest::new(head, ops.now));
     }
     handler.on_event(ops, ops.conn.id(), event);
     ops.log_answered();

@@ -1,17 +1,17 @@
-//! Packets and descriptors over a unix socket that keeps packets apart (SOCK_SEQPACKET, unix(7)).
+//! Packets and descriptors over a unix socket of type SOCK_SEQPACKET (unix(7)).
 
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-/// Room for the header of a control message and one descriptor, aligned as the header wants it.
+/// Room for the header of a control message and one descriptor, aligned for the header.
 type Control = [usize; 4];
 
 /// Two sockets that are connected to each other.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
@@ -41,10 +41,10 @@ pub fn keeps_packets(socket: BorrowedFd<'_>) -> bool {
     result == 0 && kind == libc::SOCK_SEQPACKET
 }
 
-/// Sends a packet, and a descriptor beside it. It goes whole or not at all.
+/// Sends a packet, with a descriptor if there is one: all of it or nothing.
 ///
 /// # Errors
-/// What the system says; a peer that is gone is no signal but [`io::ErrorKind::BrokenPipe`].
+/// The error of the system. When the peer is gone it is [`io::ErrorKind::BrokenPipe`], without a signal.
 pub fn send(
     socket: BorrowedFd<'_>,
     packet: &[u8],
@@ -82,7 +82,7 @@ pub fn send(
 /// Receives a packet; `None` when the peer is gone. Descriptors that come with it are closed by the system.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::InvalidData`] for a packet that is longer than the buffer.
+/// The error of the system; [`io::ErrorKind::InvalidData`] for a packet that is longer than the buffer.
 pub fn receive<'b>(
     socket: BorrowedFd<'_>,
     buffer: &'b mut [u8],
@@ -91,7 +91,7 @@ pub fn receive<'b>(
     Ok((!packet.is_empty()).then_some(packet))
 }
 
-/// The same, with the descriptor that comes beside the packet.
+/// As [`receive`], with the descriptor that comes with the packet.
 ///
 /// # Errors
 /// As [`receive`].
@@ -151,7 +151,7 @@ fn descriptor_in(message: &libc::msghdr) -> Option<OwnedFd> {
     }
 }
 
-/// Calls again when a signal came between; the count, or what the system says.
+/// Repeats a call that a signal interrupted. Returns the count, or the error of the system.
 fn retry(mut call: impl FnMut() -> isize) -> io::Result<usize> {
     loop {
         match usize::try_from(call()) {

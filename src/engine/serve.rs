@@ -120,7 +120,7 @@ impl<H: Handler> Driver<'_, H> {
         self.connections.shared.forget();
         let slot = &mut self.connections.slots[index];
         log::error!(
-            "{}: closed, for handling it failed (a fault of bellwire; its place is logged above)",
+            "{}: closed after an internal error (a fault of bellwire; the log has its place above)",
             slot.conn.id()
         );
         // Nothing of it can be trusted any more, TLS least.
@@ -149,7 +149,7 @@ impl<H: Handler> Driver<'_, H> {
         if told.is_err() {
             connections.totals.panics += 1;
             log::error!(
-                "{}: handling its end failed (a fault of bellwire)",
+                "{}: another internal error while it was closed (a fault of bellwire)",
                 slot.conn.id()
             );
             connections.shared.forget();

@@ -59,7 +59,7 @@ pub(super) struct Attachments {
     /// The file that is being sent as the body of the answer.
     pub file_body: Option<Box<FileBody>>,
     /// The current request, for the access log.
-    pub access: Option<Box<LoggedRequest>>,
+    pub request: Option<Box<LoggedRequest>>,
     /// The user at the other end, once authenticated.
     pub user: Option<Rc<String>>,
 }

@@ -13,9 +13,9 @@ const NONE: u32 = u32::MAX;
 struct Link {
     next: u32,
     prev: u32,
-    /// The tick that fires it.
+    /// The tick at which it fires.
     tick: Tick,
-    /// Where it is kept: by its tick, or at the cursor when that had passed.
+    /// Its bucket: by its tick, or at the cursor when that had passed.
     bucket: u16,
 }
 
@@ -54,7 +54,7 @@ impl Wheel {
     }
 
     /// Makes sure that `slot` fires at `tick` or before. A slot that fires before its deadline is armed again by
-    /// whoever looks at it: so a deadline that only moves away costs nothing.
+    /// its owner, so a deadline that only moves away costs nothing.
     #[inline]
     pub(super) fn arm(&mut self, slot: usize, tick: Tick) {
         if let Some(link) = self.links.get(slot)
@@ -91,7 +91,7 @@ impl Wheel {
         self.filled[bucket / 64] |= 1 << (bucket % 64);
     }
 
-    /// Takes `slot` out.
+    /// Removes `slot`.
     pub(super) fn disarm(&mut self, slot: usize) {
         let Some(&link) = self.links.get(slot) else {
             return;
@@ -114,7 +114,7 @@ impl Wheel {
         self.links[slot] = FREE;
     }
 
-    /// Takes out every slot whose tick has come at `now` and pushes it to `fired`.
+    /// Removes every slot that is due at `now`, and adds it to `fired`.
     pub(super) fn advance(&mut self, now: Tick, fired: &mut Vec<usize>) {
         let end = now.0 >> SHIFT;
         // A bucket's last tick must have passed: so nothing fires early.
@@ -158,7 +158,7 @@ impl Wheel {
         }
     }
 
-    /// Milliseconds until the next look is worth while; `None` when nothing is armed.
+    /// Milliseconds until something may fire; `None` when nothing is armed.
     pub(super) fn timeout(&self, now: Tick) -> Option<u32> {
         let start = self.cursor % BUCKETS;
         let words = self.filled.len();

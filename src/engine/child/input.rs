@@ -1,4 +1,4 @@
-//! The stdin of a process: what it does not take at once waits.
+//! The stdin of a process: bytes that the pipe does not take wait.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -8,27 +8,27 @@ use mio::{Interest, Registry, Token};
 
 use crate::engine::memory::{Account, Charge};
 
-/// Bytes that wait for one process at most; what finds nothing waiting is taken whatever its length.
+/// The most bytes that wait for one process. When nothing waits, a write is taken whatever its length.
 pub const MAX_BACKLOG: usize = 4 * 1024 * 1024;
 
-/// Why nothing was taken.
+/// Why a write was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It reads no more, or there is no such process.
+    /// It has closed its stdin, or there is no such process.
     Gone,
-    /// [`MAX_BACKLOG`] waits already.
+    /// [`MAX_BACKLOG`] bytes wait already.
     Full,
 }
 
-/// Our end of the pipe, and what is to go into it.
+/// Our end of the pipe, and the bytes that wait for it.
 #[derive(Debug)]
 pub(super) struct Input {
     pipe: Option<Sender>,
     waiting: VecDeque<u8>,
     charge: Charge,
-    /// The pipe ends when nothing waits any more.
+    /// The pipe is to be closed when nothing waits any more.
     closing: bool,
-    /// Only a full pipe is watched: a reader would wake us at each read of its own otherwise.
+    /// Whether the pipe is watched. Only a full one is: otherwise each read of the process would wake the loop.
     watched: bool,
     token: Token,
 }
@@ -49,7 +49,7 @@ impl Input {
         self.waiting.len()
     }
 
-    /// Writes what the pipe takes and keeps the rest; how much waits then.
+    /// Writes as much as the pipe takes and keeps the rest. Returns how many bytes wait.
     pub(super) fn write(&mut self, bytes: &[u8], registry: &Registry) -> Result<usize, Refused> {
         if self.pipe.is_none() || self.closing {
             return Err(Refused::Gone);
@@ -70,7 +70,7 @@ impl Input {
         Ok(self.waiting.len())
     }
 
-    /// Ends the pipe after what waits.
+    /// Closes the pipe when everything that waits is written.
     pub(super) fn close(&mut self) {
         self.closing = true;
         if self.waiting.is_empty() {
@@ -78,7 +78,7 @@ impl Input {
         }
     }
 
-    /// There is room in the pipe. Whether nothing waits any more, where something did.
+    /// The pipe has room. Returns whether something waited and nothing does any more.
     pub(super) fn flush(&mut self, registry: &Registry) -> bool {
         if self.waiting.is_empty() {
             return false;
@@ -127,7 +127,7 @@ impl Input {
         };
         match done {
             Ok(()) => self.watched = wanted,
-            // The system has no memory for it: what waits would wait for ever.
+            // The system has no memory to watch it: the bytes would wait for ever.
             Err(_) => {
                 self.pipe = None;
                 self.waiting.clear();
@@ -136,7 +136,7 @@ impl Input {
     }
 }
 
-/// How much went into the pipe, 0 when it is full; `None` when nobody reads it, and it is closed then.
+/// Bytes that were written to the pipe, 0 when it is full; `None` when nobody reads it: then it is closed.
 fn send(pipe: &mut Option<Sender>, bytes: &[u8]) -> Option<usize> {
     loop {
         match pipe.as_mut()?.write(bytes) {

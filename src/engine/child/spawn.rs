@@ -1,6 +1,6 @@
-//! posix_spawn(3): a process in a group of its own, with pipes, in a world that is as empty as its caller says.
+//! posix_spawn(3): a process in a group of its own, with pipes, and with no more environment than its caller gives.
 //!
-//! Not fork and exec by hand: what std's `pre_exec` or `current_dir` would fall back to costs a copy of the page tables.
+//! Not fork and exec, which std's `pre_exec` and `current_dir` fall back to: that copies the page tables.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -14,41 +14,41 @@ use mio::unix::pipe::{self, Receiver, Sender};
 
 use crate::engine::memory::Account;
 
-/// What a process reads.
+/// The stdin of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stdin {
-    /// What is written to it.
+    /// A pipe.
     Piped,
-    /// Nothing: /dev/null.
+    /// /dev/null.
     Null,
 }
 
-/// What to run. Its working directory is `/`, its signals are as after a boot, and it leads a process group.
+/// A command to run. Its working directory is `/`, its signals have their defaults, and it leads a process group.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'c> {
-    /// An absolute path. Nothing is searched, and no shell is implied.
+    /// The absolute path of the program. `PATH` is not searched, and no shell runs.
     pub program: &'c Path,
-    /// All arguments, the first of which is the program as it was named.
+    /// All arguments; the first is the program as it was named.
     pub argv: &'c [String],
     /// The whole environment.
     pub env: &'c [(OsString, OsString)],
-    /// Its input.
+    /// Its stdin.
     pub stdin: Stdin,
-    /// The soft limit of descriptors that it gets; `None` leaves it the daemon's.
+    /// Its soft limit of descriptors; `None`: that of the daemon.
     pub descriptors: Option<u64>,
-    /// What waits for its stdin is charged to this.
+    /// The account for the bytes that wait for its stdin.
     pub memory: &'c Account,
 }
 
-/// A process that runs, or has ended and is not reaped. Nobody else reaps it.
+/// A process that runs, or has ended and is not reaped. Only this type reaps it.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// Also the number of its group. It stands for no other process until this one is reaped.
+    /// Also the id of its group. No other process has it until this one is reaped.
     pub(super) pid: libc::pid_t,
     pub(super) pidfd: OwnedFd,
 }
 
-/// Our ends.
+/// Our ends of the pipes.
 #[derive(Debug)]
 pub(super) struct Pipes {
     pub(super) stdin: Option<Sender>,
@@ -59,14 +59,14 @@ pub(super) struct Pipes {
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// By itself; 0 is success.
+    /// It exited with this status; 0 is success.
     Code(i32),
     /// By a signal.
     Signal(i32),
 }
 
 impl Exit {
-    /// Whether it says that all is well.
+    /// Whether it was a success.
     #[must_use]
     pub fn is_success(self) -> bool {
         self == Exit::Code(0)
@@ -85,11 +85,11 @@ impl std::fmt::Display for Exit {
 /// Starts a process.
 ///
 /// # Errors
-/// What the system says; `InvalidInput` when a string has a NUL.
+/// The error of the system; `InvalidInput` when a string has a NUL.
 pub(super) fn spawn(command: &Command<'_>) -> io::Result<(Process, Pipes)> {
     let (out_sender, stdout) = pipe::new()?;
     let (err_sender, stderr) = pipe::new()?;
-    // The child's ends wait, as every program expects of them; ours do not. They close by themselves on exec.
+    // The ends of the child block, as programs expect; ours do not. Ours are closed on exec.
     out_sender.set_nonblocking(false)?;
     err_sender.set_nonblocking(false)?;
     let (stdin, in_receiver) = match command.stdin {
@@ -141,7 +141,7 @@ fn start(command: &Command<'_>, actions: &Actions) -> io::Result<Process> {
     match open_pidfd(pid) {
         Ok(pidfd) => Ok(Process { pid, pidfd }),
         Err(error) => {
-            // Nobody could ever tell when it ends. It has hardly begun.
+            // Without a pidfd its end could not be seen, so it is killed at once.
             signal_group(pid, libc::SIGKILL);
             // SAFETY: the process is our child and not reaped; no status is asked for.
             unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
@@ -155,13 +155,13 @@ fn pair(name: &OsStr, value: &OsStr) -> io::Result<CString> {
     Ok(CString::new(bytes)?)
 }
 
-/// The soft limit of one process. It is set when its program is loading already: whoever lowered the daemon's own around
-/// the spawn would have the other thread fail to open files. A program that asks in its very first instructions could
-/// see the daemon's.
+/// Sets the soft limit of one process. It is set while the program is being loaded: to lower the limit of the daemon around
+/// the spawn would make its other threads fail to open files. A program that asks at once may still see the limit of the
+/// daemon.
 fn limit_descriptors(pid: libc::pid_t, soft: u64) {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
     // SAFETY: the pointers are of whole rlimits or null, and the limit is read only after it was written. What fails
-    // here leaves the limit as it is, which is no reason not to run.
+    // here leaves the limit as it is, and the program runs all the same.
     unsafe {
         if libc::prlimit(pid, libc::RLIMIT_NOFILE, ptr::null(), limit.as_mut_ptr()) == 0 {
             let mut limit = limit.assume_init();
@@ -187,17 +187,17 @@ fn signal_group(pid: libc::pid_t, signal: i32) {
 }
 
 impl Process {
-    /// Sends a signal to everything in its group. The process is not reaped, so the number is still its own.
+    /// Sends a signal to its group. The process is not reaped, so the id is still its own.
     pub(super) fn signal(&self, signal: i32) {
         signal_group(self.pid, signal);
     }
 
-    /// How it ended, if it has. It stays unreaped, and its group's number taken.
+    /// How it ended, if it has. It is not reaped, so that the id of its group stays taken.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.wait(libc::WNOWAIT)
     }
 
-    /// Lets go of a process that has ended. Afterwards its number may be another's.
+    /// Reaps a process that has ended. Afterwards another process may get its id.
     pub(super) fn reap(&self) -> Option<Exit> {
         self.wait(0)
     }
@@ -215,7 +215,7 @@ impl Process {
             )
         };
         if status != 0 {
-            // It is gone, and somebody else was told how.
+            // It was reaped by somebody else, who learned how it ended.
             return Some(Exit::Code(-1));
         }
         // SAFETY: waitid has filled it in as for SIGCHLD, or left it zeroed.
@@ -227,8 +227,7 @@ impl Process {
         }
     }
 
-    /// Ends the group at once and waits for its leader, which a killed process does not delay for long; at most a
-    /// second, should it be stuck in the kernel.
+    /// Kills the group and waits for its leader: at most a second, in case it is stuck in the kernel.
     pub(super) fn destroy(&self) {
         self.signal(libc::SIGKILL);
         let mut fds = libc::pollfd {
@@ -246,7 +245,7 @@ impl Process {
     }
 }
 
-/// Strings for C, and the list of pointers to them that ends in null.
+/// C strings, and the list of pointers to them that ends in null.
 struct Strings {
     _strings: Vec<CString>,
     pointers: Vec<*mut libc::c_char>,
@@ -266,13 +265,13 @@ impl Strings {
         })
     }
 
-    /// posix_spawn does not write to them, its type is of an older day.
+    /// posix_spawn does not write to them, although its type allows it.
     fn as_ptr(&self) -> *const *mut libc::c_char {
         self.pointers.as_ptr()
     }
 }
 
-/// What the child does with its descriptors before it becomes the program.
+/// The file actions of posix_spawn: what the child does with its descriptors before it runs the program.
 struct Actions(libc::posix_spawn_file_actions_t);
 
 impl Actions {
@@ -295,14 +294,14 @@ impl Actions {
         check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.0, from, to) })
     }
 
-    /// What we open closes on exec by itself; what our starter left open would not.
+    /// Closes descriptors that the daemon inherited. Those that it opens itself are closed on exec.
     #[cfg(target_env = "gnu")]
     fn close_from(&mut self, fd: RawFd) -> io::Result<()> {
         // SAFETY: the actions are initialised.
         check(unsafe { libc::posix_spawn_file_actions_addclosefrom_np(&raw mut self.0, fd) })
     }
 
-    /// There is no such action.
+    /// The C library has no such action.
     #[cfg(not(target_env = "gnu"))]
     fn close_from(&mut self, _: RawFd) -> io::Result<()> {
         Ok(())
@@ -323,7 +322,8 @@ impl Drop for Actions {
     }
 }
 
-/// A group of its own, no signal blocked, none ignored: Rust programs ignore SIGPIPE, others rely on it.
+/// The attributes of posix_spawn: a group of its own, no signal blocked, none ignored. Rust programs ignore SIGPIPE, but
+/// others rely on it.
 struct Attributes(libc::posix_spawnattr_t);
 
 impl Attributes {
@@ -356,7 +356,7 @@ impl Drop for Attributes {
     }
 }
 
-/// The posix_spawn family returns its errors.
+/// The functions of posix_spawn return their errors.
 fn check(error: i32) -> io::Result<()> {
     if error == 0 {
         Ok(())

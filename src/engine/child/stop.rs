@@ -1,11 +1,11 @@
-//! When a process is told to end, and in which words: a schedule without a clock and without a process.
+//! The schedule by which a process is ended. It has neither a clock nor a process.
 
 use crate::conn::deadline::{Millis, Tick};
 
-/// Between SIGTERM and SIGKILL.
-pub const MERCY: Millis = Millis::seconds(2);
+/// The time between SIGTERM and SIGKILL.
+pub const KILL_DELAY: Millis = Millis::seconds(2);
 
-/// What is due now.
+/// A step that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Close its stdin, then SIGTERM to its group.
@@ -14,7 +14,7 @@ pub enum Step {
     Kill,
 }
 
-/// The end of one process: stdin closed and SIGTERM at a time, SIGKILL [`MERCY`] later.
+/// The schedule of one process: at some time its stdin is closed and SIGTERM sent; SIGKILL follows [`KILL_DELAY`] later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop(Option<(Tick, Step)>);
 
@@ -25,13 +25,13 @@ impl Stop {
         Stop(Some((now.after(timeout), Step::Terminate)))
     }
 
-    /// It may run for as long as it likes.
+    /// It may run without limit.
     #[must_use]
     pub fn never() -> Stop {
         Stop(None)
     }
 
-    /// It may run until `tick` at the longest, unless it was told to end already.
+    /// It may run until `tick` at most. Does nothing when SIGTERM was sent already.
     pub fn no_later_than(&mut self, tick: Tick) {
         self.0 = match self.0 {
             Some((at, Step::Terminate)) => Some((at.earlier(tick), Step::Terminate)),
@@ -40,18 +40,18 @@ impl Stop {
         };
     }
 
-    /// When [`poll`](Self::poll) has something to say.
+    /// When [`poll`](Self::poll) has a step.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
         self.0.map(|(tick, _)| tick)
     }
 
-    /// What is due. Each step is told once; a step that is late is not skipped, so that a process has its two seconds
-    /// even after a loop that was held up.
+    /// The step that is due. Each step comes once. A late step is not skipped, so a process has its two seconds even when the
+    /// loop was delayed.
     pub fn poll(&mut self, now: Tick) -> Option<Step> {
         let (_, step) = self.0.filter(|(tick, _)| tick.is_due(now))?;
         self.0 = match step {
-            Step::Terminate => Some((now.after(MERCY), Step::Kill)),
+            Step::Terminate => Some((now.after(KILL_DELAY), Step::Kill)),
             Step::Kill => None,
         };
         Some(step)

@@ -99,11 +99,11 @@ impl World {
         }
     }
 
-    /// Turns until the process is gone; what it wrote, what it complained of, and its end.
+    /// Turns until the process is gone; what it wrote, its lines of stderr, and its end.
     #[track_caller]
     fn finish(&mut self, id: ChildId) -> (Vec<u8>, Vec<String>, Exit) {
         self.turn_until(|world| world.exit(id).is_some());
-        let (mut output, mut complaints, mut ended) = (Vec::new(), Vec::new(), false);
+        let (mut output, mut stderr_lines, mut ended) = (Vec::new(), Vec::new(), false);
         for (_, event) in self.told.iter().filter(|(of, _)| *of == id) {
             match event {
                 ChildEvent::Output(bytes) => {
@@ -111,14 +111,14 @@ impl World {
                     output.extend(bytes);
                 }
                 ChildEvent::OutputEnd => assert!(!std::mem::replace(&mut ended, true)),
-                ChildEvent::Complaint(line) => complaints.push(line.clone()),
+                ChildEvent::StderrLine(line) => stderr_lines.push(line.clone()),
                 ChildEvent::Drained | ChildEvent::Exited(_) => {}
             }
         }
         assert!(ended);
         assert_eq!(self.children.pid(id), None);
         let exit = self.exit(id).unwrap();
-        (output, complaints, exit)
+        (output, stderr_lines, exit)
     }
 
     fn exit(&self, id: ChildId) -> Option<Exit> {
@@ -166,12 +166,12 @@ fn wait_until_gone(pid: i32) {
 }
 
 #[test]
-fn output_complaints_and_the_exit() {
+fn output_stderr_lines_and_the_exit() {
     let mut world = World::new();
     let id = world.shell("echo one; echo two >&2; printf three; exit 3");
-    let (output, complaints, exit) = world.finish(id);
+    let (output, stderr_lines, exit) = world.finish(id);
     assert_eq!(output, b"one\nthree");
-    assert_eq!(complaints, ["two"]);
+    assert_eq!(stderr_lines, ["two"]);
     assert_eq!(exit, Exit::Code(3));
     assert_eq!(world.told.back(), Some(&(id, ChildEvent::Exited(exit))));
     assert_eq!((world.children.running(), world.children.spawned()), (0, 1));
@@ -183,7 +183,7 @@ fn the_world_of_a_process_is_what_it_was_given() {
     let mut world = World::new();
     let id = world.shell("read go; pwd; ulimit -Sn; ls /proc/self/fd; env; kill -PIPE $$");
     world.write(id, b"go\n").unwrap();
-    let (output, complaints, exit) = world.finish(id);
+    let (output, stderr_lines, exit) = world.finish(id);
     let output = String::from_utf8(output).unwrap();
     let lines: Vec<&str> = output.lines().collect();
     // The fourth descriptor is the folder that ls reads.
@@ -200,7 +200,7 @@ fn the_world_of_a_process_is_what_it_was_given() {
         "the shell adds PWD"
     );
     assert_eq!(exit, Exit::Signal(libc::SIGPIPE), "not ignored");
-    assert!(complaints.is_empty());
+    assert!(stderr_lines.is_empty());
 }
 
 #[test]
@@ -298,9 +298,12 @@ fn paused_output_is_kept_in_the_pipe() {
     assert_eq!(world.output(), b"marker\n");
     world.told.clear();
     world.children.pause_output(id, false, world.now);
-    let (output, complaints, exit) = world.finish(id);
+    let (output, stderr_lines, exit) = world.finish(id);
     assert!(output == vec![0; 1_000_000]);
-    assert_eq!((complaints, exit), (vec!["done".to_owned()], Exit::Code(0)));
+    assert_eq!(
+        (stderr_lines, exit),
+        (vec!["done".to_owned()], Exit::Code(0))
+    );
 }
 
 #[test]
@@ -324,9 +327,12 @@ fn output_that_nobody_wants_does_not_keep_a_process() {
     let id = world.shell("head -c 1000000 /dev/zero; echo done >&2");
     world.children.pause_output(id, true, world.now);
     world.children.discard_output(id, world.now);
-    let (output, complaints, exit) = world.finish(id);
+    let (output, stderr_lines, exit) = world.finish(id);
     assert!(output.is_empty());
-    assert_eq!((complaints, exit), (vec!["done".to_owned()], Exit::Code(0)));
+    assert_eq!(
+        (stderr_lines, exit),
+        (vec!["done".to_owned()], Exit::Code(0))
+    );
 }
 
 #[test]
@@ -466,8 +472,8 @@ proptest! {
             }
         }
         world.children.close_stdin(id);
-        let (output, complaints, exit) = world.finish(id);
+        let (output, stderr_lines, exit) = world.finish(id);
         prop_assert!(output == parts.concat());
-        prop_assert_eq!((complaints, exit), (Vec::new(), Exit::Code(0)));
+        prop_assert_eq!((stderr_lines, exit), (Vec::new(), Exit::Code(0)));
     }
 }

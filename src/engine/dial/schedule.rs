@@ -1,4 +1,4 @@
-//! When which address is tried (RFC 8305): the order of them, and their times. It knows no sockets.
+//! The schedule of a dial (RFC 8305): the order of the addresses, and when each is tried. It knows no sockets.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -8,10 +8,10 @@ use crate::conn::deadline::{Millis, Tick};
 /// RFC 8305 §5: the Connection Attempt Delay.
 const DELAY: Millis = Millis::new(250);
 
-/// For all addresses together.
+/// The time limit for all addresses together.
 pub(super) const LIMIT: Millis = Millis::seconds(10);
 
-/// More addresses than fit into the time would not be tried anyway.
+/// The most addresses that are tried: there is no time for more.
 const MAX_ADDRESSES: usize = 40;
 
 /// The addresses of one host that have not been tried yet.
@@ -33,7 +33,7 @@ impl Schedule {
         }
     }
 
-    /// The address whose turn it is; the next one's comes a while later.
+    /// The address that is to be tried now, if there is one. The next is due later.
     pub(super) fn take(&mut self, now: Tick) -> Option<SocketAddr> {
         if !self.next.is_due(now) {
             return None;
@@ -42,7 +42,7 @@ impl Schedule {
         self.waiting.pop_front()
     }
 
-    /// An attempt has failed: there is nothing to wait for.
+    /// An attempt has failed: the next is due at once.
     pub(super) fn hasten(&mut self, now: Tick) {
         self.next = now;
     }
@@ -51,7 +51,7 @@ impl Schedule {
         self.waiting.is_empty()
     }
 
-    /// Whether the time for all of them is over.
+    /// Whether the time limit has passed.
     pub(super) fn is_over(&self, now: Tick) -> bool {
         self.end.is_due(now)
     }

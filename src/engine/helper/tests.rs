@@ -171,12 +171,12 @@ fn a_helper_that_hangs_is_not_waited_for() {
     assert_eq!(rig.helper.deadline(), None);
     let early = rig.helper.ask(Ask::Reload, NOW).unwrap();
     let due = rig.helper.deadline().unwrap();
-    assert_eq!(due, NOW.after(PATIENCE));
+    assert_eq!(due, NOW.after(ANSWER_TIMEOUT));
     let later = NOW.after(Millis::seconds(1));
     let late = rig.helper.ask(Ask::Reload, later).unwrap();
     rig.helper.on_deadline(due, &mut rig.replies);
     assert_eq!(rig.take(), [(early, Answer::Unavailable, false)]);
-    assert_eq!(rig.helper.deadline(), Some(later.after(PATIENCE)));
+    assert_eq!(rig.helper.deadline(), Some(later.after(ANSWER_TIMEOUT)));
     // It comes to it in the end: one of them is not waited for any more.
     rig.answer(early, Answer::Hash(true), None);
     rig.answer(late, Answer::Hash(true), None);
@@ -194,7 +194,7 @@ fn what_is_given_up_counts_until_it_is_answered() {
         rig.helper.ask(Ask::Reload, NOW).unwrap();
     }
     rig.helper
-        .on_deadline(NOW.after(PATIENCE), &mut rig.replies);
+        .on_deadline(NOW.after(ANSWER_TIMEOUT), &mut rig.replies);
     assert_eq!(rig.take().len(), MAX_OUTSTANDING);
     assert_eq!(rig.helper.ask(Ask::Reload, NOW), Err(NotAsked::Full));
     // And is not told once more when the far_end ends.

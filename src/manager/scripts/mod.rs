@@ -351,7 +351,7 @@ impl Scripts {
         };
         let worker = process.run.rule.number;
         match event {
-            ChildEvent::Complaint(line) => log::info!("trigger {}: {line}", process.run.name()),
+            ChildEvent::StderrLine(line) => log::info!("trigger {}: {line}", process.run.name()),
             ChildEvent::Exited(exit) => {
                 process.log_end(exit);
                 self.on_exit(engine, id, exit);

@@ -1,18 +1,18 @@
-//! What a process says on stderr, made fit for a log: whole lines, of bounded length and number.
+//! The stderr of a process, made safe for the log: whole lines, of limited length and number.
 
 use crate::conn::deadline::Tick;
 
-/// Of a longer line the rest is left out.
-pub const MAX_COMPLAINT: usize = 4 * 1024;
+/// The most bytes of a line; the rest is left out.
+pub const MAX_STDERR_LINE: usize = 4 * 1024;
 
-/// Lines of one process in a second; the others are counted.
-pub const MAX_COMPLAINTS: u32 = 50;
+/// The most lines of one process in a second; the others are counted.
+pub const MAX_STDERR_LINES: u32 = 50;
 
 const SECOND: u32 = 1000;
 
-/// The unfinished line, and how many may still be told in this second.
+/// The unfinished line, and how many lines may still be reported in this second.
 #[derive(Debug)]
-pub(super) struct Complaints {
+pub(super) struct StderrLines {
     line: Vec<u8>,
     cut: bool,
     /// When the second began.
@@ -21,9 +21,9 @@ pub(super) struct Complaints {
     left_out: u32,
 }
 
-impl Complaints {
-    pub(super) fn new(now: Tick) -> Complaints {
-        Complaints {
+impl StderrLines {
+    pub(super) fn new(now: Tick) -> StderrLines {
+        StderrLines {
             line: Vec::new(),
             cut: false,
             since: now,
@@ -32,7 +32,7 @@ impl Complaints {
         }
     }
 
-    /// Takes what was read, and tells the lines that are whole by now.
+    /// Takes what was read, and reports the lines that are complete.
     pub(super) fn take(&mut self, mut bytes: &[u8], now: Tick, tell: &mut impl FnMut(String)) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             self.append(&bytes[..end]);
@@ -42,7 +42,7 @@ impl Complaints {
         self.append(bytes);
     }
 
-    /// The last line may lack its newline; and how many were left out is told at last.
+    /// Reports the last line, which may lack its newline, and how many lines were left out.
     pub(super) fn finish(&mut self, now: Tick, tell: &mut impl FnMut(String)) {
         if !self.line.is_empty() {
             self.end_line(now, tell);
@@ -51,7 +51,7 @@ impl Complaints {
     }
 
     fn append(&mut self, bytes: &[u8]) {
-        let room = MAX_COMPLAINT - self.line.len();
+        let room = MAX_STDERR_LINE - self.line.len();
         self.cut |= bytes.len() > room;
         self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
@@ -62,7 +62,7 @@ impl Complaints {
             self.told = 0;
             self.tell_left_out(tell);
         }
-        if self.told < MAX_COMPLAINTS {
+        if self.told < MAX_STDERR_LINES {
             self.told += 1;
             tell(readable(&self.line, self.cut));
         } else {
@@ -80,7 +80,7 @@ impl Complaints {
     }
 }
 
-/// A terminal that shows the log must not obey what a script was fed with.
+/// Control characters are escaped: a terminal that shows the log must not obey them.
 fn readable(line: &[u8], cut: bool) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut text: String = String::from_utf8_lossy(line)
@@ -103,11 +103,11 @@ mod tests {
 
     fn told(parts: &[(&[u8], u32)]) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut complaints = Complaints::new(Tick(0));
+        let mut stderr_lines = StderrLines::new(Tick(0));
         for (part, now) in parts {
-            complaints.take(part, Tick(*now), &mut |line| lines.push(line));
+            stderr_lines.take(part, Tick(*now), &mut |line| lines.push(line));
         }
-        complaints.finish(Tick(5000), &mut |line| lines.push(line));
+        stderr_lines.finish(Tick(5000), &mut |line| lines.push(line));
         lines
     }
 
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_long_line_is_cut() {
-        let long = vec![b'x'; MAX_COMPLAINT];
+        let long = vec![b'x'; MAX_STDERR_LINE];
         assert_eq!(
             told(&[
                 (&long, 0),
@@ -140,8 +140,8 @@ mod tests {
                 (b"a\n", 0)
             ]),
             [
-                "x".repeat(MAX_COMPLAINT),
-                format!("{}…", "x".repeat(MAX_COMPLAINT)),
+                "x".repeat(MAX_STDERR_LINE),
+                format!("{}…", "x".repeat(MAX_STDERR_LINE)),
                 "a".to_owned()
             ]
         );
@@ -149,11 +149,11 @@ mod tests {
 
     #[test]
     fn a_flood_is_counted() {
-        let flood = b"x\n".repeat(MAX_COMPLAINTS as usize + 7);
+        let flood = b"x\n".repeat(MAX_STDERR_LINES as usize + 7);
         let lines = told(&[(&flood, 0), (b"later\n", 1000)]);
-        assert_eq!(lines.len(), MAX_COMPLAINTS as usize + 2);
+        assert_eq!(lines.len(), MAX_STDERR_LINES as usize + 2);
         assert_eq!(
-            lines[MAX_COMPLAINTS as usize..],
+            lines[MAX_STDERR_LINES as usize..],
             ["(7 more lines)", "later"]
         );
         let lines = told(&[(&flood, 0)]);
