@@ -85,25 +85,18 @@ impl Account {
     pub(super) fn hold(&self, held: &mut Held, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         if bytes != held.0 {
-            self.take(held.bytes());
-            self.add(bytes as usize);
+            self.replace(held.bytes(), bytes as usize);
             held.0 = bytes;
         }
     }
 
-    /// Adds to the sums of this account and of all above it.
-    fn add(&self, bytes: usize) {
-        self.0.used.set(self.used() + bytes);
-        if let Some(parent) = &self.0.parent {
-            parent.add(bytes);
-        }
-    }
-
-    /// The reverse of [`Account::add`].
-    fn take(&self, bytes: usize) {
-        self.0.used.set(self.used() - bytes);
-        if let Some(parent) = &self.0.parent {
-            parent.take(bytes);
+    /// Replaces bytes that are charged, in the sums of this account and of all above it.
+    #[inline]
+    fn replace(&self, before: usize, after: usize) {
+        let mut account = Some(self);
+        while let Some(Account(inner)) = account {
+            inner.used.set(inner.used.get() - before + after);
+            account = inner.parent.as_ref();
         }
     }
 }
@@ -129,19 +122,16 @@ impl Charge {
     }
 
     /// From now on it is so many bytes.
+    #[inline]
     pub fn resize(&mut self, bytes: usize) {
-        if bytes >= self.bytes {
-            self.account.add(bytes - self.bytes);
-        } else {
-            self.account.take(self.bytes - bytes);
-        }
+        self.account.replace(self.bytes, bytes);
         self.bytes = bytes;
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.account.take(self.bytes);
+        self.account.replace(self.bytes, 0);
     }
 }
 

@@ -100,21 +100,17 @@ impl Outbox {
         self.recharge();
     }
 
-    /// Sends what the socket takes. True: everything left.
+    /// Sends what the socket takes. True: everything was sent, and the outbox is to be given back.
     pub(super) fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
         while self.bytes > 0 {
-            let mut parts = [IoSlice::new(&[]); PARTS];
-            let mut count = 0;
-            for (part, chunk) in parts.iter_mut().zip(&self.chunks) {
-                let skip = if count == 0 { self.sent } else { 0 };
-                *part = IoSlice::new(&chunk.bytes()[skip..]);
-                count += 1;
-            }
-            let wanted: usize = parts[..count].iter().map(|part| part.len()).sum();
-            match socket.send_parts(&parts[..count]) {
+            let (wanted, result) = self.send(socket);
+            match result {
                 Ok(sent) => {
                     self.advance(sent);
-                    self.recharge();
+                    // An empty one is given back at once.
+                    if self.bytes > 0 {
+                        self.recharge();
+                    }
                     if sent < wanted {
                         return Ok(false);
                     }
@@ -125,6 +121,24 @@ impl Outbox {
             }
         }
         Ok(true)
+    }
+
+    /// Sends once: how many bytes were given to the socket, and how many it took.
+    fn send(&self, socket: &Socket) -> (usize, io::Result<usize>) {
+        // Most outboxes have one chunk, and to make the list of parts costs more than all else here.
+        if self.chunks.len() == 1 {
+            let unsent = &self.chunks[0].bytes()[self.sent..];
+            return (unsent.len(), socket.send(unsent));
+        }
+        let mut parts = [IoSlice::new(&[]); PARTS];
+        let mut count = 0;
+        for (part, chunk) in parts.iter_mut().zip(&self.chunks) {
+            let skip = if count == 0 { self.sent } else { 0 };
+            *part = IoSlice::new(&chunk.bytes()[skip..]);
+            count += 1;
+        }
+        let wanted = parts[..count].iter().map(|part| part.len()).sum();
+        (wanted, socket.send_parts(&parts[..count]))
     }
 
     fn advance(&mut self, mut sent: usize) {
