@@ -10,14 +10,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
+use bellwire::conn::Conf;
 use bellwire::conn::event::{ConnId, Event};
 use bellwire::engine::{Bound, Engine, Handler, Limits, Ops, Speaks};
 use bellwire::proto::ws::frame::{OpCode, put_masked, put_unmasked};
 use bellwire::proto::ws::handshake;
-
-use support::conf;
-
-mod support;
 
 /// Counts the requests of this thread to the system's allocator.
 struct Counting;
@@ -107,7 +104,7 @@ impl Pair {
         let bound = Bound::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a listener");
         let address = bound.address().expect("its address");
         engine
-            .listen(bound, owner, Rc::new(conf()))
+            .listen(bound, owner, Rc::new(Conf::default()))
             .expect("watched");
         let peer = TcpStream::connect(address).expect("a connection");
         peer.set_nonblocking(true).expect("it does not wait");

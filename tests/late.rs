@@ -19,11 +19,6 @@ use bellwire::conn::{Answer, AnswerHead, Conf};
 use bellwire::engine::{Bound, Engine, Handler, Limits, Ops, Outcome, Speaks};
 use bellwire::proto::ws::frame::Kind;
 
-use conf::conf;
-
-#[path = "support/conf.rs"]
-mod conf;
-
 /// Defers every request, keeps every line.
 #[derive(Default)]
 struct Keeps {
@@ -61,7 +56,7 @@ struct House {
 
 impl House {
     fn new() -> House {
-        House::of(conf())
+        House::of(Conf::default())
     }
 
     fn of(conf: Conf) -> House {
@@ -87,7 +82,7 @@ impl House {
         let bound = Bound::unix(path).unwrap();
         let conf = Conf {
             max_message,
-            ..conf()
+            ..Conf::default()
         };
         self.engine.listen(bound, owner, Rc::new(conf)).unwrap();
     }
@@ -313,7 +308,7 @@ fn a_body_is_read_only_when_it_is_wanted() {
 fn a_body_gets_its_time_limit_back_when_it_is_read() {
     let mut house = House::of(Conf {
         idle_timeout: Millis::new(300),
-        ..conf()
+        ..Conf::default()
     });
     house.keeps.holds = true;
     let (mut peer, exchange) = house.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");

@@ -50,7 +50,7 @@ const ORDER: &[(&str, &str)] = &[
 const SPREAD: &[(&str, &str)] = &[
     (
         "conn::connection::Connection",
-        "a file for each phase of a connection",
+        "a file for each phase of a connection; they call each other one way",
     ),
     (
         "engine::turn::Engine",

@@ -6,7 +6,7 @@ use bellwire::conn::{Conf, LINGER, STALL};
 use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::Kind;
 
-use support::{Side, Told, conf};
+use support::{Side, Told};
 
 mod authority;
 #[path = "pair/opening.rs"]
@@ -61,7 +61,7 @@ impl Pair {
 
 #[test]
 fn messages_of_all_sizes_go_there_and_back() {
-    for pair in [Pair::new(conf()), Pair::over_tls(conf())] {
+    for pair in [Pair::new(Conf::default()), Pair::over_tls(Conf::default())] {
         go_there_and_back(pair);
     }
 }
@@ -93,7 +93,7 @@ fn either_side_closes_and_both_know_why() {
 }
 
 fn close_from_either_side(make: fn(Conf) -> Pair) {
-    let mut pair = make(conf());
+    let mut pair = make(Conf::default());
     pair.client.close(CloseCode::NORMAL, "enough");
     assert_eq!(pair.client.send(Kind::Text, b"too late"), Sent::Closed);
     pair.exchange();
@@ -103,7 +103,7 @@ fn close_from_either_side(make: fn(Conf) -> Pair) {
     pair.client.eof();
     assert!(pair.server.conn.is_closed() && pair.client.conn.is_closed());
 
-    let mut pair = make(conf());
+    let mut pair = make(Conf::default());
     pair.server.shut_down();
     pair.exchange();
     assert_eq!(pair.server.ends(), ["closed with 1001"]);
@@ -112,7 +112,7 @@ fn close_from_either_side(make: fn(Conf) -> Pair) {
 
 #[test]
 fn both_close_at_once() {
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     pair.client.close(CloseCode::NORMAL, "");
     pair.server.close(CloseCode::GOING_AWAY, "");
     pair.exchange();
@@ -122,7 +122,7 @@ fn both_close_at_once() {
 
 #[test]
 fn an_unanswered_close_ends_in_time() {
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     pair.server.close(CloseCode::NORMAL, "");
     pair.server.pass_time(LINGER);
     assert_eq!(pair.server.ends(), ["closed with 1000"]);
@@ -131,7 +131,7 @@ fn an_unanswered_close_ends_in_time() {
 
 #[test]
 fn the_server_may_speak_with_its_first_flight() {
-    let (mut client, mut server) = (Side::client(conf()), Side::server(conf()));
+    let (mut client, mut server) = (Side::client(Conf::default()), Side::server(Conf::default()));
     server.receive(&client.take());
     server.send(Kind::Text, b"welcome");
     server.close(CloseCode::NORMAL, "");
@@ -147,7 +147,7 @@ fn the_server_may_speak_with_its_first_flight() {
 
 #[test]
 fn the_client_ends_the_stream_if_the_server_does_not() {
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     pair.client.close(CloseCode::NORMAL, "");
     pair.exchange();
     // RFC 6455 §7.1.1: the server ends it first, and the client when that takes too long.
@@ -163,7 +163,7 @@ fn the_client_ends_the_stream_if_the_server_does_not() {
 #[test]
 fn a_client_ends_the_stream_after_the_server() {
     for server_begins in [false, true] {
-        let mut pair = Pair::new(conf());
+        let mut pair = Pair::new(Conf::default());
         let begins = if server_begins {
             &mut pair.server
         } else {
@@ -179,7 +179,7 @@ fn a_client_ends_the_stream_after_the_server() {
         assert_eq!((pair.client.ends().len(), pair.server.ends().len()), (1, 1));
     }
     // Who breaks the protocol is not waited for.
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     pair.client.receive(b"\xff");
     assert!(pair.client.ended && !pair.client.conn.is_closed());
 }
@@ -189,7 +189,7 @@ fn pings_may_follow_each_other_faster_than_pongs_are_overdue() {
     let mut pair = Pair::new(Conf {
         ping_interval: Millis::seconds(1),
         pong_timeout: Millis::seconds(10),
-        ..conf()
+        ..Conf::default()
     });
     for _ in 0..100 {
         pair.pass_time(Millis::new(500));
@@ -200,7 +200,7 @@ fn pings_may_follow_each_other_faster_than_pongs_are_overdue() {
 
 #[test]
 fn an_ended_connection_holds_no_memory() {
-    let mut client = Side::client(conf());
+    let mut client = Side::client(Conf::default());
     client.receive(b"HTTP/1.1 101 ");
     assert!(client.conn.held() > 0);
     client.shut_down();
@@ -208,7 +208,7 @@ fn an_ended_connection_holds_no_memory() {
     assert_eq!(client.conn.held(), 0);
     assert_eq!(client.conn.deadline(), None);
 
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     pair.client.receive(b"\x02\x05half");
     assert_eq!(pair.client.conn.held(), 5, "room for all that is announced");
     pair.client.close(CloseCode::NORMAL, "");
@@ -217,7 +217,7 @@ fn an_ended_connection_holds_no_memory() {
 
 #[test]
 fn a_quiet_peer_is_pinged_and_lives() {
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     for _ in 0..5 {
         pair.pass_time(Millis::seconds(35));
         pair.exchange();
@@ -228,7 +228,7 @@ fn a_quiet_peer_is_pinged_and_lives() {
 
 #[test]
 fn a_busy_peer_is_not_pinged() {
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     for _ in 0..20 {
         pair.pass_time(Millis::seconds(20));
         pair.client.send(Kind::Text, b"busy");
@@ -240,7 +240,7 @@ fn a_busy_peer_is_not_pinged() {
 
 #[test]
 fn a_dead_peer_is_dropped_when_the_pong_is_overdue() {
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     pair.server.pass_time(Millis::seconds(49));
     assert!(pair.server.conn.is_open());
     assert_eq!(pair.server.take(), [0x89, 0], "one ping");
@@ -253,7 +253,7 @@ fn a_dead_peer_is_dropped_when_the_pong_is_overdue() {
 fn without_an_interval_there_is_no_ping() {
     let mut pair = Pair::new(Conf {
         ping_interval: Millis::new(0),
-        ..conf()
+        ..Conf::default()
     });
     pair.pass_time(Millis::seconds(100_000));
     assert!(pair.client.conn.is_open() && pair.server.take().is_empty());
@@ -261,7 +261,7 @@ fn without_an_interval_there_is_no_ping() {
 
 #[test]
 fn the_end_of_the_stream_without_a_close_is_told() {
-    let mut pair = Pair::new(conf());
+    let mut pair = Pair::new(Conf::default());
     pair.server.eof();
     assert_eq!(pair.server.ends(), ["the peer left without a Close frame"]);
     assert!(pair.server.conn.is_closed());
@@ -269,7 +269,7 @@ fn the_end_of_the_stream_without_a_close_is_told() {
 
 #[test]
 fn heads_and_idle_connections_have_time_limits() {
-    let mut slow = Side::server(conf());
+    let mut slow = Side::server(Conf::default());
     slow.receive(b"GET / HT");
     slow.pass_time(Millis::seconds(9));
     slow.receive(b"TP/1.1\r\n");
@@ -282,12 +282,12 @@ fn heads_and_idle_connections_have_time_limits() {
     slow.pass_time(LINGER);
     assert!(slow.conn.is_closed());
 
-    let mut silent = Side::server(conf());
+    let mut silent = Side::server(Conf::default());
     silent.pass_time(Millis::seconds(10));
     silent.pass_time(LINGER);
     assert!(silent.take().is_empty() && silent.conn.is_closed());
 
-    let mut kept = Side::server(conf());
+    let mut kept = Side::server(Conf::default());
     kept.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     kept.take();
     kept.pass_time(Millis::seconds(59));
@@ -306,7 +306,7 @@ fn heads_and_idle_connections_have_time_limits() {
 
 #[test]
 fn a_body_that_keeps_coming_is_awaited() {
-    let mut side = Side::server(conf());
+    let mut side = Side::server(Conf::default());
     side.receive(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
     for _ in 0..9 {
         side.pass_time(Millis::seconds(59));
@@ -323,7 +323,7 @@ fn a_body_that_comes_too_slowly_is_ended() {
     const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     // Bytes every second, and the second in which they have not earned the next one. The first minute is given.
     for (bytes, ends) in [(1, 61), (250, 119), (400, 296)] {
-        let mut side = Side::server(conf());
+        let mut side = Side::server(Conf::default());
         side.receive(CHUNKED);
         side.receive(b"ffffff\r\n");
         let mut lived = 0;
@@ -335,7 +335,7 @@ fn a_body_that_comes_too_slowly_is_ended() {
         assert_eq!(lived, ends, "{bytes} bytes a second");
     }
     // As fast as it must be, and with pauses.
-    let mut side = Side::server(conf());
+    let mut side = Side::server(Conf::default());
     side.receive(CHUNKED);
     side.receive(b"ffffff\r\n");
     for _ in 0..40 {
@@ -351,7 +351,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 #[test]
 fn nothing_is_read_while_an_answer_is_awaited() {
-    let mut side = Side::server(conf());
+    let mut side = Side::server(Conf::default());
     side.late = true;
     side.receive(&GET.repeat(3));
     assert_eq!((side.told.len(), side.conn.receive_limit()), (1, 0));
@@ -370,7 +370,7 @@ fn nothing_is_read_while_an_answer_is_awaited() {
 
 #[test]
 fn a_body_that_goes_past_the_connection_is_counted() {
-    let mut side = Side::server(conf());
+    let mut side = Side::server(Conf::default());
     side.late = true;
     side.receive(GET);
     assert_eq!(side.respond_head(1000), Some(true));
@@ -394,7 +394,7 @@ fn a_body_that_goes_past_the_connection_is_counted() {
 
 #[test]
 fn an_answer_before_the_body_discards_it() {
-    let mut side = Side::server(conf());
+    let mut side = Side::server(Conf::default());
     side.late = true;
     side.receive(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
     side.respond(b"enough");
@@ -407,7 +407,7 @@ fn an_answer_before_the_body_discards_it() {
 fn unsent_bytes_end_the_connection_in_time() {
     let mut pair = Pair::new(Conf {
         ping_interval: Millis::new(0),
-        ..conf()
+        ..Conf::default()
     });
     pair.server.pipe.room = 1000;
     pair.server.send(Kind::Binary, &[1; 5000]);
@@ -426,7 +426,7 @@ fn unsent_bytes_end_the_connection_in_time() {
 fn a_slow_peer_is_closed_with_1013_or_loses_messages() {
     let tight = Conf {
         max_backlog: 1000,
-        ..conf()
+        ..Conf::default()
     };
     let mut pair = Pair::new(tight.clone());
     pair.server.pipe.room = 0;
@@ -461,7 +461,7 @@ fn a_slow_peer_is_closed_with_1013_or_loses_messages() {
 
 #[test]
 fn a_slow_reader_of_answers_is_not_idle() {
-    let mut side = Side::server(conf());
+    let mut side = Side::server(Conf::default());
     side.pipe.room = 0;
     side.receive(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
     for _ in 0..3 {

@@ -16,7 +16,7 @@ use bellwire::conn::{Conf, LINGER, STALL, SlowPeer};
 use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::Kind;
 
-use support::{Side, Told, conf};
+use support::{Side, Told};
 
 mod authority;
 mod support;
@@ -65,7 +65,7 @@ impl Run {
             slow_peer: [SlowPeer::Close, SlowPeer::Drop][random.below(2)],
             ping_interval: Millis::seconds([0, 1, 30][random.below(3)]),
             pong_timeout: Millis::seconds([1, 20][random.below(2)]),
-            ..conf()
+            ..Conf::default()
         };
         let mut sides = if random.below(3) == 0 {
             let (client, server) = tls::pair("localhost");
@@ -295,7 +295,7 @@ const STEP: u32 = 100;
 
 /// A peer that means ill, until it is ended; how long that took, in milliseconds, and how many bytes it has said.
 fn flood(kind: Flood, random: &mut Random) -> (u32, usize) {
-    let mut side = Side::server(conf());
+    let mut side = Side::server(Conf::default());
     side.short_ways = random.below(2) == 0;
     if matches!(kind, Flood::NeverReads) {
         side.pipe.room = random.below(100);
@@ -333,7 +333,7 @@ fn flood(kind: Flood, random: &mut Random) -> (u32, usize) {
 
 #[test]
 fn hostile_peers_are_ended_in_time() {
-    let conf = conf();
+    let conf = Conf::default();
     let time = |limit: Millis| Tick(0).after(limit).since(Tick(0));
     let seeds = match std::env::var("SEED") {
         Ok(seed) => {

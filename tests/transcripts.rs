@@ -6,7 +6,7 @@ use bellwire::proto::http::head::MAX_HEAD;
 use bellwire::proto::http::response::error_page;
 use bellwire::proto::ws::frame::Kind;
 
-use support::{DATE, Told, assert_any_split, assert_any_split_in_turns, conf, cuts, run};
+use support::{DATE, Told, assert_any_split, assert_any_split_in_turns, cuts, run};
 
 mod support;
 
@@ -88,7 +88,7 @@ const EXPECTS: &str =
 
 #[test]
 fn a_client_that_waits_for_100_gets_it() {
-    let outcome = assert_any_split_in_turns(&conf(), &[EXPECTS.as_bytes(), b"hello"]);
+    let outcome = assert_any_split_in_turns(&Conf::default(), &[EXPECTS.as_bytes(), b"hello"]);
     assert_eq!(
         outcome.told[1..],
         [Told::Body(b"hello".to_vec()), Told::BodyEnd]
@@ -103,7 +103,7 @@ fn a_client_that_waits_for_100_gets_it() {
 fn a_client_that_does_not_wait_needs_no_100() {
     // RFC 9110 §10.1.1: a server may omit it when it has some of the body.
     let transcript = [EXPECTS.as_bytes(), b"hello"].concat();
-    let (outcome, _) = run(&conf(), &[&transcript], false);
+    let (outcome, _) = run(&Conf::default(), &[&transcript], false);
     assert_eq!(String::from_utf8_lossy(&outcome.sent), ok("", "taken"));
 }
 
@@ -198,7 +198,7 @@ fn refused_heads() -> Vec<(String, &'static str)> {
 #[test]
 fn a_malformed_head_gets_its_status_and_ends_the_connection() {
     for (head, status) in refused_heads() {
-        let outcome = assert_any_split_in_turns(&conf(), &[head.as_bytes()]);
+        let outcome = assert_any_split_in_turns(&Conf::default(), &[head.as_bytes()]);
         assert_eq!(outcome.told, [], "{head:.60}");
         assert_refused(&outcome.sent, status);
         assert!(outcome.ended, "{head:.60}");
@@ -234,7 +234,7 @@ const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\
 fn a_chunked_body_over_the_limit_is_413() {
     let conf = Conf {
         max_body: 8,
-        ..conf()
+        ..Conf::default()
     };
     let fits = format!("{CHUNKED}4\r\n0123\r\n4\r\n4567\r\n0\r\n\r\n");
     let outcome = assert_any_split_in_turns(&conf, &[fits.as_bytes()]);
@@ -271,7 +271,7 @@ fn a_malformed_body_ends_the_connection() {
         ),
     ] {
         let transcript = format!("{CHUNKED}{body}");
-        let outcome = assert_any_split_in_turns(&conf(), &[transcript.as_bytes()]);
+        let outcome = assert_any_split_in_turns(&Conf::default(), &[transcript.as_bytes()]);
         assert_eq!(outcome.told.len(), 1, "{body:.60}");
         assert_refused(&outcome.sent, status);
         assert!(outcome.ended);

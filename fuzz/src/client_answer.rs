@@ -1,9 +1,10 @@
 //! Any bytes as a server's answer to an upgrade request, and what it says after that: what the client makes of them does
 //! not depend on how they are cut, and an end is told once.
 
+use bellwire::conn::Conf;
 use bellwire::proto::http::head::MAX_HEAD;
 
-use super::conn_pair::support::{Side, Told, conf};
+use super::conn_pair::support::{Side, Told};
 
 /// `data` is what the server sends.
 pub fn check(data: &[u8]) {
@@ -14,7 +15,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn told(data: &[u8], piece: usize) -> Vec<Told> {
-    let mut client = Side::client(conf());
+    let mut client = Side::client(Conf::default());
     for piece in data.chunks(piece) {
         if client.conn.is_closed() {
             break;

@@ -1,11 +1,12 @@
 //! A client and a server connection talk: what is sent arrives, whatever the pieces; and bytes that no peer would send
 //! change nothing in that but the end.
 
+use bellwire::conn::Conf;
 use bellwire::conn::buffer::Sent;
 use bellwire::proto::ws::close::CloseCode;
 use bellwire::proto::ws::frame::Kind;
 
-use support::{Side, Told, conf};
+use support::{Side, Told};
 
 #[path = "../../tests/support/mod.rs"]
 pub(super) mod support;
@@ -40,7 +41,7 @@ const SERVER: usize = 1;
 
 fn run(data: &[u8], piece: impl Fn(u8) -> usize, short_ways: bool) -> [Vec<Told>; 2] {
     let mut run = Run {
-        sides: [Side::client(conf()), Side::server(conf())],
+        sides: [Side::client(Conf::default()), Side::server(Conf::default())],
         sent: Default::default(),
         tampered: [false; 2],
     };

@@ -1,8 +1,9 @@
 //! What a client makes of the answers to its upgrade request, and of none.
 
+use bellwire::conn::Conf;
 use bellwire::conn::deadline::Millis;
 
-use super::support::{Side, Told, conf};
+use super::support::{Side, Told};
 use super::tls;
 
 const ACCEPT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -49,7 +50,7 @@ fn an_answer_without_the_right_accept_value_fails_the_upgrade() {
         ),
     ] {
         for piece in [1, 7, usize::MAX] {
-            let mut client = Side::client(conf());
+            let mut client = Side::client(Conf::default());
             answer
                 .as_bytes()
                 .chunks(piece)
@@ -74,11 +75,11 @@ fn an_answer_without_the_right_accept_value_fails_the_upgrade() {
 
 #[test]
 fn a_missing_answer_fails_the_upgrade() {
-    let mut late = Side::client(conf());
+    let mut late = Side::client(Conf::default());
     late.pass_time(Millis::seconds(10));
     assert_eq!(late.ends(), ["the server did not answer in time"]);
 
-    let mut ended = Side::client(conf());
+    let mut ended = Side::client(Conf::default());
     ended.receive(ACCEPT.as_bytes());
     ended.eof();
     assert_eq!(
@@ -86,7 +87,7 @@ fn a_missing_answer_fails_the_upgrade() {
         ["the server closed the connection before it answered"]
     );
 
-    let mut given_up = Side::client(conf());
+    let mut given_up = Side::client(Conf::default());
     given_up.shut_down();
     assert_eq!(given_up.ends(), ["given up before the server answered"]);
     assert!(given_up.conn.is_closed());
@@ -98,7 +99,7 @@ fn interim_answers_are_skipped_but_not_for_ever() {
     let answer = format!("{ACCEPT}Sec-WebSocket-Protocol: chat.v1\r\n\r\n");
     for count in [1, 8] {
         for piece in [1, 5, usize::MAX] {
-            let mut client = Side::client(conf());
+            let mut client = Side::client(Conf::default());
             let flight = hint.repeat(count) + &answer + "\x01\x00";
             let mut flight = flight.into_bytes();
             *flight.last_mut().unwrap() = 0;
@@ -109,7 +110,7 @@ fn interim_answers_are_skipped_but_not_for_ever() {
             assert!(client.conn.is_open());
         }
     }
-    let mut client = Side::client(conf());
+    let mut client = Side::client(Conf::default());
     client.receive((hint.repeat(9) + &answer).as_bytes());
     assert_eq!(
         client.ends(),
@@ -120,8 +121,8 @@ fn interim_answers_are_skipped_but_not_for_ever() {
 #[test]
 fn tls_and_the_upgrade_share_one_time_limit() {
     let (client, server) = tls::pair("localhost");
-    let mut client = Side::client_over_tls(conf(), client);
-    let mut server = Side::server_over_tls(conf(), server);
+    let mut client = Side::client_over_tls(Conf::default(), client);
+    let mut server = Side::server_over_tls(Conf::default(), server);
     client.pass_time(Millis::seconds(6));
     server.receive(&client.take());
     client.receive(&server.take());
@@ -130,7 +131,7 @@ fn tls_and_the_upgrade_share_one_time_limit() {
     assert_eq!(client.ends(), ["the server did not answer in time"]);
 
     let (client, _) = tls::pair("localhost");
-    let mut client = Side::client_over_tls(conf(), client);
+    let mut client = Side::client_over_tls(Conf::default(), client);
     client.pass_time(Millis::seconds(10));
     assert_eq!(
         client.ends(),
@@ -141,8 +142,8 @@ fn tls_and_the_upgrade_share_one_time_limit() {
 #[test]
 fn a_certificate_for_another_name_ends_it() {
     let (client, server) = tls::pair("elsewhere.example");
-    let mut client = Side::client_over_tls(conf(), client);
-    let mut server = Side::server_over_tls(conf(), server);
+    let mut client = Side::client_over_tls(Conf::default(), client);
+    let mut server = Side::server_over_tls(Conf::default(), server);
     server.receive(&client.take());
     client.receive(&server.take());
     let [end] = client.ends()[..] else {

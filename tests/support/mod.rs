@@ -20,11 +20,8 @@ use bellwire::proto::ws::message::Pool;
 use bellwire::proto::ws::session::SHORT_HEADER;
 
 #[allow(unused_imports)]
-pub(crate) use conf::conf;
-#[allow(unused_imports)]
 pub(crate) use split::{assert_any_split, assert_any_split_in_turns, cuts, run};
 
-mod conf;
 mod split;
 
 pub(crate) const DATE: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
