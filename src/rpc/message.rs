@@ -210,22 +210,25 @@ pub enum FromDaemon {
     Event(Box<RawValue>),
 }
 
+/// The members of an answer or of a notification.
+#[derive(Deserialize)]
+struct Line {
+    method: Option<String>,
+    params: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "present")]
+    id: Option<RequestId>,
+    result: Option<Box<RawValue>>,
+    error: Option<Value>,
+}
+
 impl FromDaemon {
     /// Reads a line that is no batch.
     ///
     /// # Errors
     /// It is neither an answer nor an event; the error says why.
     pub fn decode(line: &[u8]) -> Result<FromDaemon, String> {
-        #[derive(Deserialize)]
-        struct Line {
-            method: Option<String>,
-            params: Option<Box<RawValue>>,
-            #[serde(default, deserialize_with = "present")]
-            id: Option<RequestId>,
-            result: Option<Box<RawValue>>,
-            error: Option<Error>,
-        }
-        let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let line = str::from_utf8(line).map_err(|error| error.to_string())?;
+        let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
         if line.method.is_some_and(|method| method == EVENT) {
             let params = line.params.ok_or("an event without params")?;
             return Ok(FromDaemon::Event(params));
@@ -233,7 +236,9 @@ impl FromDaemon {
         let id = line.id.ok_or("neither an event nor an answer")?;
         let result = match (line.result, line.error) {
             (Some(result), None) => Ok(result),
-            (None, Some(error)) => Err(error),
+            (None, Some(error)) => {
+                Err(Error::deserialize(error).map_err(|error| error.to_string())?)
+            }
             _ => {
                 return Err("an answer with neither a result nor an error, or with both".to_owned());
             }

@@ -195,7 +195,7 @@ mod tests {
         let reason = |call, text| CallResult::decode(&call, text).expect_err(text).to_string();
         assert!(reason(Call::Status, "7").starts_with("invalid type: integer"));
         let start = Call::ServerStart("a".to_owned());
-        assert!(reason(start, "{}").starts_with("missing field `id`"));
+        assert!(reason(start, "{}").starts_with("id: invalid type: null"));
         assert_eq!(
             shown(&Call::Connections(None), &json!([])),
             "no connections\n"
