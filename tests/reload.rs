@@ -320,7 +320,7 @@ fn settings_that_need_a_restart_are_reported() {
     assert_eq!(reloaded(&daemon)["kept"], json!(["server s"]));
     daemon.wait_for_log("socket, user and group of [daemon] are those of the start");
     // The limit is another, and there is room when the command has gone.
-    daemon.wait_for_log(": gone");
+    daemon.wait_for_log(": freed");
     let _socket = daemon.open();
     assert_eq!(daemon.ask(b""), "");
 }
