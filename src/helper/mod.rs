@@ -6,10 +6,9 @@
 //! configuration names, which it reads itself; the process that faces the network can only ask for that again. It ends
 //! when the daemon closes its end, and its children end with it; signals that are meant for the daemon do not reach it.
 //!
-//! Left to right, each file imports from those before it: capabilities, backoff, queue, permitted, pam, attempt, grant, serve.
+//! Left to right, each file imports from those before it: capabilities, queue, permitted, pam, attempt, grant, serve.
 
 mod attempt;
-mod backoff;
 mod capabilities;
 mod grant;
 mod pam;

@@ -1,4 +1,5 @@
-//! The helper of a daemon that runs: started before privileges are dropped, and again where that is of use.
+//! The supervisor of the helper, in the daemon: starts the helper before privileges are dropped, and again when it has
+//! ended, unless it would come back without root's rights.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,31 +9,32 @@ use std::time::{Duration, Instant};
 
 use crate::auth::StoredPassword;
 use crate::config::{Config, Server, Users};
-use crate::engine::Engine;
-
+use crate::engine::{Backoff, Engine};
 use crate::process::identity;
 
-use super::backoff::Backoff;
+/// Between starts of a helper that keeps ending.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A helper whose socket has closed is looked at again after this.
+/// How soon to check again whether a helper has ended whose socket has closed.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// The helper, as whoever turns the loop keeps it.
+/// The helper, as the daemon's loop sees it.
 #[derive(Debug)]
 pub(crate) struct Helper {
     config: Option<PathBuf>,
     child: Option<Child>,
-    born: Instant,
+    started: Instant,
     backoff: Backoff,
-    /// It has ended: when the next is to be started.
-    again: Option<Instant>,
-    /// Started from here it would have no more rights than the daemon, which as root has given up its own.
+    /// When to start the next, if this one has ended.
+    start_again: Option<Instant>,
+    /// False as root: the daemon has given up root's rights, and a helper that it starts now would not have them.
     restarts: bool,
 }
 
 impl Helper {
-    /// Starts one where it is needed: as root always, for what is opened and bound later; else where logins take long.
-    /// Beside it, the daemon's end of its socket.
+    /// Starts one, if one is needed: as root always, for later reloads; otherwise if logins take long. Returns the
+    /// daemon's end of the socket too.
     ///
     /// # Errors
     /// The system's.
@@ -45,22 +47,22 @@ impl Helper {
         let helper = Helper {
             config: config.file.clone(),
             child: Some(child),
-            born: Instant::now(),
-            backoff: Backoff::default(),
-            again: None,
+            started: Instant::now(),
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+            start_again: None,
             restarts: !root,
         };
         Ok(Some((helper, socket)))
     }
 
-    /// Sees to a helper that has ended. How long until there is something to do again.
+    /// Starts another helper when this one has ended. Returns how long until this must be called again.
     pub(crate) fn look_after(&mut self, engine: &mut Engine) -> Option<Duration> {
         if engine.has_helper() {
             return None;
         }
         let now = Instant::now();
         if let Some(child) = &mut self.child {
-            // Its socket has closed, so it has ended or is about to; the loop does not wait for that.
+            // Its socket has closed, so it has ended or is about to. The loop must not wait for that.
             let status = match child.try_wait() {
                 Ok(None) => return Some(LOOK_AGAIN),
                 Ok(Some(status)) => status.to_string(),
@@ -68,29 +70,31 @@ impl Helper {
             };
             self.child = None;
             if self.restarts {
-                let pause = self.backoff.after(now.duration_since(self.born));
-                log::error!("the helper has ended ({status}); another is started in {pause:?}");
-                self.again = Some(now + pause);
+                let pause = self
+                    .backoff
+                    .wait(now.duration_since(self.started), Backoff::MIDDLE);
+                log::error!("the helper has ended ({status}); another is started in {pause:.0?}");
+                self.start_again = Some(now + pause);
             } else {
                 log::error!(
                     "the helper has ended ({status}): logins are answered with 503 until the service manager starts the daemon again"
                 );
             }
         }
-        let again = self.again?;
-        if again > now {
-            return Some(again - now);
+        let due = self.start_again?;
+        if due > now {
+            return Some(due - now);
         }
-        self.again = None;
-        self.born = now;
+        self.start_again = None;
+        self.started = now;
         let started = super::spawn(self.config.as_deref())
             .and_then(|(socket, child)| engine.set_helper(socket).map(|()| child));
         match started {
             Ok(child) => self.child = Some(child),
             Err(error) => {
-                let pause = self.backoff.after(Duration::ZERO);
+                let pause = self.backoff.wait(Duration::ZERO, Backoff::MIDDLE);
                 log::error!("no helper can be started: {error}");
-                self.again = Some(now + pause);
+                self.start_again = Some(now + pause);
                 return Some(pause);
             }
         }
@@ -98,7 +102,7 @@ impl Helper {
     }
 }
 
-/// Whether a login at this server is nothing for the loop.
+/// Whether checking a login at this server takes too long for the loop.
 fn takes_long(server: &Server) -> bool {
     match &server.users {
         Some(Users::System { .. }) => true,
