@@ -1,24 +1,23 @@
-//! `[server.auth]`: how somebody says who they are.
+//! `[server.auth]`: whether and how a server authenticates its peers.
 
-use crate::config::fault::{Faults, Place, Placed};
-use crate::config::raw::Table;
-use crate::config::value::quoted;
+use crate::config::fault::{Place, Placed};
+use crate::config::table::Table;
 
-/// Whether a server asks who somebody is.
+/// Whether a server authenticates its peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// Everybody may enter, unasked.
+    /// Everybody may connect.
     Anonymous,
-    /// Only users may.
+    /// Only users may connect.
     Required {
-        /// How they show it.
+        /// How they send their credentials.
         ways: Ways,
-        /// What the challenge of Basic calls the place (RFC 9110 §11.5); one line.
+        /// The realm that the challenge of Basic names (RFC 9110 §11.5); one line.
         realm: String,
     },
 }
 
-/// The ways by which credentials may come.
+/// How credentials may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ways {
     /// The Authorization field (RFC 7617).
@@ -44,13 +43,14 @@ impl Ways {
 }
 
 impl Auth {
-    /// Reads the table. Beside it, where it says that users are needed, if it does.
-    pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> (Auth, Option<Place>) {
-        let anonymous = table.flag("anonymous", faults);
-        let basic = table.flag("basic", faults).filter(|flag| flag.value);
-        let url = table.flag("url", faults).filter(|flag| flag.value);
-        let realm = read_realm(&mut table, faults);
-        table.finish(faults);
+    /// Reads the table. The place is that of the key that makes users necessary, if there is one.
+    pub(super) fn read(mut table: Table<'_>) -> (Auth, Option<Place>) {
+        let anonymous = table.flag("anonymous");
+        let basic = table.flag("basic").filter(|flag| flag.value);
+        let url = table.flag("url").filter(|flag| flag.value);
+        let realm = table.checked("realm", "one line of text", |realm| {
+            !realm.chars().any(char::is_control)
+        });
         let (ways, place) = match (basic, url) {
             (Some(basic), Some(url)) => (Ways::Both, basic.place.min(url.place)),
             (Some(basic), None) => (Ways::Basic, basic.place),
@@ -61,33 +61,23 @@ impl Auth {
                     place,
                 }) = anonymous
                 {
-                    faults.refuse(
+                    table.refuse(
                         place,
                         "anonymous: false, and basic and url too, so that nobody could enter; allowed: true, or basic, url or both",
                     );
                 }
+                table.finish();
                 return (Auth::Anonymous, None);
             }
         };
         if let Some(Placed { value: true, place }) = anonymous {
-            faults.refuse(
+            table.refuse(
                 place,
                 "anonymous: true beside basic or url; allowed: true alone, or false with basic, url or both",
             );
         }
+        table.finish();
+        let realm = realm.map_or("bellwire", |realm| realm.value).to_owned();
         (Auth::Required { ways, realm }, Some(place))
     }
-}
-
-fn read_realm(table: &mut Table<'_>, faults: &mut Faults<'_>) -> String {
-    let Some(Placed { value, place }) = table.text("realm", faults) else {
-        return "bellwire".to_owned();
-    };
-    if value.chars().any(char::is_control) {
-        faults.refuse(
-            place,
-            format!("realm: {}; allowed: one line of text", quoted(value)),
-        );
-    }
-    value.to_owned()
 }

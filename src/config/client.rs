@@ -7,13 +7,13 @@ mod trust;
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::time::Duration;
 
-use crate::config::fault::{Faults, Place, Placed};
+use crate::config::fault::{Place, Placed};
 use crate::config::id::Id;
-use crate::config::raw::Table;
+use crate::config::limits::DAY;
 use crate::config::server::{read_id, read_name, read_subprotocols};
+use crate::config::table::Table;
 use crate::config::value::show_duration;
 use crate::proto::http::url::{Host, Url, host_field};
 use crate::proto::ws::handshake::UpgradeRequest;
@@ -21,12 +21,10 @@ use crate::proto::ws::handshake::UpgradeRequest;
 pub use basic::Basic;
 pub use trust::{Identity, Trust};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Nothing that is done again and again is done more often than ten times a second.
+/// What is repeated is done ten times a second at most.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
 
-/// How long a kept message is worth sending.
+/// How long a message is kept for a client that is not connected.
 const OUTBOX_TTL: Duration = Duration::from_secs(60);
 
 /// One client.
@@ -38,40 +36,40 @@ pub struct Client {
     pub name: String,
     /// Whether it connects when the daemon starts.
     pub active: bool,
-    /// Where it connects to, and whose certificate it expects.
+    /// The host to connect to, which the certificate must be for.
     pub host: Host,
-    /// The port there.
+    /// The port to connect to.
     pub port: u16,
     /// Whether it speaks TLS.
     pub tls: bool,
-    /// Path and query, sent as they are; they begin with a slash. They may hold secrets.
+    /// Path and query, sent as they are. They begin with a slash, and may hold secrets.
     pub parameters: String,
-    /// Who connects (RFC 7617).
+    /// The user and password that it sends (RFC 7617).
     pub basic: Option<Basic>,
-    /// How long the server may be silent before it is pinged, and then again before it is taken for dead.
+    /// How long the server may be silent before it is pinged; after the same time again the connection is closed.
     pub ping: Option<Duration>,
-    /// When it connects again after an end.
+    /// Whether and when it connects again after the connection has ended.
     pub reconnect: Option<Reconnect>,
-    /// More fields of the upgrade request, in file order. Their values may be secrets.
+    /// Further fields of the upgrade request, in file order. Their values may be secrets.
     pub headers: Vec<(String, String)>,
     /// The subprotocols it offers, the most preferred first.
     pub subprotocols: Vec<String>,
     /// Text messages that are sent after every connection.
     pub on_connect: Vec<String>,
-    /// Messages that are kept while it is not connected.
+    /// How many messages are kept while it is not connected.
     pub outbox: usize,
-    /// For how long each of them is.
+    /// How long each of them is kept.
     pub outbox_ttl: Duration,
-    /// Whom it trusts, and by what it is trusted; of use with TLS only.
+    /// The certificates that it accepts, and its own; of use with TLS only.
     pub trust: Trust,
 }
 
 /// How often a client that has lost its connection tries again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reconnect {
-    /// Between two attempts.
+    /// The interval between two attempts.
     pub every: Duration,
-    /// The interval doubles up to this, when it is there; at least `every`.
+    /// If given, the interval doubles up to this; at least `every`.
     pub max: Option<Duration>,
 }
 
@@ -116,7 +114,7 @@ impl Client {
         }
     }
 
-    /// Calls `send` with the request of its opening handshake, which borrows from it.
+    /// Calls `send` with the request of the opening handshake.
     pub fn with_request<T>(&self, send: impl FnOnce(UpgradeRequest<'_>) -> T) -> T {
         let protocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let fields: Vec<(&str, &[u8])> = self
@@ -134,37 +132,23 @@ impl Client {
         })
     }
 
-    /// Reads the `ordinal`th client of the file, counted from 1. Beside it, where its id is written. `exposed` says
-    /// whether others can read the file, which is a warning for each secret in it.
-    pub(super) fn read(
-        mut table: Table<'_>,
-        ordinal: usize,
-        folder: &Path,
-        exposed: bool,
-        faults: &mut Faults<'_>,
-    ) -> Placed<Client> {
-        let (id, place) = read_id(&mut table, "client", Id::of_client(ordinal), faults);
-        let name = read_name(&mut table, faults);
-        let active = table.flag("active", faults).is_none_or(|flag| flag.value);
-        let endpoint = endpoint::read(&mut table, exposed, faults);
-        let basic = basic::read(&mut table, endpoint.userinfo, folder, exposed, faults);
-        let ping = read_interval(&mut table, "ping", faults);
-        let reconnect = read_reconnect(&mut table, faults);
-        let headers = fields::read(&mut table, basic.is_some(), exposed, faults);
-        let subprotocols = read_subprotocols(&mut table, faults);
-        let on_connect = table
-            .texts("on_connect", "[\"hello\"]", faults)
-            .map(|texts| {
-                texts
-                    .value
-                    .iter()
-                    .map(|text| text.value.to_owned())
-                    .collect()
-            });
-        let (outbox, outbox_ttl) = read_outbox(&mut table, faults);
-        let trust = table.table("trust", "[client.trust]", faults);
-        let trust = Trust::read(trust, endpoint.tls, folder, faults);
-        table.finish(faults);
+    /// Reads the `ordinal`th client of the file, counted from 1. The place is that of its id.
+    pub(super) fn read(mut table: Table<'_>, ordinal: usize) -> Placed<Client> {
+        let (id, place) = read_id(&mut table, "client", Id::of_client(ordinal));
+        let name = read_name(&mut table);
+        let active = table.flag_or("active", true);
+        let endpoint = endpoint::read(&mut table);
+        let basic = basic::read(&mut table, endpoint.userinfo);
+        let ping = read_interval(&mut table, "ping");
+        let reconnect = read_reconnect(&mut table);
+        let headers = fields::read(&mut table, basic.is_some());
+        let subprotocols = read_subprotocols(&mut table);
+        let on_connect = table.texts("on_connect", "[\"hello\"]");
+        let on_connect = on_connect.into_iter().flat_map(|texts| texts.value);
+        let (outbox, outbox_ttl) = read_outbox(&mut table);
+        let trust = table.table("trust", "[client.trust]");
+        let trust = Trust::read(trust, endpoint.tls);
+        table.finish();
         let client = Client {
             name: name.unwrap_or_else(|| id.to_string()),
             id,
@@ -178,7 +162,7 @@ impl Client {
             reconnect,
             headers,
             subprotocols,
-            on_connect: on_connect.unwrap_or_default(),
+            on_connect: on_connect.map(|text| text.value.to_owned()).collect(),
             outbox,
             outbox_ttl,
             trust,
@@ -190,46 +174,37 @@ impl Client {
     }
 }
 
-fn read_interval(
-    table: &mut Table<'_>,
-    key: &'static str,
-    faults: &mut Faults<'_>,
-) -> Option<Duration> {
-    let is_there = table.has(key);
-    let interval = table.duration(key, *INTERVAL.start(), INTERVAL, faults);
-    is_there.then_some(interval)
+fn read_interval(table: &mut Table<'_>, key: &'static str) -> Option<Duration> {
+    let interval = table.duration(key, *INTERVAL.start(), INTERVAL);
+    table.has(key).then_some(interval)
 }
 
-fn read_reconnect(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Reconnect> {
-    let every = read_interval(table, "reconnect", faults);
-    let place = table.where_is("reconnect_max", faults);
-    let max = read_interval(table, "reconnect_max", faults);
-    if let (Some(max), Some(place)) = (max, place) {
-        match every {
-            None => faults.misplaced(
+fn read_reconnect(table: &mut Table<'_>) -> Option<Reconnect> {
+    let every = read_interval(table, "reconnect");
+    let max = read_interval(table, "reconnect_max");
+    let place = table.place_of("reconnect_max");
+    match (every, max, place) {
+        (None, Some(_), Some(place)) => table.misplaced(
+            place,
+            "reconnect_max: without reconnect, which it bounds; allowed: beside reconnect",
+        ),
+        (Some(every), Some(max), Some(place)) if max < every => {
+            let (max, every) = (show_duration(max), show_duration(every));
+            table.refuse(
                 place,
-                "reconnect_max: without reconnect, which it bounds; allowed: beside reconnect",
-            ),
-            Some(every) if max < every => faults.refuse(
-                place,
-                format!(
-                    "reconnect_max: {} is less than reconnect; allowed: {} or more",
-                    show_duration(max),
-                    show_duration(every)
-                ),
-            ),
-            Some(_) => {}
+                format!("reconnect_max: {max} is less than reconnect; allowed: {every} or more"),
+            );
         }
+        _ => {}
     }
     every.map(|every| Reconnect { every, max })
 }
 
-fn read_outbox(table: &mut Table<'_>, faults: &mut Faults<'_>) -> (usize, Duration) {
-    let outbox = table.count("outbox", 0, 0..=100_000, faults);
-    let place = table.where_is("outbox_ttl", faults);
-    let ttl = table.duration("outbox_ttl", OUTBOX_TTL, INTERVAL, faults);
-    if let (0, Some(place)) = (outbox, place) {
-        faults.warn(place, "outbox_ttl: of no use, for outbox is 0");
+fn read_outbox(table: &mut Table<'_>) -> (usize, Duration) {
+    let outbox = table.count("outbox", 0, 0..=100_000);
+    let ttl = table.duration("outbox_ttl", OUTBOX_TTL, INTERVAL);
+    if let (0, Some(place)) = (outbox, table.place_of("outbox_ttl")) {
+        table.warn(place, "outbox_ttl: of no use, for outbox is 0");
     }
     (outbox, ttl)
 }

@@ -1,34 +1,41 @@
-//! `[daemon]`: what is of the process and not of one server.
+//! `[daemon]`: the settings of the process.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::address::unix_path;
-use crate::config::fault::{Faults, Placed};
+use crate::config::fault::Placed;
 use crate::config::limits::{CONNECTIONS, MIB};
-use crate::config::raw::Table;
-use crate::config::value::quoted;
+use crate::config::table::Table;
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// What failed.
+    /// Failures.
     Error,
-    /// And what may fail.
+    /// Also what may lead to one.
     Warn,
-    /// And what a person wants to see of a daemon that is well.
+    /// Also what a person wants to know of a healthy daemon.
     Info,
-    /// And what each connection does.
+    /// Also what each connection does.
     Debug,
-    /// And what each message does.
+    /// Also what each message does.
     Trace,
 }
+
+const LEVELS: [(&str, LogLevel); 5] = [
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
 
 /// The settings of the whole daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Daemon {
-    /// The control socket; the default depends on the user, and is not settled here.
+    /// The control socket. The default depends on the user that runs the daemon, so it is not known here.
     pub socket: Option<PathBuf>,
-    /// The user to become. Whether there is one is for the system to say, not for this file.
+    /// The user to become. Whether the system has this user is not checked here.
     pub user: Option<Placed<String>>,
     /// The group to become.
     pub group: Option<Placed<String>>,
@@ -54,61 +61,30 @@ impl Default for Daemon {
 }
 
 impl Daemon {
-    pub(super) fn read(mut table: Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Daemon {
+    pub(super) fn read(mut table: Table<'_>) -> Daemon {
         let default = Daemon::default();
-        let levels = [
-            ("error", LogLevel::Error),
-            ("warn", LogLevel::Warn),
-            ("info", LogLevel::Info),
-            ("debug", LogLevel::Debug),
-            ("trace", LogLevel::Trace),
-        ];
-        let daemon = Daemon {
-            socket: read_socket(&mut table, folder, faults),
-            user: read_name("user", &mut table, faults),
-            group: read_name("group", &mut table, faults),
-            log: table.choice("log", default.log, &levels, faults),
-            max_connections: table.count(
-                "max_connections",
-                default.max_connections,
-                CONNECTIONS,
-                faults,
-            ),
-            max_memory: table.size(
-                "max_memory",
-                default.max_memory,
-                MIB..=1024 * 1024 * MIB,
-                faults,
-            ),
+        let folder = table.folder();
+        let socket = table.parsed("socket", |path| {
+            unix_path(path, folder).map_err(|what| format!("{what}; allowed: a path"))
+        });
+        let mut name = |key, allowed| {
+            let is_name = |name: &str| !name.is_empty() && !name.contains('\0');
+            table
+                .checked(key, allowed, is_name)
+                .map(|name| name.map(str::to_owned))
         };
-        table.finish(faults);
+        let user = name("user", "the name of a user of this system");
+        let group = name("group", "the name of a group of this system");
+        let memory = MIB..=1024 * 1024 * MIB;
+        let daemon = Daemon {
+            socket: socket.map(|socket| socket.value),
+            user,
+            group,
+            log: table.choice("log", default.log, &LEVELS),
+            max_connections: table.count("max_connections", default.max_connections, CONNECTIONS),
+            max_memory: table.size("max_memory", default.max_memory, memory),
+        };
+        table.finish();
         daemon
     }
-}
-
-fn read_socket(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<PathBuf> {
-    let Placed { value, place } = table.text("socket", faults)?;
-    unix_path(value, folder)
-        .map_err(|what| faults.refuse(place, format!("socket: {what}; allowed: a path")))
-        .ok()
-}
-
-fn read_name(
-    key: &'static str,
-    table: &mut Table<'_>,
-    faults: &mut Faults<'_>,
-) -> Option<Placed<String>> {
-    let Placed { value, place } = table.text(key, faults)?;
-    if value.is_empty() || value.contains('\0') {
-        faults.refuse(
-            place,
-            format!(
-                "{key}: {}; allowed: the name of a {key} of this system",
-                quoted(value)
-            ),
-        );
-        return None;
-    }
-    let value = value.to_owned();
-    Some(Placed { value, place })
 }

@@ -1,19 +1,18 @@
-//! `[server.http]`: what a plain request gets.
+//! `[server.http]`: the answers to plain HTTP requests.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::fault::{Faults, Place, Placed};
 use crate::config::limits::MIB;
-use crate::config::raw::Table;
+use crate::config::table::{Table, Text};
 use crate::config::value::{is_field_value, quoted, show_size};
 
-/// A page is held in memory, whole.
+/// A page is held in memory.
 const MAX_PAGE: u64 = 16 * MIB;
 
-/// Content types by extension. What browsers treat as text says its charset, for a page without one is guessed at.
+/// Content types by extension. Those of text name a charset: without one, browsers guess.
 const CONTENT_TYPES: [(&str, &str); 19] = [
     ("html", "text/html; charset=utf-8"),
     ("htm", "text/html; charset=utf-8"),
@@ -41,7 +40,7 @@ const CONTENT_TYPES: [(&str, &str); 19] = [
 pub struct Http {
     /// What is served.
     pub serve: Serve,
-    /// The value of the Cache-Control field (RFC 9111 §5.2) beside what is served.
+    /// The Cache-Control field (RFC 9111 §5.2) of answers that have content.
     pub cache_control: String,
 }
 
@@ -56,14 +55,14 @@ pub enum Serve {
     Folder(Folder),
 }
 
-/// What of a folder is served.
+/// A folder that is served, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     /// Where it is.
     pub path: PathBuf,
-    /// The file that stands for the folder that it is in.
+    /// The file that is served for the path of its folder.
     pub default_document: String,
-    /// Whether a folder without one is listed.
+    /// Whether a folder without that file is listed.
     pub listing: bool,
     /// Whether names that begin with a dot are served; `.well-known` is in any case.
     pub dotfiles: bool,
@@ -88,131 +87,109 @@ impl Default for Http {
 }
 
 impl Http {
-    pub(super) fn read(mut table: Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Http {
+    pub(super) fn read(mut table: Table<'_>) -> Http {
         let default = Http::default();
-        let http = Http {
-            serve: read_serve(&mut table, folder, faults).unwrap_or(default.serve),
-            cache_control: read_cache_control(&mut table, faults).unwrap_or(default.cache_control),
-        };
-        table.finish(faults);
-        http
+        let serve = read_serve(&mut table);
+        let allowed = "directives in printable ASCII, such as \"max-age=60\"";
+        let cache_control = table.checked("cache_control", allowed, |value| {
+            !value.is_empty() && is_field_value(value)
+        });
+        table.finish();
+        Http {
+            serve: serve.unwrap_or(default.serve),
+            cache_control: cache_control.map_or(default.cache_control, |it| it.value.to_owned()),
+        }
     }
 }
 
-fn read_serve(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Option<Serve> {
-    let serve = table.text("serve", faults);
-    let page = table.text("page", faults);
-    let served = read_folder(table, folder, faults);
-    match serve.as_ref().map_or("empty", |serve| serve.value) {
+fn read_serve(table: &mut Table<'_>) -> Option<Serve> {
+    let serve = table.text("serve");
+    let page = table.text("page");
+    let folder = read_folder(table);
+    let place = serve.map_or(table.place(), |serve| serve.place);
+    match serve.map_or("empty", |serve| serve.value) {
         "empty" => {
-            if let Some(page) = page {
-                faults.warn(page.place, "page: not served, for serve is \"empty\"");
-            }
-            if let Some(place) = served.place {
-                faults.warn(place, "folder: not served, for serve is \"empty\"");
+            for key in ["page", "folder"] {
+                if let Some(place) = table.place_of(key) {
+                    table.warn(place, format!("{key}: not served, for serve is \"empty\""));
+                }
             }
             Some(Serve::Empty)
         }
         "folder" => {
-            if served.place.is_none() {
-                let place = serve.map_or(table.place(), |serve| serve.place);
-                faults.misplaced(
+            if !table.has("folder") {
+                table.misplaced(
                     place,
                     "folder is missing; serve = \"folder\" needs folder, the path of one",
                 );
             }
-            Some(Serve::Folder(served.folder))
+            Some(Serve::Folder(folder))
         }
-        "page" => match page {
-            Some(page) => read_page(&page, folder, faults).map(Serve::Page),
-            None => {
-                let place = serve.map_or(table.place(), |serve| serve.place);
-                faults.misplaced(
+        "page" => {
+            if !table.has("page") {
+                table.misplaced(
                     place,
                     "page is missing; serve = \"page\" needs page, the path of a file",
                 );
-                None
             }
-        },
+            read_page(table, page?).map(Serve::Page)
+        }
         other => {
-            let place = serve.map_or(table.place(), |serve| serve.place);
-            let what = quoted(other);
-            faults.refuse(
+            let other = quoted(other);
+            table.refuse(
                 place,
-                format!("serve: {what}; allowed: empty, page, folder"),
+                format!("serve: {other}; allowed: empty, page, folder"),
             );
             None
         }
     }
 }
 
-/// The keys of a folder, and where `folder` is written, if it is.
-struct Served {
-    folder: Folder,
-    place: Option<Place>,
+fn read_folder(table: &mut Table<'_>) -> Folder {
+    let path = read_readable_folder(table, "folder");
+    let document = table.checked("default_document", "the name of a file", |name| {
+        !name.is_empty() && !name.contains(['/', '\0']) && ![".", ".."].contains(&name)
+    });
+    Folder {
+        path: path.unwrap_or_else(|| table.folder().to_owned()),
+        default_document: document.map_or("index.html", |it| it.value).to_owned(),
+        listing: table.flag_or("listing", false),
+        dotfiles: table.flag_or("dotfiles", false),
+    }
 }
 
-fn read_folder(table: &mut Table<'_>, base: &Path, faults: &mut Faults<'_>) -> Served {
-    let path = table.text("folder", faults);
-    let document = table.text("default_document", faults);
-    if let Some(document) = &document
-        && (document.value.is_empty()
-            || document.value.contains(['/', '\0'])
-            || [".", ".."].contains(&document.value))
-    {
-        let what = format!(
-            "default_document: {}; allowed: the name of a file",
-            quoted(document.value)
-        );
-        faults.refuse(document.place, what);
-    }
-    let folder = Folder {
-        path: base.join(path.as_ref().map_or("", |path| path.value)),
-        default_document: document
-            .map_or("index.html", |document| document.value)
-            .to_owned(),
-        listing: table.flag("listing", faults).is_some_and(|flag| flag.value),
-        dotfiles: table
-            .flag("dotfiles", faults)
-            .is_some_and(|flag| flag.value),
-    };
-    let place = path.map(|path| path.place);
-    if let Some(place) = place {
-        let fault = match std::fs::read_dir(&folder.path) {
-            Ok(_) => None,
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(what) = fault {
-            let path = folder.path.display();
-            faults.refuse(
-                place,
-                format!("folder: {path}: {what}; allowed: a readable folder"),
+/// The path of a folder, which must be readable.
+pub(super) fn read_readable_folder(table: &mut Table<'_>, key: &'static str) -> Option<PathBuf> {
+    let base = table.folder();
+    let path = table.parsed(key, |path| {
+        let path = base.join(path);
+        match std::fs::read_dir(&path) {
+            Ok(_) => Ok(path),
+            Err(error) => {
+                let path = path.display();
+                Err(format!("{path}: {error}; allowed: a readable folder"))
+            }
+        }
+    });
+    path.map(|path| path.value)
+}
+
+fn read_page(table: &Table<'_>, page: Text<'_>) -> Option<Page> {
+    let path = table.folder().join(page.value);
+    match table.open(&path).and_then(read_document) {
+        Ok(content) => Some(Page {
+            content: content.into(),
+            content_type: content_type(&path).to_owned(),
+        }),
+        Err(what) => {
+            let (path, most) = (path.display(), show_size(MAX_PAGE));
+            table.refuse(
+                page.place,
+                format!("page: {path}: {what}; allowed: a readable file of at most {most}"),
             );
+            None
         }
     }
-    Served { folder, place }
-}
-
-fn read_page(page: &Placed<&str>, folder: &Path, faults: &mut Faults<'_>) -> Option<Page> {
-    let path = folder.join(page.value);
-    let content = faults
-        .open(&path)
-        .and_then(read_document)
-        .map_err(|what| {
-            let path = path.display();
-            faults.refuse(
-                page.place,
-                format!(
-                    "page: {path}: {what}; allowed: a readable file of at most {}",
-                    show_size(MAX_PAGE)
-                ),
-            );
-        })
-        .ok()?;
-    Some(Page {
-        content: content.into(),
-        content_type: content_type(&path).to_owned(),
-    })
 }
 
 /// The whole of a file.
@@ -235,24 +212,10 @@ fn content_type(path: &Path) -> &'static str {
         .map_or("application/octet-stream", |(_, content_type)| content_type)
 }
 
-fn read_cache_control(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let Placed { value, place } = table.text("cache_control", faults)?;
-    if value.is_empty() || !is_field_value(value) {
-        faults.refuse(
-            place,
-            format!(
-                "cache_control: {}; allowed: directives in printable ASCII, such as \"max-age=60\"",
-                quoted(value)
-            ),
-        );
-    }
-    Some(value.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::fault::open_file;
+    use crate::config::document::open_file;
 
     #[test]
     fn content_types_go_by_extension() {

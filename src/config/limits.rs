@@ -1,12 +1,11 @@
-//! `[server.limits]`: how much of everything a peer may take.
+//! `[server.limits]`: how much memory and time a peer may take.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::address::Network;
-use crate::config::fault::Faults;
-use crate::config::raw::Table;
+use crate::config::table::Table;
 use crate::conn::deadline::Millis;
 use crate::conn::{Conf, SlowPeer};
 
@@ -14,18 +13,19 @@ pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const GIB: u64 = 1 << 30;
 
-/// Connections of one server or of all; more would not find descriptors.
+/// Connections of one server or of all. There are no descriptors for more.
 pub(super) const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=DAY;
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The timeouts that may be configured.
+pub(super) const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=DAY;
 
 /// The limits of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at a time.
     pub max_connections: usize,
-    /// Those of each connection.
+    /// The limits of each connection.
     pub connection: Conf,
     /// Networks whose failed logins are not counted.
     pub throttle_exempt: Vec<Network>,
@@ -45,50 +45,37 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(super) fn read(mut table: Table<'_>, faults: &mut Faults<'_>) -> Limits {
+    pub(super) fn read(mut table: Table<'_>) -> Limits {
         let mut limits = Limits::default();
         let slow_peers = [("close", SlowPeer::Close), ("drop", SlowPeer::Drop)];
-        limits.max_connections = table.count(
-            "max_connections",
-            limits.max_connections,
-            CONNECTIONS,
-            faults,
-        );
+        limits.max_connections =
+            table.count("max_connections", limits.max_connections, CONNECTIONS);
         let it = &mut limits.connection;
         let mut bytes = |key, value: &mut usize, range| {
-            *value = table.size(key, *value as u64, range, faults) as usize;
+            *value = table.size(key, *value as u64, range) as usize;
         };
         bytes("max_message", &mut it.max_message, 1..=GIB);
         bytes("max_backlog", &mut it.max_backlog, KIB..=GIB);
-        it.slow_peer = table.choice("slow_peer", it.slow_peer, &slow_peers, faults);
+        it.slow_peer = table.choice("slow_peer", it.slow_peer, &slow_peers);
         let mut time = |key, value: &mut Millis, range| {
-            *value = table.duration(key, (*value).into(), range, faults).into();
+            *value = table.duration(key, (*value).into(), range).into();
         };
         time("head_timeout", &mut it.head_timeout, TIMEOUT);
         time("idle_timeout", &mut it.idle_timeout, TIMEOUT);
         time("ping_interval", &mut it.ping_interval, Duration::ZERO..=DAY);
         time("pong_timeout", &mut it.pong_timeout, TIMEOUT);
-        it.max_body = table.size("max_body", it.max_body, 0..=GIB, faults);
-        table.later_flag("compression", faults);
-        if let Some(networks) = read_networks(&mut table, faults) {
-            limits.throttle_exempt = networks;
+        it.max_body = table.size("max_body", it.max_body, 0..=GIB);
+        table.unavailable_flag("compression");
+        let example = "[\"127.0.0.0/8\", \"::1\"]";
+        let exempt = table.parsed_list("throttle_exempt", example, |text| {
+            let allowed = "an address or a network such as \"10.0.0.0/8\"";
+            Network::parse(text).map_err(|what| format!("{what}; allowed: {allowed}"))
+        });
+        if table.has("throttle_exempt") {
+            let networks = exempt.into_iter();
+            limits.throttle_exempt = networks.map(|network| network.value).collect();
         }
-        table.finish(faults);
+        table.finish();
         limits
     }
-}
-
-fn read_networks(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<Vec<Network>> {
-    let texts = table.texts("throttle_exempt", "[\"127.0.0.0/8\", \"::1\"]", faults)?;
-    let mut networks = Vec::with_capacity(texts.value.len());
-    for text in texts.value {
-        match Network::parse(text.value) {
-            Ok(network) => networks.push(network),
-            Err(what) => faults.refuse(
-                text.place,
-                format!("throttle_exempt: {what}; allowed: an address or a network such as \"10.0.0.0/8\""),
-            ),
-        }
-    }
-    Some(networks)
 }

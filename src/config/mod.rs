@@ -1,27 +1,28 @@
 //! Floor 2: the configuration file.
 //!
-//! Text in, checked values out: a [`Config`] that exists is valid, and what it cannot express is refused with its
-//! place. Every fault is found in one reading. Keys whose features are not built are refused, never ignored; those that
-//! ask for nothing are accepted. Which users and groups the system has is not asked here, nor is anything bound.
+//! Text in, checked values out: a [`Config`] that exists is valid. All faults are found in one reading, each with its
+//! place. A key of a feature that is not built is refused, never ignored, unless its value is the one that changes
+//! nothing. The system is not asked for users and groups here, and nothing is bound.
 //!
 //! Left to right, each file imports from those before it:
-//! fault, value, secret, raw (the file as written), id, address, origin, limits, http, tls, auth, users, daemon, server,
-//! client, program, trigger, socket.
+//! fault, value, secret, document, table, id, address, origin, limits, http, tls, auth, users, daemon, server, client,
+//! program, trigger, socket.
 
 mod address;
 mod auth;
 mod client;
 mod daemon;
+mod document;
 mod fault;
 mod http;
 mod id;
 mod limits;
 mod origin;
 mod program;
-mod raw;
 mod secret;
 mod server;
 mod socket;
+mod table;
 mod tls;
 mod trigger;
 mod users;
@@ -39,7 +40,8 @@ pub use address::{Address, Network};
 pub use auth::{Auth, Ways};
 pub use client::{Basic, Client, Identity, Reconnect, Trust};
 pub use daemon::{Daemon, LogLevel};
-pub use fault::{Fault, Findings, Open, Place, Placed, open_file};
+pub use document::{Open, open_file};
+pub use fault::{Fault, Findings, Place, Placed};
 pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
 pub use limits::Limits;
@@ -53,32 +55,31 @@ pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
 pub use users::{Origin, UserEntry, Users};
 pub(crate) use value::quoted;
 
-use fault::Faults;
-use raw::Table;
-use secret::is_open_to_others;
-use trigger::Known;
+use document::{Document, read_file};
+use table::Table;
+use trigger::KnownIds;
 
 /// A configuration without faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The file it was read from; absent for the built-in default.
     pub file: Option<PathBuf>,
-    /// What is of the whole daemon.
+    /// The settings of the process.
     pub daemon: Daemon,
     /// The servers in file order.
     pub servers: Vec<Server>,
     /// The clients in file order.
     pub clients: Vec<Client>,
-    /// The triggers in file order, which is the order in which they are asked.
+    /// The triggers in file order, in which they are matched.
     pub triggers: Vec<Trigger>,
     /// The other files that were read for it, such as those of users.
     pub files: Vec<PathBuf>,
-    /// What works, but hardly as it was meant.
+    /// What works, but hardly as intended.
     pub warnings: Vec<Fault>,
 }
 
 impl Config {
-    /// A fault that shows only when the system is asked, such as an address that cannot be bound.
+    /// A fault that only the system finds, such as an address that cannot be bound.
     pub fn fault(&self, place: Option<Place>, what: impl Into<String>) -> Fault {
         let file = self.file.clone();
         Fault {
@@ -90,29 +91,30 @@ impl Config {
 }
 
 /// Reads a configuration file, and the documents that it names.
+///
+/// # Errors
+/// Every fault of the file, or that it cannot be read.
 pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
     load_with(path, |_, _, _| Findings::default())
 }
 
-/// The same, with what `system` finds among the rest: which users there are, for example, is not known here, nor what
-/// makes a certificate.
+/// The same, with what `system` finds: the users and groups of the system and the contents of certificates, for example,
+/// are not checked here.
+///
+/// # Errors
+/// Every fault of the file, or that it cannot be read.
 pub fn load_with(
     path: &Path,
     system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
-    let fault = |what| {
-        let file = path.to_owned();
-        vec![Fault {
-            file,
-            place: None,
-            what,
-        }]
-    };
-    let bytes = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+    let bytes = read_file(path).map_err(|fault| vec![fault])?;
     read_with(&bytes, path, &open_file, system)
 }
 
-/// The same of what was read already. The other files that it names are opened by `open`.
+/// The same of bytes that were read already. The other files that they name are opened by `open`.
+///
+/// # Errors
+/// Every fault of the file.
 pub fn read_with(
     bytes: &[u8],
     path: &Path,
@@ -124,7 +126,7 @@ pub fn read_with(
         Err(error) => {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let valid = String::from_utf8_lossy(valid);
-            let place = Faults::new(path, &valid).place(valid.len());
+            let place = Document::new(path, &valid, open).place(valid.len());
             Err(vec![Fault {
                 file: path.to_owned(),
                 place: Some(place),
@@ -134,7 +136,10 @@ pub fn read_with(
     }
 }
 
-/// Reads the text of a configuration file. `file` gives faults their name, and relative paths their folder.
+/// Reads the text of a configuration file. Faults name `file`, and relative paths begin in its folder.
+///
+/// # Errors
+/// Every fault of the text.
 pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Fault>> {
     parse_with(text, file, &open_file, |_, _, _| Findings::default())
 }
@@ -145,52 +150,68 @@ fn parse_with(
     open: Open<'_>,
     system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
-    let mut faults = Faults::opening(file, text, open);
-    let (document, mut errors) = DeTable::parse_recoverable(text);
+    let mut document = Document::new(file, text, open);
+    let (entries, mut errors) = DeTable::parse_recoverable(text);
     let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
     errors.sort_by_key(offset);
     for error in errors {
-        let place = faults.place(offset(&error));
-        faults.syntax(place, error.message().replace('\n', " "));
+        let place = document.place(offset(&error));
+        document.syntax(place, error.message().replace('\n', " "));
     }
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let mut top = Table::top(document.get_ref());
-    let daemon = Daemon::read(
-        top.table("daemon", "[daemon]", &mut faults),
-        folder,
-        &mut faults,
-    );
-    let servers = read_servers(&mut top, folder, &mut faults);
-    let clients = read_clients(&mut top, folder, file, &mut faults);
-    check_ids(&servers, &clients, &mut faults);
+    let mut config = read_config(&document, entries.get_ref(), system);
+    config.files = document.take_opened();
+    config.warnings = document.finish()?;
+    Ok(config)
+}
+
+/// What the document says. Of no use if it has a fault.
+fn read_config<'d>(
+    document: &'d Document<'d>,
+    entries: &'d DeTable<'d>,
+    system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
+) -> Config {
+    let mut top = Table::top(document, entries);
+    let daemon = Daemon::read(top.table("daemon", "[daemon]"));
+    let servers: Vec<Placed<Server>> = (1..)
+        .zip(top.tables("server", "[[server]]"))
+        .map(|(ordinal, table)| Server::read(table, ordinal))
+        .collect();
+    let clients: Vec<Placed<Client>> = (1..)
+        .zip(top.tables("client", "[[client]]"))
+        .map(|(ordinal, table)| Client::read(table, ordinal))
+        .collect();
+    check_ids(&servers, &clients, document);
     if servers.is_empty() && clients.is_empty() {
-        faults.warn(
+        top.warn(
             top.place(),
             "there is no [[server]] and no [[client]], so the daemon would do nothing",
         );
     }
     let servers: Vec<Server> = servers.into_iter().map(|server| server.value).collect();
     let clients: Vec<Client> = clients.into_iter().map(|client| client.value).collect();
-    faults.add(system(&daemon, &servers, &clients));
-    check_collisions(&daemon, &servers, &mut faults);
-    let known = Known {
+    document.add(system(&daemon, &servers, &clients));
+    check_collisions(&daemon, &servers, document);
+    let known = KnownIds {
         servers: servers.iter().map(|server| server.id.clone()).collect(),
         clients: clients.iter().map(|client| client.id.clone()).collect(),
     };
-    let triggers = read_triggers(&mut top, &known, folder, &mut faults);
-    top.finish(&mut faults);
-    Ok(Config {
-        file: Some(file.to_owned()),
+    let triggers = (1..)
+        .zip(top.tables("trigger", "[[trigger]]"))
+        .filter_map(|(ordinal, table)| Trigger::read(table, ordinal, &known))
+        .collect();
+    top.finish();
+    Config {
+        file: Some(document.file().to_owned()),
         daemon,
         servers,
         clients,
         triggers,
-        files: faults.take_opened(),
-        warnings: faults.finish()?,
-    })
+        files: Vec::new(),
+        warnings: Vec::new(),
+    }
 }
 
-/// What runs when there is no configuration file at all: an echo server on this machine, and a page to try it.
+/// The configuration without any file: an echo server on this machine, and a page to try it.
 pub fn built_in() -> Config {
     let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
     let mut server = Server::with_defaults(
@@ -216,30 +237,8 @@ pub fn built_in() -> Config {
     }
 }
 
-fn read_servers(
-    top: &mut Table<'_>,
-    folder: &Path,
-    faults: &mut Faults<'_>,
-) -> Vec<Placed<Server>> {
-    let tables = top.tables("server", "[[server]]", faults);
-    let read = |(index, table)| Server::read(table, index + 1, folder, faults);
-    tables.into_iter().enumerate().map(read).collect()
-}
-
-fn read_clients(
-    top: &mut Table<'_>,
-    folder: &Path,
-    file: &Path,
-    faults: &mut Faults<'_>,
-) -> Vec<Placed<Client>> {
-    let exposed = is_open_to_others(file);
-    let tables = top.tables("client", "[[client]]", faults);
-    let read = |(index, table)| Client::read(table, index + 1, folder, exposed, faults);
-    tables.into_iter().enumerate().map(read).collect()
-}
-
 /// Refuses an id that another server or client has already.
-fn check_ids(servers: &[Placed<Server>], clients: &[Placed<Client>], faults: &mut Faults<'_>) {
+fn check_ids(servers: &[Placed<Server>], clients: &[Placed<Client>], document: &Document<'_>) {
     let servers = servers
         .iter()
         .map(|server| ("server", &server.value.id, server.place));
@@ -249,7 +248,7 @@ fn check_ids(servers: &[Placed<Server>], clients: &[Placed<Client>], faults: &mu
     let mut seen: Vec<(&str, &Id, Place)> = Vec::new();
     for (kind, id, place) in servers.chain(clients) {
         if let Some((kind, _, first)) = seen.iter().find(|(_, known, _)| *known == id) {
-            faults.refuse(
+            document.refuse(
                 place,
                 format!(
                     "id: {id} is the {kind} of line {} already; allowed: ids that differ in more than case",
@@ -261,19 +260,8 @@ fn check_ids(servers: &[Placed<Server>], clients: &[Placed<Client>], faults: &mu
     }
 }
 
-fn read_triggers(
-    top: &mut Table<'_>,
-    known: &Known,
-    folder: &Path,
-    faults: &mut Faults<'_>,
-) -> Vec<Trigger> {
-    let tables = top.tables("trigger", "[[trigger]]", faults);
-    let read = |(index, table)| Trigger::read(table, index + 1, known, folder, faults);
-    tables.into_iter().enumerate().filter_map(read).collect()
-}
-
-/// Refuses a second listener on one address; it would fail at start, with less of a hint.
-fn check_collisions(daemon: &Daemon, servers: &[Server], faults: &mut Faults<'_>) {
+/// Refuses a second listener on one address. At start it would fail with a less clear message.
+fn check_collisions(daemon: &Daemon, servers: &[Server], document: &Document<'_>) {
     let mut seen: Vec<&Bind> = Vec::new();
     for bind in servers.iter().flat_map(|server| &server.bind) {
         let Some(place) = bind.place else { continue };
@@ -282,7 +270,7 @@ fn check_collisions(daemon: &Daemon, servers: &[Server], faults: &mut Faults<'_>
             .find(|first| first.address.collides(&bind.address))
         {
             let line = first.place.map_or(0, |place| place.line);
-            faults.refuse(
+            document.refuse(
                 place,
                 format!(
                     "bind: {} collides with {} of line {line}; allowed: each address once",
@@ -291,7 +279,7 @@ fn check_collisions(daemon: &Daemon, servers: &[Server], faults: &mut Faults<'_>
             );
         } else if matches!(&bind.address, Address::Unix(path) if daemon.socket.as_ref() == Some(path))
         {
-            faults.refuse(
+            document.refuse(
                 place,
                 format!(
                     "bind: {} is the socket of [daemon]; allowed: another path",

@@ -1,18 +1,16 @@
 //! `[[server]]`: a set of bindings with one behaviour.
 
-use std::path::Path;
-
 use crate::config::address::{Address, BIND_FORMS};
 use crate::config::auth::Auth;
-use crate::config::fault::{Faults, Place, Placed};
+use crate::config::fault::{Place, Placed};
 use crate::config::http::Http;
 use crate::config::id::Id;
 use crate::config::limits::Limits;
 use crate::config::origin::{ORIGIN_FORMS, Origins, parse_origin};
-use crate::config::raw::Table;
+use crate::config::table::Table;
 use crate::config::tls::Tls;
 use crate::config::users::Users;
-use crate::config::value::{is_token, quoted};
+use crate::config::value::{TOKEN, is_token, quoted};
 
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,30 +23,30 @@ pub struct Server {
     pub active: bool,
     /// Where it listens; never empty.
     pub bind: Vec<Bind>,
-    /// What it does with a message by itself.
+    /// What it does with a message that no trigger takes.
     pub messages: Messages,
     /// The subprotocols it speaks (RFC 6455 §1.9), unique.
     pub subprotocols: Vec<String>,
-    /// Whose pages may connect.
+    /// The origins of pages that may connect.
     pub origins: Origins,
-    /// Encrypts its connections.
+    /// Its certificate and key; absent: it does not encrypt.
     pub tls: Option<Tls>,
-    /// What a plain request gets.
+    /// Its answers to plain HTTP requests.
     pub http: Http,
-    /// Whether it asks who somebody is.
+    /// Whether and how it authenticates its peers.
     pub auth: Auth,
-    /// Who may enter, if not everybody; there whenever `auth` requires it.
+    /// Its users; present whenever `auth` requires them.
     pub users: Option<Users>,
-    /// How much a peer may take.
+    /// How much memory and time a peer may take.
     pub limits: Limits,
 }
 
-/// One address to listen on, and where it is written. Moved to another line it is still the same.
+/// An address to listen on. Two are equal when their addresses are, so that moving a line changes nothing.
 #[derive(Clone, Debug)]
 pub struct Bind {
     /// The address.
     pub address: Address,
-    /// For the fault when it cannot be bound; absent when no file says so.
+    /// For the fault when it cannot be bound; absent in the built-in default.
     pub place: Option<Place>,
 }
 
@@ -60,7 +58,7 @@ impl PartialEq for Bind {
 
 impl Eq for Bind {}
 
-/// What a server does with a message by itself.
+/// What a server does with a message that no trigger takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Messages {
     /// Nothing.
@@ -90,17 +88,12 @@ impl Server {
         }
     }
 
-    /// Reads the `ordinal`th server of the file, counted from 1. Beside it, where its id is written.
-    pub(super) fn read(
-        mut table: Table<'_>,
-        ordinal: usize,
-        folder: &Path,
-        faults: &mut Faults<'_>,
-    ) -> Placed<Server> {
-        let (id, place) = read_id(&mut table, "server", Id::of_server(ordinal), faults);
-        let name = read_name(&mut table, faults);
-        let active = table.flag("active", faults).is_none_or(|flag| flag.value);
-        let mut server = Server::with_defaults(id, read_bind(&mut table, folder, faults));
+    /// Reads the `ordinal`th server of the file, counted from 1. The place is that of its id.
+    pub(super) fn read(mut table: Table<'_>, ordinal: usize) -> Placed<Server> {
+        let (id, place) = read_id(&mut table, "server", Id::of_server(ordinal));
+        let name = read_name(&mut table);
+        let active = table.flag_or("active", true);
+        let mut server = Server::with_defaults(id, read_bind(&mut table));
         server.name = name.unwrap_or(server.name);
         server.active = active;
         let behaviours = [
@@ -108,17 +101,14 @@ impl Server {
             ("echo", Messages::Echo),
             ("broadcast", Messages::Broadcast),
         ];
-        server.messages = table.choice("messages", server.messages, &behaviours, faults);
-        server.subprotocols = read_subprotocols(&mut table, faults);
-        server.origins = read_origins(&mut table, faults);
-        let tls = table.table("tls", "[server.tls]", faults);
-        if tls.is_there() {
-            server.tls = Tls::read(tls, folder, faults);
-        }
-        server.http = Http::read(table.table("http", "[server.http]", faults), folder, faults);
-        (server.auth, server.users) = read_access(&mut table, folder, faults);
-        server.limits = Limits::read(table.table("limits", "[server.limits]", faults), faults);
-        table.finish(faults);
+        server.messages = table.choice("messages", server.messages, &behaviours);
+        server.subprotocols = read_subprotocols(&mut table);
+        server.origins = read_origins(&mut table);
+        server.tls = Tls::read(table.table("tls", "[server.tls]"));
+        server.http = Http::read(table.table("http", "[server.http]"));
+        (server.auth, server.users) = read_access(&mut table);
+        server.limits = Limits::read(table.table("limits", "[server.limits]"));
+        table.finish();
         Placed {
             value: server,
             place,
@@ -126,138 +116,93 @@ impl Server {
     }
 }
 
-/// The id of a server or of a client, and where it is written.
-pub(super) fn read_id(
-    table: &mut Table<'_>,
-    kind: &str,
-    default: Id,
-    faults: &mut Faults<'_>,
-) -> (Id, Place) {
-    let Some(Placed { value, place }) = table.text("id", faults) else {
+/// The id of a server or client, and its place, or that of the table when the file gives no id.
+pub(super) fn read_id(table: &mut Table<'_>, kind: &str, default: Id) -> (Id, Place) {
+    let Some(Placed { value, place }) = table.text("id") else {
         return (default, table.place());
     };
     let id = Id::new(value).unwrap_or_else(|| {
-        faults.refuse(
+        let value = quoted(value);
+        table.refuse(
             place,
-            format!(
-                "invalid WS {kind} ID {}; allowed: letters, digits and underscores, beginning with a letter or an underscore",
-                quoted(value)
-            ),
+            format!("invalid WS {kind} ID {value}; allowed: letters, digits and underscores, beginning with a letter or an underscore"),
         );
         default
     });
     (id, place)
 }
 
-pub(super) fn read_name(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let Placed { value, place } = table.text("name", faults)?;
-    if value.trim().is_empty() || value.chars().any(char::is_control) {
-        faults.refuse(
-            place,
-            format!("name: {}; allowed: one line of text", quoted(value)),
-        );
-    }
-    Some(value.to_owned())
+/// The name of a server, client or trigger.
+pub(super) fn read_name(table: &mut Table<'_>) -> Option<String> {
+    let name = table.checked("name", "one line of text", |name| {
+        !name.trim().is_empty() && !name.chars().any(char::is_control)
+    });
+    name.map(|name| name.value.to_owned())
 }
 
-fn read_bind(table: &mut Table<'_>, folder: &Path, faults: &mut Faults<'_>) -> Vec<Bind> {
+fn read_bind(table: &mut Table<'_>) -> Vec<Bind> {
     const EXAMPLE: &str = "[\"127.0.0.1:8080\", \"[::1]:8080\", \"unix:/run/front.sock\"]";
-    let allowed = format!("allowed: a list of addresses, such as {EXAMPLE}");
-    let at = table.place();
-    if !table.has("bind") {
-        faults.misplaced(at, format!("bind is missing in [[server]]; {allowed}"));
-    }
-    let Some(texts) = table.texts("bind", EXAMPLE, faults) else {
-        return Vec::new();
-    };
-    if texts.value.is_empty() {
-        faults.refuse(texts.place, format!("bind: an empty list; {allowed}"));
-    }
-    let mut bind = Vec::with_capacity(texts.value.len());
-    for text in texts.value {
-        match Address::parse(text.value, folder) {
-            Ok(address) => bind.push(Bind {
-                address,
-                place: Some(text.place),
-            }),
-            Err(what) => faults.refuse(text.place, format!("bind: {what}; allowed: {BIND_FORMS}")),
-        }
-    }
-    bind
+    let allowed = format!("a list of addresses, such as {EXAMPLE}");
+    table.require("bind", &allowed);
+    let folder = table.folder();
+    let bind = table.parsed_list("bind", EXAMPLE, |text| {
+        Address::parse(text, folder).map_err(|what| format!("{what}; allowed: {BIND_FORMS}"))
+    });
+    table.refuse_empty("bind", &format!("; allowed: {allowed}"));
+    let bind = bind.into_iter().map(|bind| Bind {
+        address: bind.value,
+        place: Some(bind.place),
+    });
+    bind.collect()
 }
 
-pub(super) fn read_subprotocols(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let texts = table.texts("subprotocols", "[\"chat.v1\"]", faults);
-    let mut subprotocols: Vec<String> = Vec::new();
-    for Placed { value, place } in texts.into_iter().flat_map(|texts| texts.value) {
+pub(super) fn read_subprotocols(table: &mut Table<'_>) -> Vec<String> {
+    let mut seen = Vec::new();
+    table.parsed_list("subprotocols", "[\"chat.v1\"]", |text| {
+        let shown = quoted(text);
         // RFC 6455 §4.1: unique strings, each a token.
-        if !is_token(value) {
-            faults.refuse(
-                place,
-                format!(
-                    "subprotocols: {} is no token; allowed: letters, digits and !#$%&'*+-.^_`|~",
-                    quoted(value)
-                ),
-            );
-        } else if subprotocols.iter().any(|known| known == value) {
-            faults.refuse(
-                place,
-                format!(
-                    "subprotocols: {} is there already; allowed: each once",
-                    quoted(value)
-                ),
-            );
-        } else {
-            subprotocols.push(value.to_owned());
+        if !is_token(text) {
+            return Err(format!("{shown} is no token; allowed: {TOKEN}"));
         }
-    }
-    subprotocols
+        if seen.contains(&text) {
+            return Err(format!("{shown} is there already; allowed: each once"));
+        }
+        seen.push(text);
+        Ok(())
+    });
+    seen.into_iter().map(str::to_owned).collect()
 }
 
-fn read_origins(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Origins {
-    let texts = table.text_or_texts("origins", "[\"https://example.org\"]", faults);
-    let mut origins = Vec::new();
-    let mut any = false;
-    for Placed { value, place } in texts.into_iter().flat_map(|texts| texts.value) {
-        match parse_origin(value) {
-            Some(origin) => origins.push(origin),
-            None if value == "*" => any = true,
-            None => faults.refuse(
-                place,
-                format!(
-                    "origins: {} is no origin; allowed: {ORIGIN_FORMS}",
-                    quoted(value)
-                ),
-            ),
-        }
-    }
-    match (any, origins.is_empty()) {
-        (true, _) => Origins::Any,
-        (false, true) => Origins::Own,
-        (false, false) => Origins::Listed(origins),
+fn read_origins(table: &mut Table<'_>) -> Origins {
+    let origins = table.text_or_texts("origins", "[\"https://example.org\"]");
+    let origins = table.parse_each("origins", origins, |text| {
+        parse_origin(text)
+            .or_else(|| (text == "*").then(|| text.to_owned()))
+            .ok_or_else(|| format!("{} is no origin; allowed: {ORIGIN_FORMS}", quoted(text)))
+    });
+    let origins: Vec<String> = origins.into_iter().map(|origin| origin.value).collect();
+    if origins.iter().any(|origin| origin == "*") {
+        Origins::Any
+    } else if origins.is_empty() {
+        Origins::Own
+    } else {
+        Origins::Listed(origins)
     }
 }
 
-/// `[server.auth]` and `[server.users]`, which needs the other.
-fn read_access(
-    table: &mut Table<'_>,
-    folder: &Path,
-    faults: &mut Faults<'_>,
-) -> (Auth, Option<Users>) {
-    let (auth, needed) = Auth::read(table.table("auth", "[server.auth]", faults), faults);
+/// `[server.auth]` and `[server.users]`, of which neither is of use without the other.
+fn read_access(table: &mut Table<'_>) -> (Auth, Option<Users>) {
+    let (auth, needed) = Auth::read(table.table("auth", "[server.auth]"));
     let has_users = table.has("users");
-    let users = table.table("users", "[server.users]", faults);
+    let users = table.table("users", "[server.users]");
     let place = users.place();
-    let users = users
-        .is_there()
-        .then(|| Users::read(users, folder, faults))
-        .flatten();
+    let users = Users::read(users);
     match needed {
-        Some(needed) if !has_users => faults.misplaced(
+        Some(needed) if !has_users => table.misplaced(
             needed,
             "there are no users, so that nobody could enter; [server.users] is missing",
         ),
-        None if users.is_some() => faults.warn(
+        None if users.is_some() => table.warn(
             place,
             "users: nobody is asked, for everybody may enter unless basic or url is true in [server.auth]",
         ),

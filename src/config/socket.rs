@@ -1,26 +1,21 @@
-//! Where the control socket is, for commands that want to find the daemon and nothing else: the file may have faults, and
-//! the other files that it names may be none of theirs to read.
+//! The path of the control socket, for commands. They read nothing else, for the file may have faults, and its user may
+//! not be allowed to read the other files that it names.
 
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 use crate::config::address::unix_path;
+use crate::config::document::read_file;
 use crate::config::fault::Fault;
 
-/// The `socket` of `[daemon]`, if the file gives one that can be understood.
+/// The `socket` of `[daemon]`, if the file gives a valid one.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn control_socket(file: &Path) -> Result<Option<PathBuf>, Fault> {
-    match std::fs::read(file) {
-        Ok(bytes) => Ok(socket_of(&String::from_utf8_lossy(&bytes), file)),
-        Err(error) => Err(Fault {
-            file: file.to_owned(),
-            place: None,
-            what: error.to_string(),
-        }),
-    }
+    let bytes = read_file(file)?;
+    Ok(socket_of(&String::from_utf8_lossy(&bytes), file))
 }
 
 fn socket_of(text: &str, file: &Path) -> Option<PathBuf> {

@@ -1,46 +1,46 @@
-//! `[[trigger]]`: on this event, from this server or client, if it matches, do this.
+//! `[[trigger]]`: an action on events of servers and clients.
 //!
-//! What makes no sense together is refused, never ignored: a trigger that does less than it says is worse than none.
+//! Keys that make no sense together are refused, never ignored: a trigger must not do less than it says.
 
 mod event;
 mod run;
 
-use std::path::Path;
 use std::time::Duration;
 
-use crate::config::fault::{Faults, Placed};
 use crate::config::id::Id;
-use crate::config::raw::Table;
+use crate::config::limits::TIMEOUT;
+use crate::config::server::read_name;
+use crate::config::table::Table;
 use crate::config::value::quoted;
 
 pub use event::{How, Match, On, Paths};
 pub use run::{Mode, Reply, Run};
 
 use event::{read_match, read_methods, read_on, read_path};
-use run::{read_run, read_timeout};
+use run::read_run;
 
 /// One trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// For people, logs and processes; need not be unique.
     pub name: String,
-    /// The event that it waits for.
+    /// The kind of event.
     pub on: On,
-    /// Whose events; all when empty.
+    /// The servers and clients whose events match; all when empty.
     pub from: Vec<Id>,
     /// Which messages; `Any` for other events.
     pub match_: Match,
-    /// Of which methods (RFC 9110 §9) a request must be; all when empty.
+    /// The methods (RFC 9110 §9) of requests that match; all when empty.
     pub methods: Vec<String>,
-    /// Which paths a request must be for.
+    /// The paths of requests that match.
     pub path: Paths,
     /// Whether later triggers, and the server itself, see the event too.
     pub continue_: bool,
-    /// What it does.
+    /// The action.
     pub action: Action,
 }
 
-/// What a trigger does.
+/// The action of a trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Runs a program.
@@ -51,44 +51,37 @@ pub enum Action {
     Send(String),
     /// Publishes a request as an event, to be answered by a command.
     Hold {
-        /// Without an answer by then it is 504.
+        /// After this time the answer is 504.
         timeout: Duration,
     },
 }
 
 /// The ids that triggers may name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownIds {
     pub(super) servers: Vec<Id>,
     pub(super) clients: Vec<Id>,
 }
 
 impl Trigger {
-    /// Reads the `ordinal`th trigger of the file, counted from 1; `None` when it has a fault without which nothing can be
-    /// said about the rest.
-    pub(super) fn read(
-        mut table: Table<'_>,
-        ordinal: usize,
-        known: &Known,
-        folder: &Path,
-        faults: &mut Faults<'_>,
-    ) -> Option<Trigger> {
-        let name = read_name(&mut table, ordinal, faults);
-        let on = read_on(&mut table, faults);
-        let from = read_from(&mut table, on, known, faults);
-        let match_ = read_match(&mut table, on, faults);
-        let methods = read_methods(&mut table, faults);
-        let path = read_path(&mut table, faults);
+    /// Reads the `ordinal`th trigger of the file, counted from 1. `None` when it has a fault that leaves its event or
+    /// action unknown.
+    pub(super) fn read(mut table: Table<'_>, ordinal: usize, known: &KnownIds) -> Option<Trigger> {
+        let name = read_name(&mut table).unwrap_or_else(|| format!("trigger {ordinal}"));
+        let on = read_on(&mut table);
+        let from = read_from(&mut table, on, known);
+        let match_ = read_match(&mut table, on);
+        let methods = read_methods(&mut table);
+        let path = read_path(&mut table);
         if on.is_some_and(|on| on != On::HttpRequest) {
-            table.refuse(
+            table.refuse_keys(
                 &["methods", "path"],
                 "only a request has one; allowed: on = \"http_request\"",
-                faults,
             );
         }
-        let continue_ = read_continue(&mut table, on, faults);
-        let action = read_action(&mut table, on, known, folder, faults);
-        table.finish(faults);
+        let continue_ = read_continue(&mut table, on);
+        let action = read_action(&mut table, on, known);
+        table.finish();
         Some(Trigger {
             name,
             on: on?,
@@ -102,92 +95,56 @@ impl Trigger {
     }
 }
 
-fn read_name(table: &mut Table<'_>, ordinal: usize, faults: &mut Faults<'_>) -> String {
-    let Some(Placed { value, place }) = table.text("name", faults) else {
-        return format!("trigger {ordinal}");
-    };
-    if value.trim().is_empty() || value.chars().any(char::is_control) {
-        faults.refuse(
-            place,
-            format!("name: {}; allowed: one line of text", quoted(value)),
-        );
-    }
-    value.to_owned()
-}
-
-fn read_from(
-    table: &mut Table<'_>,
-    on: Option<On>,
-    known: &Known,
-    faults: &mut Faults<'_>,
-) -> Vec<Id> {
-    let Some(texts) = table.texts("from", "[\"WS_SERVER_1\"]", faults) else {
-        return Vec::new();
-    };
-    if texts.value.is_empty() {
-        faults.refuse(
-            texts.place,
-            "from: an empty list; allowed: ids, or no from for all",
-        );
-    }
+fn read_from(table: &mut Table<'_>, on: Option<On>, known: &KnownIds) -> Vec<Id> {
     let mut from: Vec<Id> = Vec::new();
-    for text in texts.value {
-        let Some(id) = find_id("from", &text, known, faults) else {
-            continue;
-        };
+    table.parsed_list("from", "[\"WS_SERVER_1\"]", |text| {
+        let id = known.find(text)?;
         if on == Some(On::HttpRequest) && known.clients.contains(&id) {
-            faults.refuse(
-                text.place,
-                format!("from: {id} is a client, which gets no requests; allowed: servers"),
-            );
-        } else if from.contains(&id) {
-            faults.refuse(
-                text.place,
-                format!("from: {id} is there already; allowed: each once"),
-            );
+            return Err(format!(
+                "{id} is a client, which gets no requests; allowed: servers"
+            ));
+        }
+        if from.contains(&id) {
+            return Err(format!("{id} is there already; allowed: each once"));
         }
         from.push(id);
-    }
+        Ok(())
+    });
+    table.refuse_empty("from", "; allowed: ids, or no from for all");
     from
 }
 
-fn find_id(key: &str, text: &Placed<&str>, known: &Known, faults: &mut Faults<'_>) -> Option<Id> {
-    let all = || known.servers.iter().chain(&known.clients);
-    let found = Id::new(text.value).and_then(|id| all().find(|known| **known == id));
-    if found.is_none() {
-        let ids: Vec<&str> = all().map(Id::as_str).collect();
-        let allowed = match ids.join(", ") {
-            ids if ids.is_empty() => "the id of a server or client".to_owned(),
-            ids => ids,
-        };
-        faults.refuse(
-            text.place,
-            format!(
-                "{key}: invalid WS server ID {}; allowed: {allowed}",
-                quoted(text.value)
-            ),
-        );
+impl KnownIds {
+    /// The id as its server or client has it. The error says which there are.
+    fn find(&self, text: &str) -> Result<Id, String> {
+        let all = || self.servers.iter().chain(&self.clients);
+        let found = Id::new(text).and_then(|id| all().find(|known| **known == id));
+        found.cloned().ok_or_else(|| {
+            let ids: Vec<&str> = all().map(Id::as_str).collect();
+            let allowed = match ids.join(", ") {
+                ids if ids.is_empty() => "the id of a server or client".to_owned(),
+                ids => ids,
+            };
+            format!("invalid WS server ID {}; allowed: {allowed}", quoted(text))
+        })
     }
-    found.cloned()
 }
 
-fn read_continue(table: &mut Table<'_>, on: Option<On>, faults: &mut Faults<'_>) -> bool {
-    let Some(Placed { value, place }) = table.flag("continue", faults) else {
-        return false;
-    };
-    if value && on == Some(On::HttpRequest) {
-        faults.refuse(
-            place,
-            "continue: true, but a request has one answer; allowed: false for on = \"http_request\"",
+fn read_continue(table: &mut Table<'_>, on: Option<On>) -> bool {
+    let flag = table.flag_or("continue", false);
+    if flag && on == Some(On::HttpRequest) {
+        table.refuse_keys(
+            &["continue"],
+            "true, but a request has one answer; allowed: false for on = \"http_request\"",
         );
     }
-    value
+    flag
 }
 
-/// The keys that say what to do.
+/// The keys of which each is an action.
 const ACTIONS: [&str; 4] = ["run", "forward", "send", "hold"];
 
-/// The keys that say how to run.
+/// The keys that only `run` has.
 const RUN_ONLY: [&str; 5] = [
     "mode",
     "reply",
@@ -196,53 +153,45 @@ const RUN_ONLY: [&str; 5] = [
     "send_file_root",
 ];
 
-fn read_action(
-    table: &mut Table<'_>,
-    on: Option<On>,
-    known: &Known,
-    folder: &Path,
-    faults: &mut Faults<'_>,
-) -> Option<Action> {
-    let timeout = read_timeout(table, faults);
-    let run = read_run(table, on, timeout, folder, faults);
-    let forward = table.text("forward", faults);
-    let forward = forward.and_then(|text| find_id("forward", &text, known, faults));
-    let send = table.text("send", faults);
-    let hold = table.flag("hold", faults);
-    let given: Vec<&'static str> = ACTIONS.into_iter().filter(|key| table.has(key)).collect();
+fn read_action(table: &mut Table<'_>, on: Option<On>, known: &KnownIds) -> Option<Action> {
+    let timeout = table.duration("timeout", Duration::from_secs(30), TIMEOUT);
+    let run = read_run(table, on, timeout);
+    let forward = table.parsed("forward", |text| known.find(text));
+    let send = table.text("send");
+    let hold = table.flag("hold");
+    let given: Vec<&str> = ACTIONS.into_iter().filter(|key| table.has(key)).collect();
     let Some((first, others)) = given.split_first() else {
-        faults.misplaced(
+        table.misplaced(
             table.place(),
             "run, forward, send and hold are missing in [[trigger]]; allowed: exactly one of them",
         );
         return None;
     };
     let beside = format!("beside {first}; allowed: exactly one of run, forward, send and hold");
-    table.refuse(others, &beside, faults);
+    table.refuse_keys(others, &beside);
     let belongs = |action: &str| format!("of no use with {first}; allowed: beside {action}");
     if *first != "run" {
-        table.refuse(&RUN_ONLY, &belongs("run"), faults);
+        table.refuse_keys(&RUN_ONLY, &belongs("run"));
         if *first != "hold" {
-            table.refuse(&["timeout"], &belongs("run or hold"), faults);
+            table.refuse_keys(&["timeout"], &belongs("run or hold"));
         }
     }
-    check_event(table, first, on, faults);
+    check_event(table, first, on);
     match *first {
         "run" => run.map(Action::Run),
-        "forward" => forward.map(Action::Forward),
+        "forward" => forward.map(|id| Action::Forward(id.value)),
         "send" => send.map(|text| Action::Send(text.value.to_owned())),
         _ => {
-            let Placed { value, place } = hold?;
-            if !value {
-                faults.refuse(place, "hold: false; allowed: true, or another action");
+            if !hold?.value {
+                table.refuse_keys(&["hold"], "false; allowed: true, or another action");
             }
             Some(Action::Hold { timeout })
         }
     }
 }
 
-/// Not every action goes with every event.
-fn check_event(table: &Table<'_>, action: &'static str, on: Option<On>, faults: &mut Faults<'_>) {
+/// Refuses an action that its event cannot have.
+fn check_event(table: &Table<'_>, action: &str, on: Option<On>) {
     let what = match (action, on) {
         ("forward", Some(On::HttpRequest | On::Connect | On::Disconnect)) => {
             "only a message can be forwarded; allowed: on = \"message\""
@@ -256,5 +205,5 @@ fn check_event(table: &Table<'_>, action: &'static str, on: Option<On>, faults: 
         }
         _ => return,
     };
-    table.refuse(&[action], what, faults);
+    table.refuse_keys(&[action], what);
 }

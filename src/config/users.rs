@@ -1,21 +1,20 @@
-//! `[server.users]`: who may enter when not everybody may.
+//! `[server.users]`: the users of a server, from a list, a file or the system.
 //!
-//! Names and secrets are read here, from the list and from a file of its own; no fault and no Debug shows a secret. What
-//! makes a hash, and which groups and services the system has, is not known here.
+//! No fault and no Debug shows a secret. Hashes are not parsed here, and the system is not asked for groups and services.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::config::fault::{Faults, Place, Placed};
+use crate::config::fault::{Place, Placed};
 use crate::config::limits::MIB;
-use crate::config::raw::Table;
 use crate::config::secret::Secret;
+use crate::config::table::{Table, Text, Texts};
 use crate::config::value::{quoted, show_size};
 
 /// The longest file of users that is read.
@@ -24,54 +23,31 @@ const MAX_FILE: u64 = 4 * MIB;
 const ENTRY_FORM: &str = "allowed: \"Username=Password\"";
 const LIST_EXAMPLE: &str = "[\"alice=secret\"]";
 const GROUPS_EXAMPLE: &str = "[\"robot-users\"]";
+const SERVICE_FORM: &str = "the name of a PAM service, which is a file in /etc/pam.d";
 const GROUPS_FORM: &str = "allowed: a list of groups of this system, such as [\"robot-users\"]";
 
 /// Who may enter a server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Users {
     /// These users; at least one, and no name twice.
     List(Vec<UserEntry>),
-    /// Users of the system, by PAM.
+    /// Users of the system, whom PAM authenticates.
     System {
-        /// One must be in one of these groups; never empty.
+        /// A user must be in one of these groups; never empty.
         groups: Vec<Placed<String>>,
         /// The PAM service.
         service: Placed<String>,
     },
 }
 
-/// Moved to other lines they are still the same.
-impl PartialEq for Users {
-    fn eq(&self, other: &Users) -> bool {
-        match (self, other) {
-            (Users::List(a), Users::List(b)) => a == b,
-            (
-                Users::System { groups, service },
-                Users::System {
-                    groups: other_groups,
-                    service: other_service,
-                },
-            ) => {
-                let names = |groups: &[Placed<String>]| -> Vec<String> {
-                    groups.iter().map(|group| group.value.clone()).collect()
-                };
-                service.value == other_service.value && names(groups) == names(other_groups)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl Eq for Users {}
-
 /// A user of the list.
 #[derive(Clone, Debug)]
 pub struct UserEntry {
-    /// Not empty, and without colon, control characters and blanks around it.
+    /// Not empty; without a colon, control characters, or blanks around it.
     pub name: String,
-    /// The password, or its hash; it may be empty.
+    /// The password, which may be empty, or its hash.
     pub secret: Secret,
-    /// Where it stands.
+    /// Where it is defined.
     pub origin: Origin,
 }
 
@@ -83,7 +59,7 @@ impl PartialEq for UserEntry {
 
 impl Eq for UserEntry {}
 
-/// Where a user is written. It shows as what a fault begins with.
+/// Where a user is defined. Faults begin with it.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// In the configuration: the entry of the list, or the name of the file.
@@ -101,195 +77,139 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The keys of the table, of whichever source.
-struct Keys<'d> {
-    list: Option<Placed<Vec<Placed<&'d str>>>>,
-    file: Option<Placed<&'d str>>,
-    groups: Option<Placed<Vec<Placed<&'d str>>>>,
-    service: Option<Placed<&'d str>>,
-}
-
 #[derive(Clone, Copy)]
-enum Source {
+enum UserSource {
     List,
     System,
 }
 
 impl Users {
-    /// Reads the table, which is there.
-    pub(super) fn read(
-        mut table: Table<'_>,
-        folder: &Path,
-        faults: &mut Faults<'_>,
-    ) -> Option<Users> {
+    /// Reads the table, if it exists.
+    pub(super) fn read(mut table: Table<'_>) -> Option<Users> {
+        if !table.exists() {
+            return None;
+        }
         let sources = [
-            ("list", Some(Source::List)),
-            ("system", Some(Source::System)),
+            ("list", Some(UserSource::List)),
+            ("system", Some(UserSource::System)),
         ];
-        let default = (!table.has("source")).then_some(Source::List);
-        let source = table.choice("source", default, &sources, faults);
-        let keys = Keys {
-            list: table.texts("list", LIST_EXAMPLE, faults),
-            file: table.text("file", faults),
-            groups: table.texts("groups", GROUPS_EXAMPLE, faults),
-            service: table.text("service", faults),
+        let default = (!table.has("source")).then_some(UserSource::List);
+        let source = table.choice("source", default, &sources);
+        let list = table.texts("list", LIST_EXAMPLE);
+        let file = table.text("file");
+        let groups = table.parsed_list("groups", GROUPS_EXAMPLE, |name| {
+            if name.is_empty() || name.contains('\0') {
+                return Err(format!("{}; {GROUPS_FORM}", quoted(name)));
+            }
+            Ok(name.to_owned())
+        });
+        let service = table.checked("service", SERVICE_FORM, |name| {
+            // It becomes the name of a file.
+            !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
+        });
+        let service = service.map(|service| service.map(str::to_owned));
+        let users = match source {
+            None => None,
+            Some(UserSource::List) => {
+                refuse_beside(&table, "list", ["groups", "service"], "list and file");
+                users_of_list(&table, list.as_ref(), file)
+            }
+            Some(UserSource::System) => {
+                refuse_beside(&table, "system", ["list", "file"], "groups and service");
+                Some(users_of_system(&table, groups, service))
+            }
         };
-        let has_list = table.has("list") || table.has("file");
-        let has_groups = table.has("groups");
-        let place = table.place();
-        table.finish(faults);
-        match source? {
-            Source::List => {
-                if !has_list {
-                    faults.misplaced(place, "list and file are missing in [server.users]; allowed: either or both, such as list = [\"alice=secret\"]");
-                }
-                keys.users_of_list(folder, faults)
-            }
-            Source::System => {
-                if !has_groups {
-                    faults.misplaced(place, format!("groups is missing in [server.users]; source = \"system\" needs it; {GROUPS_FORM}"));
-                }
-                keys.users_of_system(place, faults)
-            }
-        }
-    }
-}
-
-impl Keys<'_> {
-    fn users_of_list(&self, folder: &Path, faults: &mut Faults<'_>) -> Option<Users> {
-        let groups = self.groups.as_ref().map(|groups| groups.place);
-        let service = self.service.as_ref().map(|service| service.place);
-        refuse_beside("list", [("groups", groups), ("service", service)], faults);
-        let mut entries = Vec::new();
-        if let Some(list) = &self.list {
-            read_list(&list.value, &mut entries, faults);
-            if let Some(mode) = mode_for_others(std::fs::metadata(faults.file()).ok())
-                && !list.value.is_empty()
-            {
-                faults.warn(list.place, format!("list: others can read this file (mode {mode:o}), and the passwords in it; chmod 600 keeps them"));
-            }
-        }
-        if let Some(file) = &self.file {
-            read_file(file, folder, &mut entries, faults)?;
-        }
-        refuse_doubles(&entries, faults);
-        if entries.is_empty() {
-            let list = self.list.as_ref().map(|list| list.place);
-            let place = list.or(self.file.as_ref().map(|file| file.place))?;
-            faults.refuse(place, format!("list: there are no users, so that nobody could enter; {ENTRY_FORM}, once at least"));
-            return None;
-        }
-        Some(Users::List(entries))
-    }
-
-    fn users_of_system(&self, table: Place, faults: &mut Faults<'_>) -> Option<Users> {
-        let list = self.list.as_ref().map(|list| list.place);
-        let file = self.file.as_ref().map(|file| file.place);
-        refuse_beside("system", [("list", list), ("file", file)], faults);
-        let service = match &self.service {
-            None => Some(Placed {
-                value: "bellwire".to_owned(),
-                place: table,
-            }),
-            Some(service) => service_name(service, faults),
-        };
-        let groups = self.groups.as_ref()?;
-        if groups.value.is_empty() {
-            faults.refuse(
-                groups.place,
-                format!("groups: an empty list, so that nobody could enter; {GROUPS_FORM}"),
-            );
-            return None;
-        }
-        let names = groups
-            .value
-            .iter()
-            .filter_map(|group| group_name(group, faults));
-        Some(Users::System {
-            groups: names.collect(),
-            service: service?,
-        })
+        table.finish();
+        users
     }
 }
 
 /// Refuses the keys of the other source.
-fn refuse_beside(source: &str, keys: [(&str, Option<Place>); 2], faults: &mut Faults<'_>) {
-    for (key, place) in keys {
-        let Some(place) = place else { continue };
-        let allowed = if source == "list" {
-            "list and file"
-        } else {
-            "groups and service"
-        };
-        faults.refuse(
-            place,
-            format!("{key}: beside source = \"{source}\"; allowed: {allowed}"),
-        );
-    }
+fn refuse_beside(table: &Table<'_>, source: &str, keys: [&str; 2], allowed: &str) {
+    let what = format!("beside source = \"{source}\"; allowed: {allowed}");
+    table.refuse_keys(&keys, &what);
 }
 
-fn service_name(service: &Placed<&str>, faults: &mut Faults<'_>) -> Option<Placed<String>> {
-    let Placed { value, place } = *service;
-    // It becomes the name of a file.
-    if value.is_empty() || value.starts_with('.') || value.contains(['/', '\0']) {
-        faults.refuse(
+fn users_of_list(
+    table: &Table<'_>,
+    list: Option<&Texts<'_>>,
+    file: Option<Text<'_>>,
+) -> Option<Users> {
+    if !table.has("list") && !table.has("file") {
+        table.misplaced(table.place(), "list and file are missing in [server.users]; allowed: either or both, such as list = [\"alice=secret\"]");
+    }
+    let mut entries = Vec::new();
+    if let Some(list) = list {
+        for text in &list.value {
+            let origin = Origin {
+                place: text.place,
+                line: None,
+            };
+            entries.extend(read_entry(table, text.value, origin));
+        }
+        let metadata = std::fs::metadata(table.document().file()).ok();
+        if let Some(mode) = metadata.as_ref().and_then(mode_for_others)
+            && !list.value.is_empty()
+        {
+            table.warn(list.place, format!("list: others can read this file (mode {mode:o}), and the passwords in it; chmod 600 keeps them"));
+        }
+    }
+    if let Some(file) = file {
+        read_file(table, file, &mut entries)?;
+    }
+    refuse_duplicates(table, &entries);
+    if entries.is_empty() {
+        let place = list
+            .map(|list| list.place)
+            .or(file.map(|file| file.place))?;
+        table.refuse(
             place,
             format!(
-                "service: {}; allowed: the name of a PAM service, which is a file in /etc/pam.d",
-                quoted(value)
+                "list: there are no users, so that nobody could enter; {ENTRY_FORM}, once at least"
             ),
         );
         return None;
     }
-    Some(Placed {
-        value: value.to_owned(),
-        place,
-    })
+    Some(Users::List(entries))
 }
 
-fn group_name(group: &Placed<&str>, faults: &mut Faults<'_>) -> Option<Placed<String>> {
-    let Placed { value, place } = *group;
-    if value.is_empty() || value.contains('\0') {
-        faults.refuse(place, format!("groups: {}; {GROUPS_FORM}", quoted(value)));
-        return None;
+fn users_of_system(
+    table: &Table<'_>,
+    groups: Vec<Placed<String>>,
+    service: Option<Placed<String>>,
+) -> Users {
+    if !table.has("groups") {
+        table.misplaced(
+            table.place(),
+            format!(
+                "groups is missing in [server.users]; source = \"system\" needs it; {GROUPS_FORM}"
+            ),
+        );
     }
-    Some(Placed {
-        value: value.to_owned(),
-        place,
-    })
+    let why = ", so that nobody could enter";
+    table.refuse_empty("groups", &format!("{why}; {GROUPS_FORM}"));
+    let default = || Placed {
+        value: "bellwire".to_owned(),
+        place: table.place(),
+    };
+    let service = service.unwrap_or_else(default);
+    Users::System { groups, service }
 }
 
-fn read_list(list: &[Placed<&str>], entries: &mut Vec<UserEntry>, faults: &mut Faults<'_>) {
-    for text in list {
-        let origin = Origin {
-            place: text.place,
-            line: None,
-        };
-        entries.extend(read_entry(text.value, origin, faults));
-    }
-}
-
-/// `Username=Password` lines, comments that begin with `#`, and empty lines. None when it cannot be read.
-fn read_file(
-    file: &Placed<&str>,
-    folder: &Path,
-    entries: &mut Vec<UserEntry>,
-    faults: &mut Faults<'_>,
-) -> Option<()> {
-    let path = folder.join(file.value);
-    let read = faults.open(&path).and_then(read_text).map_err(|what| {
-        faults.refuse(
+/// `Username=Password` lines, comments that begin with `#`, and empty lines. `None` when it cannot be read.
+fn read_file(table: &Table<'_>, file: Text<'_>, entries: &mut Vec<UserEntry>) -> Option<()> {
+    let path = table.folder().join(file.value);
+    let read = table.open(&path).and_then(read_text).map_err(|what| {
+        let (path, most) = (path.display(), show_size(MAX_FILE));
+        let allowed = format!("a readable file in UTF-8 of at most {most}");
+        table.refuse(
             file.place,
-            format!(
-                "file: {}: {what}; allowed: a readable file in UTF-8 of at most {}",
-                path.display(),
-                show_size(MAX_FILE)
-            ),
+            format!("file: {path}: {what}; allowed: {allowed}"),
         );
     });
     let (text, metadata) = read.ok()?;
-    if let Some(mode) = mode_for_others(Some(metadata)) {
-        faults.warn(file.place, format!("file: others can read {} (mode {mode:o}), and the passwords in it; chmod 600 keeps them", path.display()));
+    if let Some(mode) = mode_for_others(&metadata) {
+        table.warn(file.place, format!("file: others can read {} (mode {mode:o}), and the passwords in it; chmod 600 keeps them", path.display()));
     }
     for (index, line) in text.lines().enumerate() {
         let start = line.trim_start();
@@ -300,7 +220,7 @@ fn read_file(
             place: file.place,
             line: Some((path.clone(), index + 1)),
         };
-        entries.extend(read_entry(line, origin, faults));
+        entries.extend(read_entry(table, line, origin));
     }
     Some(())
 }
@@ -323,41 +243,40 @@ fn read_text(file: File) -> Result<(Zeroizing<String>, Metadata), String> {
 }
 
 /// The mode of a file that others than its owner can read.
-fn mode_for_others(metadata: Option<Metadata>) -> Option<u32> {
-    let mode = metadata?.permissions().mode() & 0o777;
+fn mode_for_others(metadata: &Metadata) -> Option<u32> {
+    let mode = metadata.permissions().mode() & 0o777;
     (mode & 0o044 != 0).then_some(mode)
 }
 
-/// Splits at the first `=`. What is no entry is not shown, for it may be a password.
-fn read_entry(text: &str, origin: Origin, faults: &mut Faults<'_>) -> Option<UserEntry> {
+/// Splits at the first `=`. A text that is no entry is not shown, for it may be a password.
+fn read_entry(table: &Table<'_>, text: &str, origin: Origin) -> Option<UserEntry> {
+    let refuse = |what: &str| {
+        table.refuse(origin.place, format!("{origin}: {what}; {ENTRY_FORM}"));
+    };
     let Some((name, secret)) = text.split_once('=') else {
-        faults.refuse(
-            origin.place,
-            format!("{origin}: an entry without \"=\"; {ENTRY_FORM}"),
-        );
+        refuse("an entry without \"=\"");
         return None;
     };
-    let fault = if name.is_empty() {
-        Some("an entry without a name".to_owned())
-    } else if name.contains(':') || name.chars().any(char::is_control) {
+    let shown = quoted(name);
+    if name.is_empty() {
+        refuse("an entry without a name");
+        return None;
+    }
+    if name.contains(':') || name.chars().any(char::is_control) {
         // RFC 7617 §2: such a name cannot be sent.
-        Some(format!(
-            "the name {} has a colon or a control character",
-            quoted(name)
-        ))
-    } else if name.trim() != name {
-        Some(format!("the name {} has blanks around it", quoted(name)))
-    } else {
-        None
-    };
-    if let Some(what) = fault {
-        faults.refuse(origin.place, format!("{origin}: {what}; {ENTRY_FORM}"));
+        refuse(&format!(
+            "the name {shown} has a colon or a control character"
+        ));
+        return None;
+    }
+    if name.trim() != name {
+        refuse(&format!("the name {shown} has blanks around it"));
         return None;
     }
     if secret.is_empty() {
-        faults.warn(
+        table.warn(
             origin.place,
-            format!("{origin}: {} has an empty password", quoted(name)),
+            format!("{origin}: {shown} has an empty password"),
         );
     }
     Some(UserEntry {
@@ -367,16 +286,14 @@ fn read_entry(text: &str, origin: Origin, faults: &mut Faults<'_>) -> Option<Use
     })
 }
 
-fn refuse_doubles(entries: &[UserEntry], faults: &mut Faults<'_>) {
+fn refuse_duplicates(table: &Table<'_>, entries: &[UserEntry]) {
     let mut known = HashSet::new();
     for UserEntry { name, origin, .. } in entries {
         if !known.insert(name) {
-            faults.refuse(
+            let name = quoted(name);
+            table.refuse(
                 origin.place,
-                format!(
-                    "{origin}: {} is there already; allowed: each name once",
-                    quoted(name)
-                ),
+                format!("{origin}: {name} is there already; allowed: each name once"),
             );
         }
     }

@@ -64,6 +64,9 @@ fn show_quantity(amount: u64, units: &[(&str, u64)], zero_unit: &str) -> String 
     }
 }
 
+/// What a token may hold, in words.
+pub(super) const TOKEN: &str = "letters, digits and !#$%&'*+-.^_`|~";
+
 /// RFC 9110 §5.6.2: `token = 1*tchar`.
 pub(super) fn is_token(text: &str) -> bool {
     byte::is_token(text.as_bytes())

@@ -1,13 +1,12 @@
-//! `basic` of a client: who connects (RFC 7617).
+//! `basic` of a client: the user and password that it sends (RFC 7617).
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::config::fault::{Faults, Place, Placed};
-use crate::config::raw::Table;
+use crate::config::fault::{Place, Placed};
 use crate::config::secret::{Secret, is_open_to_others};
-use crate::config::value::quoted;
+use crate::config::table::{Table, Text};
 use crate::proto::http::url::Userinfo;
 
 const FORM: &str =
@@ -34,26 +33,14 @@ impl From<Userinfo> for Basic {
     }
 }
 
-/// Reads the table, or takes the userinfo of the URL in its place.
-pub(super) fn read(
-    table: &mut Table<'_>,
-    userinfo: Option<Placed<Userinfo>>,
-    folder: &Path,
-    exposed: bool,
-    faults: &mut Faults<'_>,
-) -> Option<Basic> {
-    let own = table.table("basic", "basic", faults);
+/// Reads the table, or takes the user and password of the URL instead.
+pub(super) fn read(table: &mut Table<'_>, from_url: Option<Userinfo>) -> Option<Basic> {
+    let own = table.table("basic", "basic");
     let place = own.place();
-    let own = if own.is_there() {
-        read_table(own, folder, exposed, faults)
-    } else {
-        None
-    };
-    let from_url = userinfo.map(|userinfo| Basic::from(userinfo.value));
-    if let (Some(own), Some(from_url)) = (&own, &from_url)
-        && own != from_url
-    {
-        faults.refuse(
+    let own = own.exists().then(|| read_table(own)).flatten();
+    let from_url = from_url.map(Basic::from);
+    if own.is_some() && from_url.is_some() && own != from_url {
+        table.refuse(
             place,
             "basic: the url says another; allowed: one of them, or both the same",
         );
@@ -61,104 +48,71 @@ pub(super) fn read(
     own.or(from_url)
 }
 
-fn read_table(
-    mut table: Table<'_>,
-    folder: &Path,
-    exposed: bool,
-    faults: &mut Faults<'_>,
-) -> Option<Basic> {
+fn read_table(mut table: Table<'_>) -> Option<Basic> {
     let at = table.place();
-    let username = table.text("username", faults);
-    let password = table.text("password", faults);
-    let file = table.text("password_file", faults);
-    if !table.has("username") {
-        faults.misplaced(at, format!("username is missing in basic; allowed: {FORM}"));
-    }
-    match (table.has("password"), table.has("password_file")) {
-        (false, false) => {
-            faults.misplaced(at, format!("password is missing in basic; allowed: {FORM}"));
+    let allowed = "text without a colon and control characters";
+    let username = table.checked("username", allowed, |name| {
+        !name.contains(':') && !name.chars().any(char::is_control)
+    });
+    let password = table.parsed("password", |password| {
+        // It is not shown.
+        if password.chars().any(char::is_control) {
+            return Err("a control character in it; allowed: text without".to_owned());
         }
-        (true, true) => faults.refuse(
+        Ok(password)
+    });
+    let file = table.text("password_file");
+    table.require("username", FORM);
+    match (table.has("password"), table.has("password_file")) {
+        (false, false) => table.require("password", FORM),
+        (true, true) => table.refuse(
             at,
             format!("password_file: beside password; allowed: {FORM}"),
         ),
         _ => {}
     }
-    table.finish(faults);
-    let username = username.and_then(|username| check_username(&username, faults));
-    let password = match (password, file) {
-        (Some(password), _) => check_password(&password, exposed, faults),
-        (None, Some(file)) => read_file(&file, folder, faults),
-        (None, None) => None,
+    let password = match password {
+        Some(Placed { value, place }) => {
+            if table.document().is_open_to_others() {
+                table.warn(
+                    place,
+                    "password: a secret in a file that others can read; chmod o-r takes that away",
+                );
+            }
+            Some(Secret::new(value))
+        }
+        None => file.and_then(|file| read_file(&table, file)),
     };
+    table.finish();
     Some(Basic {
-        username: username?,
+        username: username?.value.to_owned(),
         password: password?,
     })
 }
 
-fn check_username(username: &Placed<&str>, faults: &mut Faults<'_>) -> Option<String> {
-    let Placed { value, place } = *username;
-    if value.contains(':') || value.chars().any(char::is_control) {
-        faults.refuse(
-            place,
-            format!(
-                "username: {}; allowed: text without a colon and control characters",
-                quoted(value)
-            ),
-        );
-        return None;
-    }
-    Some(value.to_owned())
-}
-
-fn check_password(
-    password: &Placed<&str>,
-    exposed: bool,
-    faults: &mut Faults<'_>,
-) -> Option<Secret> {
-    let Placed { value, place } = *password;
-    if value.chars().any(char::is_control) {
-        faults.refuse(
-            place,
-            "password: a control character in it; allowed: text without",
-        );
-        return None;
-    }
-    if exposed {
-        faults.warn(
-            place,
-            "password: a secret in a file that others can read; chmod o-r takes that away",
-        );
-    }
-    Some(Secret::new(value))
-}
-
-fn read_file(file: &Placed<&str>, folder: &Path, faults: &mut Faults<'_>) -> Option<Secret> {
-    let path = folder.join(file.value);
-    match faults.open(&path).and_then(first_line) {
+fn read_file(table: &Table<'_>, file: Text<'_>) -> Option<Secret> {
+    let path = table.folder().join(file.value);
+    match table.open(&path).and_then(read_line) {
         Ok(password) => {
-            warn_if_open(&path, "password_file", file.place, faults);
+            warn_if_open(table, "password_file", &path, file.place);
             Some(Secret::new(password))
         }
         Err(what) => {
-            faults.refuse(
+            let path = path.display();
+            table.refuse(
                 file.place,
-                format!(
-                    "password_file: {}: {what}; allowed: a readable file of one line",
-                    path.display()
-                ),
+                format!("password_file: {path}: {what}; allowed: a readable file of one line"),
             );
             None
         }
     }
 }
 
-/// A secret that has a file of its own is worth a warning when that is open.
-pub(super) fn warn_if_open(path: &Path, key: &str, place: Place, faults: &mut Faults<'_>) {
+/// Warns of a file with a secret that others can read.
+pub(super) fn warn_if_open(table: &Table<'_>, key: &str, path: &Path, place: Place) {
     if is_open_to_others(path) {
         let path = path.display();
-        faults.warn(
+        table.warn(
             place,
             format!(
                 "{key}: {path}: a secret in a file that others can read; chmod o-r takes that away"
@@ -167,8 +121,8 @@ pub(super) fn warn_if_open(path: &Path, key: &str, place: Place, faults: &mut Fa
     }
 }
 
-/// The one line of a file.
-fn first_line(file: File) -> Result<String, String> {
+/// The only line of a file.
+fn read_line(file: File) -> Result<String, String> {
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1)
         .read_to_end(&mut bytes)

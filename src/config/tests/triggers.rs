@@ -226,25 +226,21 @@ fn ids_that_are_none() {
 
 #[test]
 fn a_client_sends_messages_and_no_requests() {
-    let known = trigger::Known {
-        servers: vec![id("front")],
-        clients: vec![id("up")],
+    let servers_and_clients = "[[server]]\nid = \"front\"\nbind = [\"[::1]:1\"]\n\
+        [[client]]\nid = \"up\"\nhost = \"h\"\n[[trigger]]\n";
+    let assert_faults = |rest: &str, expected: &[&str]| {
+        assert_faults(&format!("{servers_and_clients}{rest}"), expected);
     };
-    let faults_of = |text: &str| {
-        let (document, _) = DeTable::parse_recoverable(text);
-        let mut faults = Faults::new(Path::new("f.toml"), text);
-        let table = Table::top(document.get_ref());
-        Trigger::read(table, 1, &known, Path::new(""), &mut faults);
-        super::lines(&faults.finish().err().unwrap_or_default())
-    };
-    assert_eq!(
-        faults_of("on = \"message\"\nfrom = [\"UP\"]\nforward = \"front\"\n"),
-        ""
+    assert_faults(
+        "on = \"message\"\nfrom = [\"UP\"]\nforward = \"front\"\n",
+        &[],
     );
-    assert_eq!(
-        faults_of("on = \"http_request\"\nfrom = [\"front\", \"UP\", \"x\"]\nhold = true\n"),
-        "f.toml:2:18: from: up is a client, which gets no requests; allowed: servers\n\
-         f.toml:2:24: from: invalid WS server ID \"x\"; allowed: front, up\n"
+    assert_faults(
+        "on = \"http_request\"\nfrom = [\"front\", \"UP\", \"x\"]\nhold = true\n",
+        &[
+            "9:18: from: up is a client, which gets no requests; allowed: servers",
+            "9:24: from: invalid WS server ID \"x\"; allowed: front, up",
+        ],
     );
 }
 

@@ -1,10 +1,10 @@
-//! Which events a trigger waits for.
+//! The events that a trigger matches.
 
-use crate::config::fault::{Faults, Placed};
-use crate::config::raw::Table;
+use crate::config::fault::Placed;
+use crate::config::table::Table;
 use crate::config::value::{is_token, quoted};
 
-/// An event that triggers wait for.
+/// A kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
     /// A message from a WebSocket peer.
@@ -24,20 +24,20 @@ pub struct Match {
     pub how: How,
     /// With what; empty only for [`How::Any`].
     pub string: String,
-    /// Whether letters of the other case are others.
+    /// Whether upper and lower case differ.
     pub case_sensitive: bool,
 }
 
 /// How a message is compared with a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It is not.
+    /// Every message matches.
     Any,
     /// The message begins with the string.
     StartsWith,
-    /// The string is in the message.
+    /// The message contains the string.
     Contains,
-    /// They are the same.
+    /// The message is the string.
     Exact,
 }
 
@@ -46,15 +46,14 @@ pub enum How {
 pub enum Paths {
     /// Every one.
     Any,
-    /// This one. Without the slash that it begins with.
+    /// This path, here without its first slash.
     Exact(String),
-    /// Those that begin so. Without the slash that they begin with.
+    /// Paths that begin with this, here without its first slash.
     Prefix(String),
 }
 
 impl Paths {
-    /// Whether a path matches, as [`path::decode`](crate::proto::http::path::decode) gives it: without the slash that it
-    /// begins with.
+    /// Whether a path matches. [`path::decode`](crate::proto::http::path::decode) gives it without its first slash.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {
         match self {
@@ -72,128 +71,93 @@ const EVENTS: [(&str, On); 4] = [
     ("disconnect", On::Disconnect),
 ];
 
-pub(super) fn read_on(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Option<On> {
-    if !table.has("on") {
-        faults.misplaced(
-            table.place(),
-            "on is missing in [[trigger]]; allowed: message, http_request, connect, disconnect",
-        );
-    }
+pub(super) fn read_on(table: &mut Table<'_>) -> Option<On> {
+    table.require("on", "message, http_request, connect, disconnect");
     let choices = EVENTS.map(|(name, on)| (name, Some(on)));
-    table.choice("on", None, &choices, faults)
+    table.choice("on", None, &choices)
 }
 
-pub(super) fn read_match(table: &mut Table<'_>, on: Option<On>, faults: &mut Faults<'_>) -> Match {
+pub(super) fn read_match(table: &mut Table<'_>, on: Option<On>) -> Match {
     let choices = [
         ("any", How::Any),
         ("starts_with", How::StartsWith),
         ("contains", How::Contains),
         ("exact", How::Exact),
     ];
-    let how = table.choice("match", How::Any, &choices, faults);
-    let string = table.text("string", faults);
-    let case_sensitive = table.flag("case_sensitive", faults);
+    let how = table.choice("match", How::Any, &choices);
+    let string = table.text("string");
+    let case_sensitive = table.flag_or("case_sensitive", true);
     match (&string, how) {
-        _ if on.is_some_and(|on| on != On::Message) => table.refuse(
+        _ if on.is_some_and(|on| on != On::Message) => table.refuse_keys(
             &["match", "string", "case_sensitive"],
             "only a message is compared; allowed: on = \"message\"",
-            faults,
         ),
         // A word that is none of the four was refused above.
-        (Some(_), How::Any) if !table.has("match") || table.is_text("match", "any") => table.refuse(
+        (Some(_), How::Any) if !table.has("match") || table.is_text("match", "any") => table.refuse_keys(
             &["string"],
             "not compared, for match is \"any\"; allowed: beside match = \"starts_with\", \"contains\" or \"exact\"",
-            faults,
         ),
-        (Some(string), _) if string.value.is_empty() => faults.refuse(
-            string.place,
-            "string: \"\"; allowed: at least one character",
-        ),
+        (Some(Placed { value: "", .. }), _) => {
+            table.refuse_keys(&["string"], "\"\"; allowed: at least one character");
+        }
         (None, How::StartsWith | How::Contains | How::Exact) if !table.has("string") => {
-            let place = table.where_is("match", faults).unwrap_or(table.place());
-            faults.misplaced(place, "string is missing; match needs string, what to compare with");
+            let place = table.place_of("match").unwrap_or(table.place());
+            table.misplaced(place, "string is missing; match needs string, what to compare with");
         }
         _ => {}
     }
     Match {
         how,
         string: string.map_or("", |string| string.value).to_owned(),
-        case_sensitive: case_sensitive.is_none_or(|flag| flag.value),
+        case_sensitive,
     }
 }
 
-pub(super) fn read_methods(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Vec<String> {
-    let Some(texts) = table.texts("methods", "[\"GET\", \"POST\"]", faults) else {
-        return Vec::new();
-    };
-    if texts.value.is_empty() {
-        faults.refuse(
-            texts.place,
-            "methods: an empty list; allowed: methods, or no methods for all",
-        );
-    }
-    let mut methods = Vec::new();
-    for Placed { value, place } in texts.value {
+pub(super) fn read_methods(table: &mut Table<'_>) -> Vec<String> {
+    let methods = table.parsed_list("methods", "[\"GET\", \"POST\"]", |text| {
         // RFC 9110 §9.1: methods are case-sensitive, and those that are registered are in upper case.
-        if !is_token(value) || value.bytes().any(|byte| byte.is_ascii_lowercase()) {
-            faults.refuse(
-                place,
-                format!(
-                    "methods: {}; allowed: methods in upper case, such as \"GET\"",
-                    quoted(value)
-                ),
-            );
+        if !is_token(text) || text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            let text = quoted(text);
+            return Err(format!(
+                "{text}; allowed: methods in upper case, such as \"GET\""
+            ));
         }
-        methods.push(value.to_owned());
-    }
-    methods
+        Ok(text.to_owned())
+    });
+    table.refuse_empty("methods", "; allowed: methods, or no methods for all");
+    methods.into_iter().map(|method| method.value).collect()
 }
 
-pub(super) fn read_path(table: &mut Table<'_>, faults: &mut Faults<'_>) -> Paths {
-    let Some(Placed { value, place }) = table.text("path", faults) else {
-        return Paths::Any;
-    };
-    let (path, is_prefix) = match value.strip_suffix('*') {
-        Some(prefix) => (prefix, true),
-        None => (value, false),
-    };
-    let Some(path) = path.strip_prefix('/') else {
-        faults.refuse(
-            place,
-            format!(
-                "path: {}; allowed: a path that begins with \"/\"",
-                quoted(value)
-            ),
-        );
-        return Paths::Any;
+pub(super) fn read_path(table: &mut Table<'_>) -> Paths {
+    let paths = table.parsed("path", parse_path);
+    paths.map_or(Paths::Any, |paths| paths.value)
+}
+
+fn parse_path(text: &str) -> Result<Paths, String> {
+    let shown = quoted(text);
+    let prefix = text.strip_suffix('*');
+    let Some(path) = prefix.unwrap_or(text).strip_prefix('/') else {
+        return Err(format!("{shown}; allowed: a path that begins with \"/\""));
     };
     if path.contains('*') {
-        faults.refuse(
-            place,
-            format!("path: {}; allowed: one \"*\", at the end", quoted(value)),
-        );
+        return Err(format!("{shown}; allowed: one \"*\", at the end"));
     }
-    if !is_decoded(path, is_prefix) {
-        faults.refuse(
-            place,
-            format!(
-                "path: {} is no path that is ever compared; allowed: decoded paths, without \"//\", \".\", \"..\", \"\\\", \"?\" or \"#\"",
-                quoted(value)
-            ),
-        );
+    if !is_decoded(path, prefix.is_some()) {
+        return Err(format!(
+            "{shown} is no path that is ever compared; allowed: decoded paths, without \"//\", \".\", \"..\", \"\\\", \"?\" or \"#\""
+        ));
     }
-    if is_prefix {
-        Paths::Prefix(path.to_owned())
-    } else {
-        Paths::Exact(path.to_owned())
-    }
+    Ok(match prefix {
+        Some(_) => Paths::Prefix(path.to_owned()),
+        None => Paths::Exact(path.to_owned()),
+    })
 }
 
-/// Whether some request's path decodes to this, or to what begins so. A question mark could be in one (`%3F`), but is
-/// far more likely meant for a query.
+/// Whether the path of a request can decode to this, or to a path that begins with it. A question mark is refused: it
+/// could be in one (`%3F`), but is far more likely meant as the begin of a query.
 fn is_decoded(path: &str, is_prefix: bool) -> bool {
     let mut segments: Vec<&str> = path.split('/').collect();
-    // The last is empty behind a slash, and may be the beginning of any name in a prefix.
+    // The last is empty after a slash, and in a prefix it may be the begin of any name.
     let last = segments.pop().unwrap_or_default();
     let is_dots = |segment: &str| segment == "." || segment == "..";
     let is_bad = |segment: &&str| segment.is_empty() || is_dots(segment);
