@@ -116,7 +116,7 @@ impl Users {
             }
             Some(UserSource::System) => {
                 refuse_beside(&table, "system", ["list", "file"], "groups and service");
-                Some(users_of_system(&table, groups, service))
+                users_of_system(&table, groups, service)
             }
         };
         table.finish();
@@ -177,7 +177,7 @@ fn users_of_system(
     table: &Table<'_>,
     groups: Vec<Placed<String>>,
     service: Option<Placed<String>>,
-) -> Users {
+) -> Option<Users> {
     if !table.has("groups") {
         table.misplaced(
             table.place(),
@@ -188,12 +188,15 @@ fn users_of_system(
     }
     let why = ", so that nobody could enter";
     table.refuse_empty("groups", &format!("{why}; {GROUPS_FORM}"));
-    let default = || Placed {
-        value: "bellwire".to_owned(),
-        place: table.place(),
+    let service = match service {
+        None if table.has("service") => return None,
+        None => Placed {
+            value: "bellwire".to_owned(),
+            place: table.place(),
+        },
+        Some(service) => service,
     };
-    let service = service.unwrap_or_else(default);
-    Users::System { groups, service }
+    (!groups.is_empty()).then_some(Users::System { groups, service })
 }
 
 /// `Username=Password` lines, comments that begin with `#`, and empty lines. `None` when it cannot be read.
