@@ -295,6 +295,52 @@ fn a_remembered_login_does_not_wait_for_others() {
 }
 
 #[test]
+fn a_login_is_good_at_its_own_server_only() {
+    let server = |id: &str, user: &str, password: &str| {
+        format!(
+            "[[server]]\nid = \"{id}\"\nbind = [\"127.0.0.1:0\"]\n[server.auth]\nbasic = true\n\
+             [server.users]\nlist = [\"{user}={}\"]\n",
+            argon(password)
+        )
+    };
+    let (a, b) = (server("a", "alice", "one"), server("b", "bob", "two"));
+    let daemon = Daemon::run(&[a.clone(), b.clone()].concat(), 2);
+    let address = |id: &str| -> SocketAddr {
+        let listed = daemon.command(&["server", "list", "--json"]);
+        let servers: serde_json::Value = serde_json::from_str(listed.done()).expect("JSON");
+        let servers = servers.as_array().expect("a list");
+        let found = servers.iter().find(|server| server["id"] == id);
+        let binding = found.and_then(|server| server["bindings"][0].as_str());
+        binding.expect("a binding").parse().expect("an address")
+    };
+    let code = |id: &str, login: &str| get_at(address(id), "/", Some(login)).0;
+    let run = |action: &str, id: &str| {
+        daemon.command(&["server", action, id]).done();
+    };
+    // Each login is remembered now, for hashes are slow.
+    assert_eq!(code("a", "alice:one"), 200);
+    assert_eq!(code("b", "bob:two"), 200);
+    for order in [["a", "b"], ["b", "a"]] {
+        order.iter().for_each(|id| run("stop", id));
+        for (other, login) in [("b", "alice:one"), ("a", "bob:two")] {
+            run("start", other);
+            assert_eq!(code(other, login), 401, "{login} at {other}");
+            run("stop", other);
+        }
+        order.iter().for_each(|id| run("start", id));
+        assert_eq!(code("a", "alice:one"), 200);
+        assert_eq!(code("b", "bob:two"), 200);
+    }
+    // The same users under other ids, and the same ids with other users.
+    let renamed = [server("b", "alice", "one"), server("c", "bob", "two")].concat();
+    daemon.configure(&renamed);
+    daemon.command(&["reload"]).done();
+    assert_eq!(code("b", "bob:two"), 401);
+    assert_eq!(code("c", "alice:one"), 401);
+    assert_eq!(code("b", "alice:one"), 200);
+}
+
+#[test]
 fn no_output_holds_a_password() {
     let hash = argon("Hashed-Secret");
     let config = format!(
