@@ -1,4 +1,4 @@
-//! The limits that the connections of one server or client have in common.
+//! The limits that the connections of one server or client share.
 
 use super::deadline::Millis;
 
@@ -11,7 +11,7 @@ pub enum SlowPeer {
     Drop,
 }
 
-/// The limits that the connections of one server or client have in common.
+/// The limits that the connections of one server or client share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conf {
     /// The longest message in bytes; a longer one fails the connection with 1009.
