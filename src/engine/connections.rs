@@ -311,7 +311,7 @@ impl Connections {
                 return;
             }
             self.sheds.warn(format_args!(
-                "{}: closed, for it holds most ({} bytes) of more than max_memory allows",
+                "{}: closed: it holds the most memory ({} bytes), and all together exceed max_memory",
                 slot.conn.id(),
                 slot.charged()
             ));
