@@ -462,6 +462,61 @@ fn system_accounts_need_a_password_and_a_group() {
     assert!(!upgrades(&daemon, "/", Some("carol:secret of carol")));
 }
 
+/// A WebSocket of a user.
+fn open(daemon: &Daemon, login: &str) -> tungstenite::WebSocket<TcpStream> {
+    let value = format!("Basic {}", base64(login));
+    let opened = daemon.open_with(&[("Authorization", &value)]);
+    opened.expect("an open WebSocket")
+}
+
+/// Whether the next message of a WebSocket is the echo of what it sends; else it is the Close frame with 1008.
+fn is_kept(socket: &mut tungstenite::WebSocket<TcpStream>) -> bool {
+    // It may be closed already.
+    let _ = socket.send(tungstenite::Message::text("still here"));
+    match socket.read().expect("a message") {
+        tungstenite::Message::Text(_) => true,
+        tungstenite::Message::Close(frame) => {
+            assert_eq!(u16::from(frame.expect("a code").code), 1008);
+            false
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_reload_closes_connections_of_users_whose_password_changed_or_who_are_gone() {
+    let users = "\"alice=one\", \"bob=two\", \"carol=three\"";
+    let daemon = listed("basic = true", users, "");
+    let logins = ["alice:one", "bob:two", "carol:three"];
+    let mut sockets = logins.map(|login| open(&daemon, login));
+    let file = daemon.folder.path().join("bellwire.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let config = config.replace(users, "\"alice=other\", \"bob=two\"");
+    fs::write(&file, config).unwrap();
+    daemon.command(&["reload"]).done();
+    assert_eq!(
+        sockets.each_mut().map(is_kept),
+        [false, true, false],
+        "the password of alice changed, and carol is gone"
+    );
+}
+
+#[test]
+fn a_reload_closes_connections_of_system_users_who_are_in_none_of_the_groups() {
+    let Some(daemon) = system("") else { return };
+    let logins = ["alice:secret of alice", "bob:secret of bob"];
+    let mut sockets = logins.map(|login| open(&daemon, login));
+    let file = daemon.folder.path().join("bellwire.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    fs::write(&file, config.replace("[\"robots\"]", "[\"others\"]")).unwrap();
+    daemon.command(&["reload"]).done();
+    assert_eq!(
+        sockets.each_mut().map(is_kept),
+        [false, true],
+        "bob is in the other group, too"
+    );
+}
+
 #[test]
 fn a_hundred_attempts_do_not_delay_an_echo() {
     let Some(mut daemon) = system("") else { return };

@@ -42,7 +42,7 @@ const ORDER: &[(&str, &str)] = &[
     ),
     (
         "manager",
-        "tls source owner_map content < subscribers < trigger < context < server client scripts < state < apply < control < mod",
+        "tls < host source owner_map content < subscribers < trigger < context < server client scripts < state < apply < control < mod",
     ),
 ];
 

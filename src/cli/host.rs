@@ -116,6 +116,10 @@ impl Host for ThisProcess {
         Ok(loaded)
     }
 
+    fn is_member(&self, user: &str, groups: &[String]) -> bool {
+        identity::is_member(user, groups)
+    }
+
     fn reloading(&mut self) {
         self.notify.reloading();
     }

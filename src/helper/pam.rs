@@ -41,7 +41,7 @@ pub(super) fn ask(question: &Question<'_>) -> Answer {
         return Answer::Unavailable;
     }
     match authenticate(question) {
-        Ok(user) if is_member(&user, question.groups) => Answer::Granted { user },
+        Ok(user) if identity::is_member(&user, question.groups) => Answer::Granted { user },
         Ok(_) => {
             log::debug!("PAM: {}: in none of the groups", question.remote_host);
             Answer::Refused
@@ -139,19 +139,6 @@ impl ConversationHandler for Conversation {
     fn error_msg(&mut self, _text: &CStr) {}
 }
 
-/// Whether the user is in one of the groups, which are looked up at each attempt.
-fn is_member(user: &str, groups: &[String]) -> bool {
-    let wanted: Vec<u32> = groups
-        .iter()
-        .filter_map(|group| identity::group_id(group).ok().flatten())
-        .collect();
-    let Ok(Some(account)) = identity::account(user) else {
-        return false;
-    };
-    identity::groups_of(user, account.group)
-        .is_ok_and(|groups| groups.iter().any(|group| wanted.contains(group)))
-}
-
 /// Whether PAM has a file of its own for this service.
 fn service_exists(service: &str) -> bool {
     // pam_wrapper, which tests run under, has PAM look here.
@@ -210,10 +197,16 @@ mod tests {
     #[test]
     fn membership_is_by_name_and_of_known_users_only() {
         let groups = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert!(is_member("root", &groups(&["no-such-one", "root"])));
-        assert!(!is_member("root", &groups(&["no-such-one", "0", ""])));
-        assert!(!is_member("root", &[]));
-        assert!(!is_member("no-such-one", &groups(&["root"])));
+        assert!(identity::is_member(
+            "root",
+            &groups(&["no-such-one", "root"])
+        ));
+        assert!(!identity::is_member(
+            "root",
+            &groups(&["no-such-one", "0", ""])
+        ));
+        assert!(!identity::is_member("root", &[]));
+        assert!(!identity::is_member("no-such-one", &groups(&["root"])));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod client;
 mod content;
 mod context;
 mod control;
+mod host;
 mod owner_map;
 mod scripts;
 mod server;
@@ -35,7 +36,7 @@ use state::State;
 use trigger::trigger_event::TriggerEvent;
 use trigger::{Deferred, Forward};
 
-pub use apply::{Host, Loaded};
+pub use host::{Host, Loaded};
 pub use scripts::environment::Base as ScriptBase;
 pub use tls::{ServerTls, TlsFaults};
 

@@ -168,6 +168,19 @@ pub(crate) fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
     }
 }
 
+/// Whether the user is in one of the groups, which are looked up each time.
+pub(crate) fn is_member(user: &str, groups: &[String]) -> bool {
+    let wanted: Vec<u32> = groups
+        .iter()
+        .filter_map(|group| group_id(group).ok().flatten())
+        .collect();
+    let Ok(Some(account)) = account(user) else {
+        return false;
+    };
+    groups_of(user, account.group)
+        .is_ok_and(|groups| groups.iter().any(|group| wanted.contains(group)))
+}
+
 /// Calls one of the reentrant look-ups with a buffer that grows while it is too small.
 fn look_up<T>(mut call: impl FnMut(&mut [u8]) -> (i32, Option<T>)) -> io::Result<Option<T>> {
     let mut buffer = vec![0; 1024];

@@ -5,7 +5,7 @@ use crate::manager::server::Definition;
 use crate::manager::trigger::rules::AllRules;
 use crate::rpc::Reloaded;
 
-use super::host::Loaded;
+use crate::manager::host::Loaded;
 
 /// What is to be done about a server of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,27 +6,23 @@
 //! by their address: one that moves to another server is handed over.
 
 mod diff;
-mod host;
 mod sockets;
 
 use crate::config::{self, Daemon, Fault, Placed};
 use crate::engine::{Engine, Limits};
 use crate::rpc::{self, Reloaded, ServerStatus};
 
+use super::host::{Host, Loaded};
 use super::server::{Listener, PreparedServer, Servers};
 use super::state::State;
 use super::tls::TlsFaults;
 use super::trigger::rules::AllRules;
 
-use diff::Plan;
 use sockets::Sockets;
-
-pub use host::{Host, Loaded};
 
 /// Everything that a configuration needs, opened.
 struct Prepared {
     loaded: Loaded,
-    plans: Vec<Plan>,
     /// In the order of the file; of those that are to run.
     servers: Vec<Option<PreparedServer>>,
     rules: AllRules,
@@ -48,7 +44,7 @@ pub(super) fn apply(
 ) -> Result<(Reloaded, Option<Daemon>), Vec<Fault>> {
     let prepared = prepare(state, engine, host, loaded, false)?;
     let difference = prepared.difference.clone();
-    Ok((difference, commit(state, engine, prepared)))
+    Ok((difference, commit(state, engine, host, prepared)))
 }
 
 /// Reads the configuration anew and applies it, or only says what would be done.
@@ -110,7 +106,7 @@ pub(super) fn start_server(
         let State {
             servers, context, ..
         } = state;
-        servers.run(engine, context, at, prepared, false);
+        servers.run(engine, context, host, at, prepared, None);
         servers.set_rules(&state.rules);
     }
     Ok(state.servers.definitions()[at].status(engine))
@@ -177,7 +173,6 @@ fn prepare(
     }
     Ok(Prepared {
         loaded,
-        plans,
         servers,
         rules,
         left,
@@ -207,10 +202,14 @@ fn prepare_one(
 }
 
 /// Runs what was prepared in place of what runs.
-fn commit(state: &mut State, engine: &mut Engine, prepared: Prepared) -> Option<Daemon> {
+fn commit(
+    state: &mut State,
+    engine: &mut Engine,
+    host: &dyn Host,
+    prepared: Prepared,
+) -> Option<Daemon> {
     let Prepared {
         loaded,
-        plans,
         servers: prepared,
         rules,
         left,
@@ -227,10 +226,10 @@ fn commit(state: &mut State, engine: &mut Engine, prepared: Prepared) -> Option<
         engine.unlisten(listener.id);
     }
     servers.forget_logins();
-    let gone = servers.replace(config.servers);
-    for (at, (plan, prepared)) in plans.iter().zip(prepared).enumerate() {
+    let (earlier, gone) = servers.replace(config.servers);
+    for (at, (earlier, prepared)) in earlier.iter().zip(prepared).enumerate() {
         match prepared {
-            Some(prepared) => servers.run(engine, context, at, prepared, plan.same),
+            Some(it) => servers.run(engine, context, host, at, it, earlier.as_ref()),
             None => servers.leave(engine, context, at),
         }
     }

@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::manager::server::{Definition, Listener, Servers, Socket};
 
 use super::diff::Plan;
-use super::host::Host;
+use crate::manager::host::Host;
 
 /// A listener that there is, and the place of the server that it belongs to.
 type Owned = (usize, Listener);

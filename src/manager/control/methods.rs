@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::conn::event::ConnId;
 use crate::engine::{Engine, Member};
-use crate::manager::apply::{self, Host};
+use crate::manager::apply;
+use crate::manager::host::Host;
 use crate::manager::state::State;
 use crate::proto::ws::frame::Kind;
 use crate::rpc::{

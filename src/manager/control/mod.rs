@@ -15,8 +15,8 @@ use crate::engine::{Bound, Engine, ListenerId, Ops, OwnerId, Speaks};
 use crate::proto::ws::frame::Kind;
 use crate::rpc::{self, Incoming, Response};
 
-use super::apply::Host;
 use super::context::Context;
+use super::host::Host;
 use super::state::State;
 
 use methods::Caller;

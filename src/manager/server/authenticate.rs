@@ -83,15 +83,6 @@ impl Authenticator {
         }
     }
 
-    /// Whether a user may still enter, as far as can be told without a password.
-    pub(super) fn knows(&self, user: &str) -> bool {
-        match &self.users {
-            UserSource::List(list) => list.contains(user),
-            // The next login shows whether the system still knows the user.
-            UserSource::System { .. } => true,
-        }
-    }
-
     /// Decides about a request. One that is refused has been answered, one that is pending is deferred.
     pub(super) fn authenticate(
         &mut self,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::config::{self, Address, Bind};
+use crate::config::{self, Address, Auth, Bind, Users};
 use crate::engine::{Bound, Engine, ListenerId, OwnerId};
 use crate::rpc::{ServerState, ServerStatus};
 
@@ -72,6 +72,31 @@ impl Definition {
             connections: running.map_or(0, |running| engine.websockets(running.owner) as u64),
             differs: running.is_some() != self.conf.active,
         }
+    }
+}
+
+/// Whether a user who was let in by the definition `old` may stay with the definition `new`: in a list the password is
+/// the same, and in the system the user is in one of the groups, which `is_member` tells.
+pub(super) fn may_stay(
+    old: &config::Server,
+    new: &config::Server,
+    user: Option<&str>,
+    is_member: impl FnOnce(&str, &[String]) -> bool,
+) -> bool {
+    let (Auth::Required { .. }, Some(users)) = (&new.auth, &new.users) else {
+        return true;
+    };
+    let Some(user) = user else { return false };
+    match (&old.users, users) {
+        (Some(Users::List(old)), Users::List(new)) => {
+            let known = new.iter().find(|entry| entry.name == user);
+            known.is_some_and(|entry| old.contains(entry))
+        }
+        (Some(Users::System { .. }), Users::System { groups, .. }) => {
+            let groups: Vec<String> = groups.iter().map(|group| group.value.clone()).collect();
+            is_member(user, &groups)
+        }
+        _ => false,
     }
 }
 

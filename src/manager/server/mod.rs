@@ -22,11 +22,12 @@ use crate::rpc::{self, EventKind, ServerStatus};
 
 use super::content::{self, respond_error};
 use super::context::Context;
+use super::host::Host;
 use super::owner_map::OwnerMap;
 use super::tls::ServerTls;
 use super::trigger::rules::AllRules;
 
-use definition::{Running, log_address, shown};
+use definition::{Running, log_address, may_stay, shown};
 use pending_logins::{Logins, PendingLogin};
 use running::Server;
 
@@ -115,33 +116,42 @@ impl Servers {
         longest.unwrap_or(0)
     }
 
-    /// Replaces all definitions; those that are taken out by id keep running, the others are returned, with what ran of
-    /// them.
-    pub(super) fn replace(&mut self, definitions: Vec<config::Server>) -> Vec<Definition> {
+    /// Replaces all definitions. What runs of those with the same id keeps running. Returns the earlier definition of
+    /// each, and the definitions that are gone, with what ran of them.
+    pub(super) fn replace(
+        &mut self,
+        definitions: Vec<config::Server>,
+    ) -> (Vec<Option<config::Server>>, Vec<Definition>) {
         let mut old = std::mem::take(&mut self.definitions);
+        let mut earlier = Vec::with_capacity(definitions.len());
         for conf in definitions {
             let mut definition = Definition::new(conf);
-            if let Some(at) = old.iter().position(|it| it.conf.id == definition.conf.id) {
-                definition.running = old.remove(at).running;
-            }
+            let known = old.iter().position(|it| it.conf.id == definition.conf.id);
+            earlier.push(known.map(|at| {
+                let Definition { conf, running, .. } = old.remove(at);
+                definition.running = running;
+                conf
+            }));
             self.definitions.push(definition);
         }
-        old
+        (earlier, old)
     }
 
-    /// Runs a server with what was prepared for it. One that runs already goes on as this: its connections stay. `same`:
-    /// its definition has not changed, so only its certificates and content are new.
+    /// Runs a server with what was prepared for it. One that runs already, by the definition `earlier`, goes on as this:
+    /// its connections stay, but for those of users who are not allowed any more, of which `host` is asked.
     pub(super) fn run(
         &mut self,
         engine: &mut Engine,
         context: &mut Context,
+        host: &dyn Host,
         at: usize,
         prepared: PreparedServer,
-        same: bool,
+        earlier: Option<&config::Server>,
     ) {
         let Definition { conf, id, running } = &mut self.definitions[at];
         let max = conf.limits.max_connections;
         let starts = running.is_none();
+        let same = earlier == Some(&*conf);
         let owner = running.as_ref().map_or_else(
             || engine.add_owner(id, max, Speaks::Http),
             |running| running.owner,
@@ -160,8 +170,8 @@ impl Servers {
         }
         if starts {
             self.publish(context, EventKind::ServerStarted, at);
-        } else if !same {
-            self.close_strangers(engine, owner);
+        } else if let Some(earlier) = earlier.filter(|_| !same) {
+            self.close_strangers(engine, host, at, owner, earlier);
         }
     }
 
@@ -343,13 +353,23 @@ impl Servers {
     }
 
     /// Closes connections of users who are not allowed any more.
-    fn close_strangers(&mut self, engine: &mut Engine, owner: OwnerId) {
-        let Some(server) = self.running.get_mut(owner) else {
-            return;
+    fn close_strangers(
+        &self,
+        engine: &mut Engine,
+        host: &dyn Host,
+        at: usize,
+        owner: OwnerId,
+        earlier: &config::Server,
+    ) {
+        let now = &self.definitions[at].conf;
+        let stays = |user: Option<&str>| {
+            may_stay(earlier, now, user, |user, groups| {
+                host.is_member(user, groups)
+            })
         };
         let strangers: Vec<ConnId> = engine
             .members(owner)
-            .filter(|member| !server.admits(member.user.as_ref().map(|user| user.as_str())))
+            .filter(|member| !stays(member.user.as_ref().map(|user| user.as_str())))
             .map(|member| member.id)
             .collect();
         for conn in strangers {

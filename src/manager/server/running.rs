@@ -78,15 +78,6 @@ impl Server {
         &mut self.content
     }
 
-    /// Whether a user who was let in may stay.
-    pub(super) fn admits(&self, user: Option<&str>) -> bool {
-        match (&self.authenticator, user) {
-            (None, _) => true,
-            (Some(authenticator), Some(user)) => authenticator.knows(user),
-            (Some(_), None) => false,
-        }
-    }
-
     #[inline(always)]
     pub(super) fn on_message(
         &mut self,

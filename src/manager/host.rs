@@ -52,6 +52,9 @@ pub trait Host {
     /// Everything that is wrong with them.
     fn server_tls(&mut self, engine: &mut Engine, tls: &Tls) -> Result<ServerTls, TlsFaults>;
 
+    /// Whether a user of the system is in one of these groups.
+    fn is_member(&self, user: &str, groups: &[String]) -> bool;
+
     /// A reload begins.
     fn reloading(&mut self);
 
