@@ -109,13 +109,10 @@ fn unchanged_definitions_are_not_touched() {
 
 #[test]
 fn settings_change_without_closing_anything() {
-    let daemon = Daemon::run(&server("s", "bind = [\"127.0.0.1:0\", \"unix:s\"]"), 1);
+    let mut daemon = Daemon::run(&server("s", "bind = [\"127.0.0.1:0\", \"unix:s\"]"), 1);
     let mut old = daemon.open();
-    let inode = || {
-        fs::metadata(daemon.folder.path().join("s"))
-            .expect("a socket")
-            .ino()
-    };
+    let socket = daemon.folder.path().join("s");
+    let inode = || fs::metadata(&socket).expect("a socket").ino();
     let before = inode();
     fs::write(daemon.folder.path().join("page.html"), "changed").expect("a page");
     let rest = "bind = [\"127.0.0.1:0\", \"unix:s\"]\n[server.http]\nserve = \"page\"\npage = \"page.html\"\n\
@@ -123,7 +120,10 @@ fn settings_change_without_closing_anything() {
     daemon.configure(&server("s", rest));
     assert_eq!(reloaded(&daemon)["changed"], json!(["server s"]));
     assert_eq!(inode(), before);
+    daemon.wait_for_log(": freed");
     assert!(daemon.ask(b"GET / HTTP/1.0\r\n\r\n").ends_with("changed"));
+    // There is room for one more when both this connection and that of the command are gone.
+    daemon.wait_for_log(": freed");
     // The old one keeps the limits that it began with.
     let long = "x".repeat(2000);
     old.send(Message::text(long.as_str())).expect("sent");
