@@ -41,7 +41,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Run(options)) => run(options),
         Ok(Command::Check(options)) => check::check(options).into(),
         Ok(Command::HashPassword) => hash_password::run().into(),
-        Ok(Command::Print(text)) => output::print(text).into(),
+        Ok(Command::Print(text)) => output::print(&text).into(),
         Ok(Command::Control(control)) => control::run(control).into(),
         Ok(Command::ClientTest(options)) => client_test::test(client_test::Options {
             target: spelled(options.target),

@@ -53,7 +53,7 @@ pub use socket::control_socket;
 pub use tls::Tls;
 pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
 pub use users::{Origin, UserEntry, Users};
-pub(crate) use value::quoted;
+pub(crate) use value::{parse_duration, quoted};
 
 use document::{Document, read_file};
 use table::Table;

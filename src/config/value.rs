@@ -25,7 +25,7 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// A duration from `"10s"`, with the same rule for what is too long to count.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     parse_quantity(text, &DURATION_UNITS).map(Duration::from_millis)
 }
 

@@ -14,7 +14,7 @@ pub(crate) enum Command {
     /// Validate the configuration.
     Check(Options),
     /// Print this text.
-    Print(&'static str),
+    Print(String),
     /// Ask a daemon that runs.
     Control(Control),
     /// Dial by hand.

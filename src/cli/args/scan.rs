@@ -1,55 +1,36 @@
-//! Arguments to words and options, whichever verb they are for.
+//! The scanner of arguments: words and options, of whichever verb.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use lexopt::Arg;
 
-/// The options of all verbs: how each is spelled, and what it wants; flags want nothing. An option is known by the last
-/// of its spellings.
-const KNOWN: [(&str, &str); 24] = [
-    ("-c/--config", "FILE"),
-    ("--socket", "PATH"),
-    ("--timeout", "TIME"),
-    ("-q", ""),
-    ("-v", ""),
-    ("--json", ""),
-    ("-h/--help", ""),
-    ("-V/--version", ""),
-    ("--dry-run", ""),
-    ("--id", "ID"),
-    ("--to", "CONN"),
-    ("--except", "CONN"),
-    ("--user", "NAME"),
-    ("--binary", ""),
-    ("--file", "F|-"),
-    ("--code", "N"),
-    ("--reason", "TEXT"),
-    ("--status", "N"),
-    ("--type", "T"),
-    ("--text", "T"),
-    ("--redirect", "URL"),
-    ("--header", "'K: V'"),
-    ("--cookie", "C"),
-    ("--kind", "K"),
-];
+use crate::config::parse_duration;
+
+use super::page::Opt;
 
 /// The arguments, taken apart.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    /// What is no option: the verb, and what it is about.
+    /// The verb and its arguments.
     values: VecDeque<OsString>,
     options: Vec<(&'static str, OsString)>,
-    /// An option that no verb has. What follows it was not read.
+    /// An option that no verb has. The arguments after it were not read.
     unknown: Option<String>,
 }
 
-/// The longest time that can be waited for.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The times that can be waited for.
+const TIMES: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 
 impl Words {
-    pub(super) fn scan(args: impl IntoIterator<Item = OsString>) -> Result<Words, String> {
+    /// Takes the arguments apart. `known` finds an option by one of its names.
+    pub(super) fn scan(
+        args: impl IntoIterator<Item = OsString>,
+        known: impl Fn(&str) -> Option<&'static Opt>,
+    ) -> Result<Words, String> {
         let mut parser = lexopt::Parser::from_args(args);
         let mut words = Words::default();
         while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
@@ -61,33 +42,30 @@ impl Words {
                 Arg::Short(letter) => format!("-{letter}"),
                 Arg::Long(name) => format!("--{name}"),
             };
-            let Some((key, wants)) = known(&spelled) else {
+            let Some(option) = known(&spelled) else {
                 words.unknown = Some(spelled);
                 break;
             };
-            let value = if wants.is_empty() {
+            let value = if option.value.is_empty() {
                 OsString::new()
             } else {
                 parser.value().map_err(|error| error.to_string())?
             };
-            words.options.push((key, value));
+            words.options.push((option.key(), value));
         }
         Ok(words)
     }
 
-    /// Refuses every option that is not among `allowed`, which has help and version besides.
-    pub(super) fn allow(&self, allowed: &[&str]) -> Result<(), String> {
-        let beside = |(key, _): &&(&'static str, OsString)| !allowed.contains(key);
-        let wrong = match (&self.unknown, self.options.iter().find(beside)) {
+    /// Refuses every option that is not among `allowed`.
+    pub(super) fn allow(&self, allowed: &[&Opt]) -> Result<(), String> {
+        let is_allowed = |key| allowed.iter().any(|option| option.key() == key);
+        let mut given = self.options.iter();
+        let wrong = match (&self.unknown, given.find(|(key, _)| !is_allowed(*key))) {
             (Some(unknown), _) => format!("unknown option {unknown}"),
             (None, Some((key, _))) => format!("{key} is no option here"),
             (None, None) => return Ok(()),
         };
-        let names: Vec<String> = KNOWN
-            .iter()
-            .filter(|(spelled, _)| allowed.contains(&key_of(spelled)))
-            .map(|(spelled, wants)| format!("{spelled} {wants}").trim_end().to_owned())
-            .collect();
+        let names: Vec<String> = allowed.iter().map(|option| option.spelled()).collect();
         Err(format!("{wrong}; allowed: {}", names.join(", ")))
     }
 
@@ -143,45 +121,20 @@ impl Words {
         value.parse().map(Some).map_err(wrong)
     }
 
-    /// Takes an option that is a time, such as `500ms`, `10s` or `1min`; a number alone is of seconds.
+    /// Takes an option that is a time, such as `500ms`, `10s` or `1min`. The unit of a mere number is the second.
     pub(super) fn duration(&mut self, key: &str) -> Result<Option<Duration>, String> {
         let Some(value) = self.text(key)? else {
             return Ok(None);
         };
-        match parse_duration(&value) {
-            Some(duration) => Ok(Some(duration)),
-            None => Err(format!(
+        let seconds = value.bytes().all(|byte| byte.is_ascii_digit());
+        let unit = if seconds { "s" } else { "" };
+        match parse_duration(&format!("{value}{unit}")) {
+            Some(duration) if TIMES.contains(&duration) => Ok(Some(duration)),
+            _ => Err(format!(
                 "{key}: {value:?}; allowed: 1ms to 24h, such as 500ms, 10s, 1min"
             )),
         }
     }
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" | "" => 1000,
-        "min" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    let duration = Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(milliseconds)?);
-    (Duration::from_millis(1)..=LONGEST)
-        .contains(&duration)
-        .then_some(duration)
-}
-
-fn known(spelled: &str) -> Option<(&'static str, &'static str)> {
-    KNOWN
-        .iter()
-        .find(|(spellings, _)| spellings.split('/').any(|one| one == spelled))
-        .map(|(spellings, wants)| (key_of(spellings), *wants))
-}
-
-fn key_of(spellings: &'static str) -> &'static str {
-    spellings.rsplit('/').next().unwrap_or(spellings)
 }
 
 fn text(value: OsString) -> Result<String, String> {

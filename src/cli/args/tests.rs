@@ -17,6 +17,18 @@ fn parsed_words(words: &[&str]) -> Result<Command, String> {
     parse(words.iter().map(OsString::from))
 }
 
+fn printed(text: &str) -> Command {
+    Command::Print(text.to_owned())
+}
+
+/// The help page of the verb of these words, or of the first that begins so.
+fn page(words: &str) -> String {
+    let verb = VERBS
+        .iter()
+        .find(|verb| verb.words.join(" ").starts_with(words));
+    verb.expect(words).page.text()
+}
+
 fn options(config: Option<&str>, verbosity: Verbosity) -> Options {
     Options {
         config: config.map(PathBuf::from),
@@ -78,15 +90,15 @@ fn verbs_and_options() {
                 ..options(Some("b"), Verbosity::AsConfigured)
             }),
         ),
-        ("--help", Command::Print(help::ALL)),
-        ("run -h", Command::Print(help::RUN)),
-        ("-h check", Command::Print(help::CHECK)),
-        ("send --help", Command::Print(help::SEND)),
-        ("server -h", Command::Print(help::SERVER)),
-        ("server start -h", Command::Print(help::SERVER)),
-        ("client -h", Command::Print(help::CLIENT)),
-        ("client new -h", Command::Print(help::CLIENT_NEW)),
-        ("-V", Command::Print(help::VERSION)),
+        ("--help", Command::Print(verbs::help())),
+        ("run -h", printed(&page("run"))),
+        ("-h check", printed(&page("check"))),
+        ("send --help", printed(&page("send"))),
+        ("server -h", printed(&page("server"))),
+        ("server start -h", printed(&page("server"))),
+        ("client -h", printed(&page("client"))),
+        ("client new -h", printed(&page("client new"))),
+        ("-V", printed(VERSION)),
         ("hash-password", Command::HashPassword),
     ] {
         assert_eq!(parsed(line), Ok(command), "{line}");
@@ -298,21 +310,32 @@ fn bytes_that_are_no_text() {
 }
 
 #[test]
-fn every_verb_is_in_the_help_and_has_one_of_its_own() {
+fn every_verb_is_in_the_overview_and_has_a_page() {
+    let overview = verbs::help();
     for verb in &VERBS {
         let words = verb.words.join(" ");
-        if verb.help.is_empty() {
-            assert!(!help::ALL.contains(&format!("bellwire {words}")), "{words}");
-            continue;
-        }
         let first = verb.words.first().copied().unwrap_or("[run]");
-        assert!(help::ALL.contains(first), "{words}");
-        assert!(verb.help.starts_with("bellwire "), "{words}");
-        for option in verb.options.concat() {
-            let common = help::ALL.contains(option);
-            assert!(common || verb.help.contains(option), "{words}: {option}");
+        assert!(overview.contains(&format!("  bellwire {first}")) || first == "run");
+        let text = verb.page.text();
+        assert!(text.starts_with("bellwire "), "{words}");
+        for option in verb.page.all_options() {
+            let key = option.key();
+            assert!(
+                overview.contains(key) || text.contains(key),
+                "{words}: {key}"
+            );
         }
     }
+}
+
+#[test]
+fn a_page_is_usage_text_and_options() {
+    let kick = "bellwire kick CONN [--code N] [--reason TEXT]\n\n\
+        Closes a connection, such as c42.\n\n      \
+        --code N         the close code: 1000 to 1003, 1007 to 1014, 3000 to 4999; 1008 (policy violation) when none is given\n      \
+        --reason TEXT    the reason that the peer is told, at most 123 bytes\n\n\
+        Options that all verbs have, and exit statuses: bellwire --help\n";
+    assert_eq!(page("kick"), kick);
 }
 
 #[test]
