@@ -1,24 +1,17 @@
-//! The users of the configuration's servers, as far as this system knows them: hashes that it can check, groups and PAM
-//! services that it has. What is wrong with them is put beside the keys that name them.
+//! Checks the users of the configuration against the system: whether it supports their hashes, and has their groups and
+//! PAM services. The faults have the places of the keys that name them.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::auth::StoredPassword;
 use crate::config::{Findings, Placed, Server, UserEntry, Users};
-use crate::process::identity;
+use crate::process::{identity, pam_services};
 
-/// Where PAM has its services (pam.conf(5)).
-const SERVICES: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
-
-/// Names another folder for tests, where pam_wrapper has PAM look into it.
-const WRAPPER: &str = "PAM_WRAPPER_SERVICE_DIR";
-
-/// What only root and the group shadow can read, and without which PAM can check no other user's password.
+/// Only root and the group shadow can read it, and without it PAM can check no other user's password.
 const SHADOW: &str = "/etc/shadow";
 
-/// What is wrong with the users of these servers, and what is to be warned of.
-/// `rights_known`: it is this process whose rights PAM has.
+/// Faults and warnings of the users of these servers. `rights_known`: PAM runs with the rights of this process.
 pub(super) fn findings(servers: &[Server], rights_known: bool) -> Findings {
     let mut findings = Findings::default();
     for users in servers.iter().filter_map(|server| server.users.as_ref()) {
@@ -28,7 +21,7 @@ pub(super) fn findings(servers: &[Server], rights_known: bool) -> Findings {
                 for group in groups {
                     check_group(group, &mut findings);
                 }
-                check_service(service, &service_folders(), &mut findings);
+                check_service(service, &pam_services::folders(), &mut findings);
                 if rights_known {
                     check_rights(service, &mut findings);
                 }
@@ -79,18 +72,9 @@ fn check_group(group: &Placed<String>, findings: &mut Findings) {
     findings.refused.push((*place, what));
 }
 
-fn service_folders() -> Vec<PathBuf> {
-    match std::env::var_os(WRAPPER) {
-        Some(folder) if !folder.is_empty() => vec![folder.into()],
-        _ => SERVICES.iter().map(PathBuf::from).collect(),
-    }
-}
-
-/// PAM falls through to the service `other` when there is no file of this name, and `other` may let anybody in.
 fn check_service(service: &Placed<String>, folders: &[PathBuf], findings: &mut Findings) {
     let Placed { value, place } = service;
-    let is_there = |folder: &PathBuf| Path::is_file(&folder.join(value));
-    if folders.iter().any(is_there) {
+    if pam_services::exists(value, folders) {
         return;
     }
     let places: Vec<String> = folders
@@ -115,6 +99,8 @@ fn check_rights(service: &Placed<String>, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::config;
 

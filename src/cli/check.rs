@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use crate::cli::args::{Options, Verbosity};
 use crate::cli::certificates;
 use crate::cli::source;
@@ -12,10 +14,10 @@ use crate::process::output::{print, print_faults, print_warnings};
 use crate::process::privileges;
 use crate::proto::http::url::host_field;
 
-/// Reads the configuration and tells what is wrong with it, or in short what it says.
+/// Reads the configuration, and prints its faults or a summary.
 pub(super) fn check(options: Options) -> Exit {
     let quiet = options.verbosity == Verbosity::Quiet;
-    // Also whom root would become, which no other command but run has to know.
+    // The user that root would become is checked too; only `run` and `check` need it.
     let loaded =
         source::load(options.config).and_then(|it| match privileges::resolve(&it.config) {
             Ok(_) => Ok(it),
@@ -82,7 +84,7 @@ fn counted(count: usize, what: &str) -> String {
     }
 }
 
-/// The id, and the name where that is another.
+/// The id, and the name if it differs.
 fn titled(id: &Id, name: &str) -> String {
     if name == id.as_str() {
         id.to_string()
@@ -98,35 +100,17 @@ fn inactive(active: bool) -> &'static str {
 /// One JSON object (RFC 8259) a line.
 fn json_lines(kind: &str, faults: &[Fault]) -> String {
     let mut lines = String::new();
-    for fault in faults {
-        let number =
-            |number: Option<u32>| number.map_or("null".to_owned(), |number| number.to_string());
+    for Fault { file, place, what } in faults {
         let _ = writeln!(
             lines,
             "{{\"kind\":\"{kind}\",\"file\":{},\"line\":{},\"column\":{},\"what\":{}}}",
-            json_string(&fault.file.to_string_lossy()),
-            number(fault.place.map(|place| place.line)),
-            number(fault.place.map(|place| place.column)),
-            json_string(&fault.what),
+            Value::from(file.to_string_lossy()),
+            Value::from(place.map(|place| place.line)),
+            Value::from(place.map(|place| place.column)),
+            Value::from(what.as_str()),
         );
     }
     lines
-}
-
-/// RFC 8259 §7: quotation mark, reverse solidus and control characters are escaped.
-fn json_string(text: &str) -> String {
-    let mut string = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => string.extend(['\\', character]),
-            '\0'..='\x1f' => {
-                let _ = write!(string, "\\u{:04x}", u32::from(character));
-            }
-            _ => string.push(character),
-        }
-    }
-    string.push('"');
-    string
 }
 
 #[cfg(test)]
@@ -137,25 +121,17 @@ mod tests {
     use crate::config::{self, Place};
 
     #[test]
-    fn strings_are_escaped() {
-        assert_eq!(
-            json_string("a \"b\" \\ \n\u{1f} ü"),
-            r#""a \"b\" \\ \u000a\u001f ü""#
-        );
-    }
-
-    #[test]
     fn faults_are_objects() {
         let fault = |place| Fault {
             file: PathBuf::from("f"),
             place,
-            what: "w".to_owned(),
+            what: "\"w\"\n\u{1f}".to_owned(),
         };
         let faults = [fault(Some(Place { line: 3, column: 9 })), fault(None)];
         assert_eq!(
             json_lines("fault", &faults),
-            "{\"kind\":\"fault\",\"file\":\"f\",\"line\":3,\"column\":9,\"what\":\"w\"}\n\
-             {\"kind\":\"fault\",\"file\":\"f\",\"line\":null,\"column\":null,\"what\":\"w\"}\n"
+            "{\"kind\":\"fault\",\"file\":\"f\",\"line\":3,\"column\":9,\"what\":\"\\\"w\\\"\\n\\u001f\"}\n\
+             {\"kind\":\"fault\",\"file\":\"f\",\"line\":null,\"column\":null,\"what\":\"\\\"w\\\"\\n\\u001f\"}\n"
         );
     }
 

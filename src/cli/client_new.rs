@@ -2,35 +2,17 @@
 
 use std::fmt::Write;
 
+use crate::cli::args::ClientNew;
 use crate::cli::client_url;
 use crate::config::{Client, Id};
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print};
 use crate::proto::http::url::Host;
 
-/// What is asked for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Options {
-    /// The URL; `-` reads it from stdin.
-    pub(super) url: String,
-    /// The id of the client, if one was given.
-    pub(super) id: Option<String>,
-}
-
 /// Prints the block.
-pub(super) fn new(options: &Options) -> Exit {
-    let id = match options.id.as_deref().map(|id| Id::new(id).ok_or(id)) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(id)) => {
-            complain(&format!(
-                "bellwire: invalid WS client ID {id:?}; allowed: letters, digits and underscores, beginning with a letter or an underscore"
-            ));
-            return Exit::Usage;
-        }
-    };
+pub(super) fn new(options: &ClientNew) -> Exit {
     match client_url::read(&options.url) {
-        Ok(url) => print(&block(&Client::of_url(url), id.as_ref())),
+        Ok(url) => print(&block(&Client::of_url(url), options.id.as_ref())),
         Err(what) => {
             complain(&format!("bellwire: {what}"));
             Exit::Usage
@@ -41,42 +23,42 @@ pub(super) fn new(options: &Options) -> Exit {
 fn block(client: &Client, id: Option<&Id>) -> String {
     let mut block = String::from("[[client]]\n");
     if let Some(id) = id {
-        let _ = writeln!(block, "id = {}", quoted(id.as_str()));
+        let _ = writeln!(block, "id = {}", toml_string(id.as_str()));
     }
     let host = match &client.host {
         Host::Name(name) => name.clone(),
         Host::Ip(address) => address.to_string(),
     };
     // Writing to a String cannot fail.
-    let _ = writeln!(block, "host = {}", quoted(&host));
+    let _ = writeln!(block, "host = {}", toml_string(&host));
     let _ = writeln!(block, "port = {}", client.port);
     let _ = writeln!(block, "tls = {}", client.tls);
-    let _ = writeln!(block, "parameters = {}", quoted(&client.parameters));
+    let _ = writeln!(block, "parameters = {}", toml_string(&client.parameters));
     if let Some(basic) = &client.basic {
         let _ = writeln!(
             block,
             "basic = {{ username = {}, password = {} }}",
-            quoted(&basic.username),
-            quoted(basic.password.reveal())
+            toml_string(&basic.username),
+            toml_string(basic.password.reveal())
         );
     }
     block
 }
 
 /// A basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
+fn toml_string(text: &str) -> String {
+    let mut toml_string = String::from("\"");
     for character in text.chars() {
         match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
+            '"' | '\\' => toml_string.extend(['\\', character]),
             character if character.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(character));
+                let _ = write!(toml_string, "\\u{:04X}", u32::from(character));
             }
-            character => quoted.push(character),
+            character => toml_string.push(character),
         }
     }
-    quoted.push('"');
-    quoted
+    toml_string.push('"');
+    toml_string
 }
 
 #[cfg(test)]
@@ -118,6 +100,9 @@ mod tests {
 
     #[test]
     fn strings_are_escaped() {
-        assert_eq!(quoted("a\u{1}\u{7f}\u{85}"), "\"a\\u0001\\u007F\\u0085\"");
+        assert_eq!(
+            toml_string("a\u{1}\u{7f}\u{85}"),
+            "\"a\\u0001\\u007F\\u0085\""
+        );
     }
 }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::certs::{CertificateFacts, SystemRoots, server_name};
+use crate::cli::args::ClientTest;
 use crate::cli::certificates;
 use crate::cli::client_url;
 use crate::cli::source;
@@ -31,21 +32,8 @@ use report::{Failure, Report, Step};
 /// How long the closing handshake at the end may take.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// What is asked for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Options {
-    /// The id of a client of the configuration, a URL, or `-`, which reads a URL from stdin.
-    pub(super) target: String,
-    /// The configuration file that was named.
-    pub(super) config: Option<PathBuf>,
-    /// Print an object for each step, one a line, for programs.
-    pub(super) json: bool,
-    /// How long each step may take.
-    pub(super) timeout: Duration,
-}
-
 /// Connects, and reports how it went.
-pub(super) fn test(options: Options) -> Exit {
+pub(super) fn test(options: ClientTest) -> Exit {
     let client = match find(&options.target, options.config) {
         Ok(client) => client,
         Err(exit) => return exit,
@@ -62,7 +50,7 @@ pub(super) fn test(options: Options) -> Exit {
     }
 }
 
-/// The client that is meant.
+/// The client of this id or URL.
 fn find(target: &str, config: Option<PathBuf>) -> Result<Client, Exit> {
     if target == "-" || target.contains("://") {
         return client_url::read(target)

@@ -10,13 +10,14 @@ use zeroize::Zeroizing;
 use crate::auth;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print};
+use crate::process::syscall::check;
 
-/// The longest password that is read; no hash gains by more, and a file by mistake ends here.
+/// The longest password that is read. It stops the reading of a large file by mistake.
 const MAX: usize = 4096;
 
 type Password = Zeroizing<Vec<u8>>;
 
-/// Asks for a password on the terminal, else reads a line of stdin, and prints the hash.
+/// Asks for a password on the terminal, or reads a line of stdin, and prints its hash.
 pub(super) fn run() -> Exit {
     let password = if io::stdin().is_terminal() {
         ask_twice()
@@ -37,7 +38,7 @@ fn hash(password: &[u8]) -> Result<String, Exit> {
     auth::hash_password(password).map_err(|error| refused(&error.to_string()))
 }
 
-/// Why this should be nobody's password.
+/// Why this cannot be a password.
 fn fault(password: &[u8]) -> Option<&'static str> {
     if password.is_empty() {
         return Some("an empty password would let anybody in; allowed: one character at least");
@@ -70,14 +71,14 @@ fn ask_twice() -> Result<Password, Exit> {
 }
 
 fn read_stdin() -> io::Result<Password> {
-    // The standard library's own would keep what it read in a buffer that nobody wipes.
+    // The reader of the standard library has a buffer that nobody wipes.
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
     read_line(&mut File::from(stdin))
 }
 
-/// The first line, without its end; byte by byte, so that none is held anywhere else.
+/// The first line, without its line end. It is read byte by byte, so that no buffer keeps the password.
 fn read_line(input: &mut impl Read) -> io::Result<Password> {
-    // Room for all of it, since a buffer that grew would leave passwords behind.
+    // Room for all of it: a growing buffer would leave copies of the password behind.
     let mut line = Zeroizing::new(Vec::with_capacity(MAX));
     let mut byte = Zeroizing::new([0]);
     loop {
@@ -110,7 +111,7 @@ impl Terminal {
         let file = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
         let before = attributes(&file)?;
         let mut silent = before;
-        // ICANON stays, so that a person can correct what they type; ISIG, so that they can leave.
+        // ICANON stays, so that a person can correct the input, and ISIG, so that they can interrupt it.
         silent.c_lflag &= !libc::ECHO;
         silent.c_lflag |= libc::ECHONL;
         restore_on_signals(file.try_clone()?, before)?;
@@ -126,25 +127,25 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // There is no other way to bring it back.
+        // There is no other way to restore it.
         let _ = set_attributes(&self.file, &self.before);
     }
 }
 
-/// The terminal as it was, for the handler of signals; its descriptor stays open to the end.
+/// The terminal as it was, for the signal handler. Its descriptor stays open until the process ends.
 static BEFORE: OnceLock<(File, libc::termios)> = OnceLock::new();
 
-/// From now on a signal that ends the program brings the echo back first.
+/// From now on a signal that ends the program restores the echo first.
 fn restore_on_signals(file: File, before: libc::termios) -> io::Result<()> {
     extern "C" fn restore(signal: libc::c_int) {
         if let Some((file, before)) = BEFORE.get() {
             let _ = set_attributes(file, before);
         }
-        // SAFETY: raise may be called in a handler. SA_RESETHAND has brought the default action back, which ends the
-        // program when this returns.
+        // SAFETY: raise may be called in a handler. SA_RESETHAND has restored the default action, which ends the program
+        // when this returns.
         unsafe { libc::raise(signal) };
     }
-    // Only a second terminal would find it set.
+    // It is set already only if a second terminal is opened.
     let _ = BEFORE.set((file, before));
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP] {
         // SAFETY: an all-zero sigaction is a valid one, and the handler does only what a handler may: it reads what no
@@ -155,9 +156,7 @@ fn restore_on_signals(file: File, before: libc::termios) -> io::Result<()> {
             action.sa_flags = libc::SA_RESETHAND;
             libc::sigaction(signal, &raw const action, std::ptr::null_mut())
         };
-        if result != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        check(result)?;
     }
     Ok(())
 }
@@ -165,23 +164,16 @@ fn restore_on_signals(file: File, before: libc::termios) -> io::Result<()> {
 fn attributes(terminal: &File) -> io::Result<libc::termios> {
     let mut attributes = std::mem::MaybeUninit::uninit();
     // SAFETY: the descriptor is open, and there is room for the structure.
-    let status = unsafe { libc::tcgetattr(terminal.as_raw_fd(), attributes.as_mut_ptr()) };
-    if status != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    check(unsafe { libc::tcgetattr(terminal.as_raw_fd(), attributes.as_mut_ptr()) })?;
     // SAFETY: tcgetattr has filled it.
     Ok(unsafe { attributes.assume_init() })
 }
 
-/// What was typed before is dropped, for it was shown.
+/// Input that was typed before is dropped, because it was shown.
 fn set_attributes(terminal: &File, attributes: &libc::termios) -> io::Result<()> {
     // SAFETY: the descriptor is open, and the structure is read only.
     let status = unsafe { libc::tcsetattr(terminal.as_raw_fd(), libc::TCSAFLUSH, attributes) };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    check(status).map(drop)
 }
 
 #[cfg(test)]

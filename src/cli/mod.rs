@@ -29,9 +29,9 @@ use crate::auth;
 use crate::helper;
 use crate::process::{logging, output};
 
-use args::{Command, Options, Target};
+use args::{Command, Options};
 
-/// Does what the arguments after the program's name ask for.
+/// Runs the command that the arguments after the program's name give.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args = args.into_iter().peekable();
     if args.next_if(|verb| verb == helper::VERB).is_some() {
@@ -43,18 +43,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::HashPassword) => hash_password::run().into(),
         Ok(Command::Print(text)) => output::print(&text).into(),
         Ok(Command::Control(control)) => control::run(control).into(),
-        Ok(Command::ClientTest(options)) => client_test::test(client_test::Options {
-            target: spelled(options.target),
-            config: options.config,
-            json: options.json,
-            timeout: options.timeout,
-        })
-        .into(),
-        Ok(Command::ClientNew(options)) => client_new::new(&client_new::Options {
-            url: spelled(options.url),
-            id: options.id.map(|id| id.to_string()),
-        })
-        .into(),
+        Ok(Command::ClientTest(options)) => client_test::test(options).into(),
+        Ok(Command::ClientNew(options)) => client_new::new(&options).into(),
         Err(what) => {
             output::complain(&format!("bellwire: {what} (see bellwire --help)"));
             Exit::Usage.into()
@@ -62,19 +52,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Whether a password is the one that was hashed; `None`: the system cannot tell.
+/// Whether a password matches a hash; `None` when the system cannot check it.
 fn verify_secret(hash: &str, password: &[u8]) -> Option<bool> {
     auth::verify_secret(hash, password)
         .inspect_err(|error| log::error!("a password cannot be checked: {error}"))
         .ok()
-}
-
-/// A target as it was written.
-fn spelled(target: Target) -> String {
-    match target {
-        Target::Named(name) => name,
-        Target::Stdin => "-".to_owned(),
-    }
 }
 
 fn run(options: Options) -> ExitCode {

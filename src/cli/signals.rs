@@ -1,10 +1,12 @@
-//! Signals, as something that an event loop can wait for.
+//! The signals of the daemon, as a descriptor that an event loop can wait for.
 //!
-//! Handlers write to an eventfd and count. Not signalfd: children would inherit its blocked mask.
+//! Handlers count, and write to an eventfd. A signalfd would need a signal mask, which children would inherit.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use crate::process::syscall::check;
 
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 static STOPS: AtomicU32 = AtomicU32::new(0);
@@ -20,10 +22,7 @@ impl Signals {
     /// Takes over SIGTERM, SIGINT and SIGHUP.
     pub(super) fn watch() -> io::Result<Signals> {
         // SAFETY: eventfd takes no pointers.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let fd = check(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })?;
         // SAFETY: the descriptor was just made and is nobody else's.
         let eventfd = unsafe { OwnedFd::from_raw_fd(fd) };
         WAKE.store(fd, Ordering::SeqCst);
@@ -33,7 +32,7 @@ impl Signals {
         Ok(Signals { eventfd })
     }
 
-    /// Becomes readable when a signal comes. Edges are enough: it is never read.
+    /// Becomes readable when a signal arrives. It is never read: the loop is edge-triggered.
     pub(super) fn fd(&self) -> RawFd {
         self.eventfd.as_raw_fd()
     }
@@ -75,9 +74,5 @@ fn install(signal: libc::c_int) -> io::Result<()> {
         action.sa_flags = libc::SA_RESTART;
         libc::sigaction(signal, &raw const action, std::ptr::null_mut())
     };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    check(result).map(drop)
 }

@@ -1,7 +1,7 @@
-//! One attempt at a time-consuming answer, in a process of its own that may hang or crash.
+//! An attempt to check a password, in a child process that may hang or crash.
 //!
-//! The child answers with one packet and ends. When its time is over it is killed, and with it what it has started and
-//! waits for. It dies with the helper.
+//! The child answers with one packet and exits. When its time is over it is killed with all processes that it has started.
+//! It dies with the helper.
 
 use std::fs;
 use std::io;
@@ -13,25 +13,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::engine::seqpacket;
+use crate::process::syscall::check;
 use crate::proto::helper::{Answer, Ask, MAX, Reply, Request};
 
 use super::pam::{self, Question};
 
-/// Whether a password is the one of a hash; `None` when that cannot be said.
+/// Whether a password matches a hash; `None` when that cannot be checked.
 pub(crate) type VerifySecret = fn(&str, &[u8]) -> Option<bool>;
 
-/// A child that has answered has this long to end.
+/// How long a child may take to exit after its answer.
 const ENDING: Duration = Duration::from_secs(2);
 
-/// A child that was killed is looked after this often until it is gone.
+/// How often to check whether a killed child is gone.
 const REAP_AGAIN: Duration = Duration::from_millis(20);
 
-/// A request on which a child works.
+/// A request that a child works on.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// The request's.
+    /// The number of the request.
     pub id: u32,
-    /// When it was begun.
+    /// When it began.
     pub begun: Instant,
     child: libc::pid_t,
     state: State,
@@ -39,17 +40,17 @@ pub(super) struct Attempt {
 
 #[derive(Debug)]
 enum State {
-    /// It is to answer by then.
+    /// It must answer by this time.
     Working(OwnedFd, Instant),
-    /// It has answered, and is to end by then.
+    /// It has answered, and must exit by this time.
     Answered(OwnedFd, Instant),
     /// It was killed.
     Killed,
 }
 
 impl Attempt {
-    /// Has a child work on the request. In the child `forget` drops what others asked, and what hears their answers; its
-    /// own socket takes the place of `daemon`, so that it cannot speak to the daemon.
+    /// Starts a child that works on the request. In the child, `forget` drops the other requests and attempts, and the
+    /// child's own socket replaces `daemon`, so that it cannot speak to the daemon.
     pub(super) fn start(
         request: &Request,
         verify: VerifySecret,
@@ -70,7 +71,7 @@ impl Attempt {
                     settle(helper, &far, daemon)?;
                     seqpacket::send(far.as_fd(), &work(request, verify), None)
                 }));
-                // Not a bare _exit: modules and their libraries may have something to tidy up.
+                // Not _exit: PAM modules and their libraries may have to clean up.
                 exit(i32::from(!matches!(worked, Ok(Ok(())))))
             }
             child => Ok(Attempt {
@@ -82,7 +83,7 @@ impl Attempt {
         }
     }
 
-    /// What becomes readable when the child answers or ends.
+    /// Becomes readable when the child answers or exits.
     pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
             State::Working(socket, _) | State::Answered(socket, _) => Some(socket.as_fd()),
@@ -90,7 +91,7 @@ impl Attempt {
         }
     }
 
-    /// When to look at it again, even if nothing is readable.
+    /// When to check it again, even if nothing is readable.
     pub(super) fn due(&self, now: Instant) -> Instant {
         match self.state {
             State::Working(_, due) | State::Answered(_, due) => due,
@@ -98,7 +99,7 @@ impl Attempt {
         }
     }
 
-    /// The child has answered or ended: its answer, if it is the first.
+    /// Receives from the child, which has answered or exited. Returns its answer, if it is the first.
     pub(super) fn ready(&mut self, now: Instant) -> Option<Answer> {
         let mut buffer = [0; MAX];
         let packet = match &self.state {
@@ -117,7 +118,7 @@ impl Attempt {
                 Some(answer)
             }
             (State::Working(..), None) => {
-                log::error!("an attempt crashed");
+                log::error!("a process that checked a password crashed");
                 self.kill();
                 Some(Answer::Unavailable)
             }
@@ -128,7 +129,7 @@ impl Attempt {
         }
     }
 
-    /// Kills the child if its time is over; says so in its stead, if it has not answered.
+    /// Kills the child if its time is over. Returns the answer to give instead, if it has not answered.
     pub(super) fn expire(&mut self, now: Instant) -> Option<Answer> {
         let (due, answer) = match self.state {
             State::Working(_, due) => (due, Some(Answer::Unavailable)),
@@ -139,33 +140,33 @@ impl Attempt {
             return None;
         }
         if answer.is_some() {
-            log::error!("an attempt took too long and was given up");
+            log::error!("a process that checked a password took too long and was killed");
         }
         self.kill();
         answer
     }
 
-    /// Ends the child and all that it has started.
+    /// Kills the child and all processes that it has started.
     pub(super) fn kill(&mut self) {
         self.state = State::Killed;
-        // The child was not waited for yet, so the number is its own.
+        // The child was not waited for yet, so the process number is still its own.
         kill_tree(self.child);
     }
 
-    /// Whether the child is gone altogether; asked again after [`Attempt::due`] when not.
+    /// Whether the child was killed and is gone. Otherwise ask again after [`Attempt::due`].
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.state, State::Killed) && self.reap()
     }
 
-    /// Whether the child has ended; its number may be another's then.
+    /// Whether the child has exited. From then on its process number may be another's.
     fn reap(&self) -> bool {
         // SAFETY: the status is not asked for.
         unsafe { libc::waitpid(self.child, ptr::null_mut(), libc::WNOHANG) != 0 }
     }
 }
 
-/// Kills a process and those that it has started, also where these have left its group: pam_exec(8) has them do so.
-/// Stopped first, it can start no more in between.
+/// Kills a process and those that it has started, also if they have left its process group, as those of pam_exec(8) do. It
+/// is stopped first, so that it starts no others meanwhile.
 fn kill_tree(process: libc::pid_t) {
     // SAFETY: kill takes no pointers.
     unsafe { libc::kill(process, libc::SIGSTOP) };
@@ -176,7 +177,7 @@ fn kill_tree(process: libc::pid_t) {
     unsafe { libc::kill(process, libc::SIGKILL) };
 }
 
-/// The processes that a process has started, as proc_pid_task(5) lists them.
+/// The children of a process, as proc_pid_task(5) lists them.
 fn children(process: libc::pid_t) -> Vec<libc::pid_t> {
     let threads = fs::read_dir(format!("/proc/{process}/task"));
     let threads = threads.into_iter().flatten().flatten();
@@ -189,7 +190,7 @@ fn children(process: libc::pid_t) -> Vec<libc::pid_t> {
         .collect()
 }
 
-/// Ends all attempts: those that have answered may still end by themselves, for they die with the helper.
+/// Ends all attempts. Those that have answered get some time to exit by themselves.
 pub(super) fn end_all(attempts: &mut Vec<Attempt>) {
     let end = Instant::now() + ENDING;
     for attempt in attempts.iter_mut() {
@@ -206,7 +207,7 @@ pub(super) fn end_all(attempts: &mut Vec<Attempt>) {
     }
 }
 
-/// Only what a child may answer, to what it was asked.
+/// The answer in a packet, if a child may give it and it is for this request.
 fn answer_of(packet: &[u8], id: u32) -> Option<Answer> {
     let reply = Reply::decode(packet).ok()?;
     let is_a_childs = matches!(
@@ -216,8 +217,8 @@ fn answer_of(packet: &[u8], id: u32) -> Option<Answer> {
     (is_a_childs && reply.id == id).then_some(reply.answer)
 }
 
-/// The child's first steps: to die with the helper, signals as programs expect them but none from a terminal, and no
-/// descriptor that is the daemon's. Those of libraries stay, for these may still count on them.
+/// Sets the child up: it dies with the helper, has the default actions of signals but gets none from a terminal, and has
+/// no descriptor of the daemon's. Descriptors of libraries stay open, because the libraries may still use them.
 fn settle(helper: libc::pid_t, far: &OwnedFd, daemon: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: none of these takes a pointer, and both descriptors are open.
     unsafe {
@@ -229,10 +230,12 @@ fn settle(helper: libc::pid_t, far: &OwnedFd, daemon: BorrowedFd<'_>) -> io::Res
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             libc::signal(signal, libc::SIG_DFL);
         }
-        if libc::dup3(far.as_raw_fd(), daemon.as_raw_fd(), libc::O_CLOEXEC) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(())
+        check(libc::dup3(
+            far.as_raw_fd(),
+            daemon.as_raw_fd(),
+            libc::O_CLOEXEC,
+        ))
+        .map(drop)
     }
 }
 
@@ -258,7 +261,7 @@ fn work(request: &Request, verify: VerifySecret) -> Vec<u8> {
         Ask::Reload | Ask::Open { .. } | Ask::Bind { .. } => Answer::Unavailable,
     };
     let id = request.id;
-    // A name that fits no message is none that was asked for; nothing sent is a crash, and lets nobody in.
+    // A name that does not fit into a packet was never asked for. An empty packet counts as a crash, which refuses.
     Reply { id, answer }
         .encode()
         .map(|packet| packet.to_vec())

@@ -1,9 +1,12 @@
-//! What the helper keeps of root's rights (capabilities(7)): what modules of PAM need to ask for an account, and what a
-//! reload needs to open keys and to bind addresses. The rest goes for good, for its children and what those run too.
+//! The capabilities (capabilities(7)) that the helper keeps of root's rights: those that PAM modules need to check an
+//! account, and those that a reload needs to open keys and bind addresses. It gives up the others for good, also for its
+//! children and the programs that they run.
 
 use std::io;
 
-/// By the names and numbers of linux/capability.h.
+use crate::process::syscall::check;
+
+/// Names and numbers of linux/capability.h.
 const KEPT: [(&str, u32); 9] = [
     ("CAP_CHOWN", 0),
     ("CAP_DAC_OVERRIDE", 1),
@@ -34,15 +37,15 @@ struct Word {
     inheritable: u32,
 }
 
-/// Gives up everything but what is kept; who has less has less afterwards, too.
+/// Gives up all capabilities but those that are kept. It adds none.
 ///
 /// # Errors
 /// The system's.
 pub(super) fn reduce() -> io::Result<()> {
     let kept = kept();
     for capability in 0..u32::BITS * WORDS as u32 {
-        // Only who may do so can lower the bounds, and who may not has no rights that they would bound. Beyond the last
-        // capability that the kernel knows there is none to give up.
+        // It may fail: a process that may not lower the bounds has no rights that they limit, and beyond the last
+        // capability of the kernel there is nothing to give up.
         if kept & (1 << capability) == 0 {
             // SAFETY: prctl takes no pointers for this option.
             unsafe {
@@ -72,17 +75,9 @@ pub(super) fn reduce() -> io::Result<()> {
     }
     // SAFETY: the kernel reads a header and two words, as this version has them.
     let set = unsafe { libc::syscall(libc::SYS_capset, &raw const header, words.as_ptr()) };
-    check(set)
+    check(set).map(drop)
 }
 
 fn kept() -> u64 {
     KEPT.iter().fold(0, |mask, (_, number)| mask | 1 << number)
-}
-
-fn check(result: libc::c_long) -> io::Result<()> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
 }

@@ -1,4 +1,4 @@
-//! What the helper does with root's rights itself: reads the configuration, opens files, listens.
+//! What the helper does with root's rights: it reads the configuration and binds addresses.
 
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -9,19 +9,20 @@ use std::path::Path;
 use crate::config::{self, Address, Config};
 use crate::engine::Bound;
 use crate::process::privileges::{self, Identity};
+use crate::process::syscall::check;
 
-/// As it shows in /proc, and nowhere else.
+/// The name of the file in memory; only /proc shows it.
 const NAME: &CStr = c"bellwire.toml";
 
-/// The configuration as a file has it now.
+/// A configuration that was read.
 pub(super) struct Read {
-    /// The very text that was read, which nobody can change any more.
+    /// The text that was read; nobody can change it any more.
     pub text: OwnedFd,
-    /// What it says; absent when it is at fault.
+    /// What it says; absent when it has a fault.
     pub config: Option<Config>,
 }
 
-/// Reads the configuration once, so that who is given the text and who grants what it names mean the same.
+/// Reads the configuration once, so that the daemon gets the same text that the helper takes its permissions from.
 pub(super) fn read(file: &Path) -> io::Result<Read> {
     let bytes = fs::read(file)?;
     let config = str::from_utf8(&bytes)
@@ -31,27 +32,22 @@ pub(super) fn read(file: &Path) -> io::Result<Read> {
     Ok(Read { text, config })
 }
 
-/// A file in memory that can be read and not written.
+/// A read-only file in memory.
 fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     // SAFETY: the name ends in NUL.
-    let fd = unsafe { libc::memfd_create(NAME.as_ptr(), flags) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let fd = check(unsafe { libc::memfd_create(NAME.as_ptr(), flags) })?;
     // SAFETY: the descriptor was just made and is nobody else's.
     let mut file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
     file.write_all(bytes)?;
     file.seek(SeekFrom::Start(0))?;
     let seals = libc::F_SEAL_WRITE | libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL;
     // SAFETY: fcntl takes no pointer for this command.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
     Ok(file.into())
 }
 
-/// Listens on an address. A unix socket is given to whom the daemon runs as.
+/// Listens on an address. A unix socket is given to the user that the daemon runs as.
 pub(super) fn bind(address: &Address, identity: Option<&Identity>) -> io::Result<OwnedFd> {
     match address {
         Address::Tcp(address) => Ok(Bound::tcp(*address)?.into_fd()),

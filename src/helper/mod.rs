@@ -32,6 +32,7 @@ use crate::config::{self, LogLevel};
 use crate::engine::seqpacket;
 use crate::process::exit::Exit;
 use crate::process::privileges;
+use crate::process::syscall::check;
 use crate::process::{logging, output};
 
 use attempt::VerifySecret;
@@ -180,11 +181,12 @@ fn settle() -> io::Result<OwnedFd> {
     unsafe {
         let closes = libc::STDERR_FILENO as libc::c_uint + 1;
         check(libc::close_range(closes, libc::c_uint::MAX, 0))?;
-        let socket = libc::fcntl(SOCKET, libc::F_DUPFD_CLOEXEC, closes);
-        check(socket)?;
+        let socket = check(libc::fcntl(SOCKET, libc::F_DUPFD_CLOEXEC, closes))?;
         let socket = OwnedFd::from_raw_fd(socket);
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-        check(null)?;
+        let null = check(libc::open(
+            c"/dev/null".as_ptr(),
+            libc::O_RDWR | libc::O_CLOEXEC,
+        ))?;
         let null = OwnedFd::from_raw_fd(null);
         check(libc::dup2(null.as_raw_fd(), SOCKET))?;
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
@@ -193,14 +195,6 @@ fn settle() -> io::Result<OwnedFd> {
         libc::prctl(libc::PR_SET_NAME, c"bellwire-helper".as_ptr());
         check(libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0))?;
         Ok(socket)
-    }
-}
-
-fn check(result: libc::c_int) -> io::Result<()> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
     }
 }
 

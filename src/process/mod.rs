@@ -1,11 +1,13 @@
-//! What every process of bellwire needs, the daemon as well as its helper: an identity, privileges to give up, logging,
-//! output, randomness, exit statuses.
+//! Floor 5: what every process of bellwire needs, the daemon as well as its helper: identity, privileges, PAM services,
+//! logging, output, randomness, exit statuses.
 
 pub(crate) mod exit;
 pub(crate) mod identity;
 pub(crate) mod logging;
 pub(crate) mod output;
+pub(crate) mod pam_services;
 pub(crate) mod privileges;
 pub(crate) mod random;
+pub(crate) mod syscall;
 
 pub use exit::Exit;

@@ -1,7 +1,7 @@
-//! Giving up root's rights for good, and giving away what the daemon has to own afterwards.
+//! Gives up root's rights for good, and makes the daemon's user the owner of its sockets and folders.
 //!
-//! Started as root, the daemon becomes a user of its own once it has bound its sockets, read its keys and started its
-//! helper. Started by anybody else it stays who it is. Either way its processes can gain no rights any more.
+//! Started as root, the daemon becomes another user after it has bound its sockets, read its keys and started its helper.
+//! Started by another user it stays that user. In both cases its processes cannot gain rights later.
 
 use std::ffi::CString;
 use std::io;
@@ -11,22 +11,23 @@ use std::path::Path;
 
 use crate::config::{Config, Fault, Place};
 use crate::process::identity::{self, Account};
+use crate::process::syscall::check;
 
-/// Whom the daemon becomes when the configuration does not say.
+/// The user to become when the configuration names none.
 pub(crate) const DEFAULT_USER: &str = "bellwire";
-/// The same without any configuration: a user whom every system has.
+/// The same without any configuration file: a user that every system has.
 const DEFAULT_USER_BUILT_IN: &str = "nobody";
 
-/// Whom a daemon that was started as root becomes.
+/// The user that a daemon started as root becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// The user's name.
     pub name: String,
-    /// The user's id, and the id of the group to become, which need not be the user's own.
+    /// The id of the user, and that of the group to become, which need not be the user's own.
     pub account: Account,
 }
 
-/// Whom to become; nobody else, when this is not root.
+/// The user to become; `None` when this is not root.
 pub(crate) fn resolve(config: &Config) -> Result<Option<Identity>, Fault> {
     if identity::is_root() {
         find(config).map(Some)
@@ -70,15 +71,15 @@ fn find(config: &Config) -> Result<Identity, Fault> {
     })
 }
 
-/// Becomes that user with their groups, and sees to it that there is no way back. Without one only the last is done:
-/// no program that is run from here on gains rights by being run, neither sudo nor any other.
+/// Becomes that user with their groups, for good. From now on, also without a user to become, no program that this process
+/// runs can gain rights, such as sudo would.
 ///
 /// # Errors
 /// The system's; the process must not go on then.
 pub(crate) fn drop_to(identity: Option<&Identity>) -> io::Result<()> {
     if let Some(Identity { name, account }) = identity {
         let name = CString::new(name.as_str())?;
-        // The order matters: groups can be changed only as long as the user is root.
+        // Groups first: only root can change them.
         // SAFETY: the name ends in NUL; the other calls take no pointers.
         unsafe {
             check(libc::initgroups(name.as_ptr(), account.group))?;
@@ -87,16 +88,16 @@ pub(crate) fn drop_to(identity: Option<&Identity>) -> io::Result<()> {
         }
         if account.user != 0 {
             verify(*account)?;
-            // The keys in this process's memory are nothing for other processes of that user, nor for a core file.
+            // Other processes of that user, and core files, must not get the keys in this process's memory.
             // SAFETY: prctl takes no pointers for this option.
             check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })?;
         }
     }
     // SAFETY: prctl takes no pointers for this option.
-    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
 }
 
-/// All ids are those that were set, and root's cannot be had again.
+/// Checks that all ids are those that were set, and that root's cannot be set again.
 fn verify(account: Account) -> io::Result<()> {
     let (mut users, mut groups) = ([0; 3], [0; 3]);
     let [real, effective, saved] = &mut users;
@@ -105,7 +106,7 @@ fn verify(account: Account) -> io::Result<()> {
     let [real, effective, saved] = &mut groups;
     // SAFETY: each pointer is of a number that is written.
     check(unsafe { libc::getresgid(real, effective, saved) })?;
-    // SAFETY: these take no pointers. That they succeed is what must not be.
+    // SAFETY: these take no pointers. They must fail.
     let back = unsafe { libc::setuid(0) == 0 || libc::seteuid(0) == 0 };
     if back || users != [account.user; 3] || groups != [account.group; 3] {
         return Err(io::Error::other("root's rights could be had again"));
@@ -131,7 +132,7 @@ pub(crate) fn give_folder(path: &Path, identity: &Identity) -> io::Result<()> {
     give(path, identity, is_folder, "the path is no folder any more")
 }
 
-/// What is looked at and what is given away is one and the same thing: the path is followed once, and no link at its end.
+/// Checks and gives the same file: the path is followed once, and a link at its end is not followed.
 fn give(
     path: &Path,
     identity: &Identity,
@@ -143,8 +144,7 @@ fn give(
     // SAFETY: the paths end in NUL, the descriptor is this function's alone, and the status is filled before it is read.
     unsafe {
         let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-        let fd = libc::open(path.as_ptr(), flags);
-        check(fd)?;
+        let fd = check(libc::open(path.as_ptr(), flags))?;
         let file = OwnedFd::from_raw_fd(fd);
         let mut status: libc::stat = std::mem::zeroed();
         check(libc::fstat(file.as_raw_fd(), &raw mut status))?;
@@ -159,14 +159,7 @@ fn give(
             group,
             itself,
         ))
-    }
-}
-
-fn check(result: libc::c_int) -> io::Result<()> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
+        .map(drop)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Words and options to the command of each verb. What a call cannot say is wrong usage here already.
+//! Makes the command of each verb from its words and options. Values that a call cannot have are wrong usage.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -14,11 +14,11 @@ use crate::rpc::{
 use crate::proto::ws::close::CloseCode;
 
 use super::command::{
-    ClientNew, ClientTest, Command, Control, Form, Input, Options, Source, Target, Verbosity,
+    ClientNew, ClientTest, Command, Control, Form, Input, Options, Source, Verbosity,
 };
 use super::scan::Words;
 
-/// How long an answer is waited for.
+/// How long to wait for an answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 const SERVER: &str = "the id of a server";
@@ -124,7 +124,7 @@ fn message(text: OsString, form: Form) -> Result<Data, String> {
     }
 }
 
-/// Where `--file` says that something is.
+/// The source that `--file` names.
 fn file(words: &mut Words) -> Result<Option<Source>, String> {
     Ok(words.value("--file")?.map(|file| match file.to_str() {
         Some("-") => Source::Stdin,
@@ -177,7 +177,7 @@ fn content(words: &mut Words) -> Result<(Content, Option<Source>), String> {
     ) {
         (None, None, None) => Ok((Content::Empty, None)),
         (Some(text), None, None) => Ok((Content::Body(Data::Text(text)), None)),
-        // A body is coming: what is checked before is checked beside one.
+        // The body is read later; the empty one stands for it in the checks.
         (None, source @ Some(_), None) => Ok((Content::Body(Data::Text(String::new())), source)),
         (None, None, Some(location)) => Ok((Content::Redirect(location), None)),
         _ => {
@@ -223,7 +223,7 @@ fn connection(what: &str, text: &str) -> Result<ConnectionName, String> {
         .ok_or_else(|| format!("{what}: {text:?}; allowed: {}", ConnectionName::ALLOWED))
 }
 
-/// A wrong param, as the option that it came from.
+/// The fault of a wrong param, with the name of its option.
 fn option(error: Error) -> String {
     let message = error.message;
     match message.split_once(": ") {
@@ -251,7 +251,7 @@ fn verbosity(words: &Words) -> Result<Verbosity, String> {
     }
 }
 
-/// A call with the options that all calls have.
+/// A call with the options that all calls share.
 fn control(words: &mut Words, call: Call, input: Option<Input>) -> Result<Command, String> {
     Ok(Command::Control(Control {
         call,
@@ -264,16 +264,8 @@ fn control(words: &mut Words, call: Call, input: Option<Input>) -> Result<Comman
     }))
 }
 
-fn target(words: &mut Words, allowed: &str) -> Result<Target, String> {
-    match words.next_text()? {
-        Some(dash) if dash == "-" => Ok(Target::Stdin),
-        Some(named) => Ok(Target::Named(named)),
-        None => Err(format!("missing argument; allowed: {allowed}")),
-    }
-}
-
 pub(super) fn client_test(words: &mut Words) -> Result<Command, String> {
-    let target = target(words, "the id of a client, a URL, or - for a URL on stdin")?;
+    let target = required(words, "the id of a client, a URL, or - for a URL on stdin")?;
     Ok(Command::ClientTest(ClientTest {
         target,
         config: words.value("--config")?.map(PathBuf::from),
@@ -284,7 +276,7 @@ pub(super) fn client_test(words: &mut Words) -> Result<Command, String> {
 }
 
 pub(super) fn client_new(words: &mut Words) -> Result<Command, String> {
-    let url = target(words, "a URL, or - for one on stdin")?;
+    let url = required(words, "a URL, or - for one on stdin")?;
     let id = match words.text("--id")? {
         None => None,
         Some(text) => Some(Id::new(&text).ok_or_else(|| {

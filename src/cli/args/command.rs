@@ -1,4 +1,4 @@
-//! Commands: a verb with all that it needs, as values.
+//! Commands: a verb with all its options, as values.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{Id, LogLevel};
 use crate::rpc::Call;
 
-/// What one call of the program is to do.
+/// The command that a call of the program gives.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Run the daemon.
@@ -15,9 +15,9 @@ pub(crate) enum Command {
     Check(Options),
     /// Print this text.
     Print(String),
-    /// Ask a daemon that runs.
+    /// Ask a running daemon.
     Control(Control),
-    /// Dial by hand.
+    /// Dial a client or a URL.
     ClientTest(ClientTest),
     /// Print a URL as a block of the configuration.
     ClientNew(ClientNew),
@@ -30,53 +30,53 @@ pub(crate) enum Command {
 pub(crate) struct Options {
     /// The configuration file that was named.
     pub(crate) config: Option<PathBuf>,
-    /// How much to say.
+    /// How much to print and log.
     pub(crate) verbosity: Verbosity,
-    /// For programs, not for people.
+    /// Print JSON.
     pub(crate) json: bool,
 }
 
-/// A call, and how it is to be made.
+/// A call to the daemon, and the options of its making.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Control {
-    /// What is asked for.
+    /// The call.
     pub(crate) call: Call,
-    /// Where the message or body comes from, when it does not stand in the call.
+    /// Where the message or body comes from, if it is not in the call.
     pub(crate) input: Option<Input>,
     /// The socket that was named.
     pub(crate) socket: Option<PathBuf>,
     /// The configuration file that was named; it may name the socket.
     pub(crate) config: Option<PathBuf>,
-    /// For programs, not for people.
+    /// Print JSON.
     pub(crate) json: bool,
-    /// How much to say.
+    /// How much to print and log.
     pub(crate) verbosity: Verbosity,
-    /// How long an answer is waited for.
+    /// How long to wait for the answer.
     pub(crate) timeout: Duration,
 }
 
-/// What is still to be read.
+/// A message or body that is still to be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Input {
-    /// From where.
+    /// Where to read it from.
     pub(crate) source: Source,
-    /// What it has to be.
+    /// How to read it.
     pub(crate) form: Form,
 }
 
-/// Where something is read from.
+/// Where a message or body is read from.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A file.
     File(PathBuf),
-    /// What somebody pipes in or types.
+    /// Standard input.
     Stdin,
 }
 
-/// What a message or body is taken for.
+/// How a message or body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// UTF-8, or else it is refused.
+    /// Text; refused if it is not UTF-8.
     Text,
     /// Bytes.
     Binary,
@@ -84,45 +84,36 @@ pub(crate) enum Form {
     Either,
 }
 
-/// A client or URL that is named, or comes on stdin.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// As it was named.
-    Named(String),
-    /// `-`: a URL on stdin.
-    Stdin,
-}
-
 /// `client test`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ClientTest {
-    /// What to dial: a client's id, or a URL.
-    pub(crate) target: Target,
+    /// The client's id or the URL to dial; `-` reads a URL from stdin.
+    pub(crate) target: String,
     /// The configuration file that was named.
     pub(crate) config: Option<PathBuf>,
-    /// For programs, not for people.
+    /// Print JSON.
     pub(crate) json: bool,
-    /// How much to say.
+    /// How much to print and log.
     pub(crate) verbosity: Verbosity,
-    /// For the whole of it.
+    /// How long each step may take.
     pub(crate) timeout: Duration,
 }
 
 /// `client new`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ClientNew {
-    /// The URL.
-    pub(crate) url: Target,
+    /// The URL; `-` reads it from stdin.
+    pub(crate) url: String,
     /// The id to give it.
     pub(crate) id: Option<Id>,
 }
 
-/// How much to say.
+/// How much a command prints and logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Verbosity {
-    /// What is wrong.
+    /// Only errors.
     Quiet,
-    /// What the configuration says.
+    /// As the configuration says.
     #[default]
     AsConfigured,
     /// More.

@@ -15,7 +15,9 @@ mod tests;
 
 use std::ffi::{OsStr, OsString};
 
-pub(super) use command::{Command, Control, Form, Input, Options, Source, Target, Verbosity};
+pub(super) use command::{
+    ClientNew, ClientTest, Command, Control, Form, Input, Options, Source, Verbosity,
+};
 
 use page::Opt;
 use scan::Words;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::calls::TIMEOUT;
-use super::command::{ClientNew, ClientTest, Target};
 use super::*;
 use crate::config::{Id, LogLevel};
 use crate::rpc::Call;
@@ -276,7 +275,7 @@ fn clients_are_tested_and_made_by_hand() {
     assert_eq!(
         test,
         ClientTest {
-            target: Target::Named("ws://h/".to_owned()),
+            target: "ws://h/".to_owned(),
             config: Some("f".into()),
             json: true,
             verbosity: Verbosity::Quiet,
@@ -286,7 +285,7 @@ fn clients_are_tested_and_made_by_hand() {
     assert_eq!(
         parsed("client new - --id up"),
         Ok(Command::ClientNew(ClientNew {
-            url: Target::Stdin,
+            url: "-".to_owned(),
             id: Id::new("UP"),
         }))
     );
