@@ -39,7 +39,7 @@
 //! | --- | --- |
 //! | add a key of the configuration | `config/` (the file of its table), then the one file that uses it, `bellwire.example.toml`, README |
 //! | add a limit of connections | `conn/conf.rs` (the value and its default), `config/limits.rs`, the phase in `conn/` that enforces it |
-//! | add a verb or an option of the command line | `cli/args/`, then `cli/control/` for a verb that asks the daemon, or a file in `cli/` for one that does not |
+//! | add a verb or an option of the command line | `cli/args/verbs.rs` (its declaration), `cli/args/calls.rs` (its effect), then `cli/control/` for a verb that asks the daemon, or a file in `cli/` for one that does not |
 //! | add a method of the language | `rpc/method.rs`, `rpc/result.rs`, `rpc/methods.md`, `manager/control/methods.rs` |
 //! | add a kind of event | `rpc/event.rs`, and the place in `manager/` where it happens, by `Subscribers::publish` |
 //! | add an action of triggers | `config/trigger.rs`, `manager/trigger/mod.rs` when it is done at once, else `manager/scripts/` |

@@ -26,8 +26,8 @@ use crate::process::output::{complain, print_faults};
 use crate::process::random::random;
 use crate::proto::http::url::Host;
 
-use link::{Link, Seen, Transport};
-use report::{Failure, Report, Step};
+use link::{Link, Seen, TestTransport};
+use report::{Report, StepFailure, TestStep};
 
 /// How long the closing handshake at the end may take.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ impl Test<'_> {
     fn run(&self) -> Result<(), Exit> {
         let addresses = self.resolve()?;
         let stream = self.connect(&addresses)?;
-        let mut transport = Transport::new(stream, self.end());
+        let mut transport = TestTransport::new(stream, self.end());
         if self.client.tls {
             transport = self.secure(transport)?;
         }
@@ -106,14 +106,15 @@ impl Test<'_> {
         let start = Instant::now();
         let result = connect::resolve(name, self.timeout);
         let took = start.elapsed();
-        let addresses = result.map_err(|failure| self.report.failed(Step::Dns, took, &failure))?;
+        let addresses =
+            result.map_err(|failure| self.report.failed(TestStep::Dns, took, &failure))?;
         let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         let text = format!("{name}: {}", texts.join(", "));
         let facts = [
             ("name", Value::from(name.as_str())),
             ("addresses", Value::from(texts)),
         ];
-        self.report.done(Step::Dns, took, facts, &text);
+        self.report.done(TestStep::Dns, took, facts, &text);
         Ok(addresses)
     }
 
@@ -124,7 +125,7 @@ impl Test<'_> {
             .map(|address| SocketAddr::new(*address, self.client.port))
             .collect();
         let mut first = None;
-        let mut failure = Failure::new(
+        let mut failure = StepFailure::new(
             "no address can be connected to",
             "another port; whether the server runs; and what is between, such as a firewall",
         );
@@ -133,7 +134,8 @@ impl Test<'_> {
             let fact = ("address", Value::from(address.as_str()));
             let cause = match attempt.result {
                 Some(Ok(stream)) => {
-                    self.report.done(Step::Tcp, attempt.took, [fact], &address);
+                    self.report
+                        .done(TestStep::Tcp, attempt.took, [fact], &address);
                     first = first.or(Some(stream));
                     continue;
                 }
@@ -148,13 +150,14 @@ impl Test<'_> {
                 failure.cause = text;
             } else {
                 let facts = [fact, ("cause", Value::from(cause))];
-                self.report.missed(Step::Tcp, attempt.took, facts, &text);
+                self.report
+                    .missed(TestStep::Tcp, attempt.took, facts, &text);
             }
         }
-        first.ok_or_else(|| self.report.failed(Step::Tcp, start.elapsed(), &failure))
+        first.ok_or_else(|| self.report.failed(TestStep::Tcp, start.elapsed(), &failure))
     }
 
-    fn secure(&self, mut transport: Transport) -> Result<Transport, Exit> {
+    fn secure(&self, mut transport: TestTransport) -> Result<TestTransport, Exit> {
         let start = Instant::now();
         let result = self.make_tls().and_then(|tls| {
             let tls = transport.secure(tls)?;
@@ -167,7 +170,7 @@ impl Test<'_> {
         });
         let took = start.elapsed();
         let (agreed, certificate) =
-            result.map_err(|failure| self.report.failed(Step::Tls, took, &failure))?;
+            result.map_err(|failure| self.report.failed(TestStep::Tls, took, &failure))?;
         let version = agreed
             .and_then(|(version, _)| version.as_str())
             .unwrap_or_default()
@@ -192,23 +195,24 @@ impl Test<'_> {
             ("verified", Value::from(verified)),
             ("certificate", certificate),
         ];
-        self.report.done(Step::Tls, took, facts, &text);
+        self.report.done(TestStep::Tls, took, facts, &text);
         Ok(transport)
     }
 
-    fn make_tls(&self) -> Result<Tls, Failure> {
+    fn make_tls(&self) -> Result<Tls, StepFailure> {
         const TRUST: &str = "other files in [client.trust]";
         let loaded = certificates::load_client(self.client, &mut SystemRoots::new(open_file));
         let loaded = loaded.map_err(|faults| {
             let faults: Vec<String> = faults.into_iter().map(|(_, what)| what).collect();
-            Failure::new(faults.join("; "), TRUST)
+            StepFailure::new(faults.join("; "), TRUST)
         })?;
         let name = server_name(&self.client.host)
-            .map_err(|error| Failure::new(error.to_string(), "another name of the host"))?;
-        Tls::client(&loaded.config, name).map_err(|error| Failure::new(error.to_string(), TRUST))
+            .map_err(|error| StepFailure::new(error.to_string(), "another name of the host"))?;
+        Tls::client(&loaded.config, name)
+            .map_err(|error| StepFailure::new(error.to_string(), TRUST))
     }
 
-    fn upgrade(&self, transport: Transport) -> Result<Link, Exit> {
+    fn upgrade(&self, transport: TestTransport) -> Result<Link, Exit> {
         let start = Instant::now();
         let transport = transport.until(self.end());
         let result = self
@@ -220,7 +224,7 @@ impl Test<'_> {
             });
         let took = start.elapsed();
         let (link, seen) =
-            result.map_err(|failure| self.report.failed(Step::Upgrade, took, &failure))?;
+            result.map_err(|failure| self.report.failed(TestStep::Upgrade, took, &failure))?;
         let protocol = match seen {
             Seen::Opened(protocol) => protocol,
             Seen::Pong => None,
@@ -230,7 +234,7 @@ impl Test<'_> {
             None => "no subprotocol".to_owned(),
         };
         let facts = [("subprotocol", Value::from(protocol))];
-        self.report.done(Step::Upgrade, took, facts, &text);
+        self.report.done(TestStep::Upgrade, took, facts, &text);
         Ok(link)
     }
 
@@ -247,10 +251,10 @@ impl Test<'_> {
         let took = start.elapsed();
         match result {
             Ok(()) => {
-                self.report.done(Step::Ping, took, [], "answered");
+                self.report.done(TestStep::Ping, took, [], "answered");
                 Ok(())
             }
-            Err(failure) => Err(self.report.failed(Step::Ping, took, &failure)),
+            Err(failure) => Err(self.report.failed(TestStep::Ping, took, &failure)),
         }
     }
 }

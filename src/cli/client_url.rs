@@ -1,4 +1,4 @@
-//! The URL that a command is given, or reads from stdin, so that a password in it is not in the process list.
+//! The URL argument of a command. It may be on stdin, so that a password in it is not in the process list.
 
 use std::io::{Read, stdin};
 
@@ -7,7 +7,7 @@ use crate::proto::http::url::Url;
 /// The most that is read from stdin.
 const MAX_INPUT: u64 = 64 * 1024;
 
-/// Reads a URL, which stands on stdin when it is `-`. The error is one line, which shows nothing of it.
+/// Reads a URL; `-` means stdin. The error is one line, and does not show the URL.
 pub(super) fn read(text: &str) -> Result<Url, String> {
     let input;
     let text = if text == "-" {

@@ -1,5 +1,5 @@
-//! The control socket as the daemon makes it: before it gives up its rights, in a folder that is there or is made, for
-//! its user and group alone.
+//! The control socket of the daemon. It is made before privileges are dropped, if necessary with its folder, for the
+//! daemon's user and group only.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -11,20 +11,20 @@ use crate::config::Config;
 use crate::engine::Bound;
 use crate::process::privileges::{self, Identity};
 
-/// Why there is no socket.
+/// Why the socket cannot be made.
 #[derive(Debug)]
 pub(super) enum NoSocket {
-    /// A daemon listens there already.
+    /// Another daemon listens on it.
     AlreadyRunning(PathBuf),
-    /// Something else is the matter.
+    /// Another error.
     Failed(PathBuf, io::Error),
 }
 
-/// Makes the socket, and tells where. A plain user's daemon, which nobody told where to have one, can do without:
-/// `None`, and a warning, when there is no place for it.
+/// Makes the socket, and returns its path. `None`, with a warning, if it cannot be made for a daemon of a plain user whose
+/// configuration names no socket: such a daemon works without.
 ///
 /// # Errors
-/// Another daemon is there, or it is one that is needed and cannot be made.
+/// Another daemon listens on it, or a necessary socket cannot be made.
 pub(super) fn make(
     config: &Config,
     identity: Option<&Identity>,
@@ -59,8 +59,8 @@ fn make_at(path: &Path, private: bool, identity: Option<&Identity>) -> io::Resul
     if private {
         check_private(folder)?;
     }
-    // unix(7): the mode is given when the socket is made, so that there is no moment in which others may speak.
-    // SAFETY: umask takes no pointers, and no other thread makes files at this time.
+    // unix(7): the umask gives the socket its mode when it is made, so that others can never connect.
+    // SAFETY: umask takes no pointers, and no other thread makes files now.
     let before = unsafe { libc::umask(0o117) };
     let bound = Bound::unix(path);
     // SAFETY: as above.
@@ -72,7 +72,7 @@ fn make_at(path: &Path, private: bool, identity: Option<&Identity>) -> io::Resul
     Ok(bound)
 }
 
-/// Makes the folder, if it is not there: for whoever the daemon becomes, so that it can remove its socket.
+/// Makes the folder if it does not exist, for the user that the daemon becomes, so that it can remove its socket.
 fn make_folder(folder: &Path, private: bool, identity: Option<&Identity>) -> io::Result<()> {
     if folder.as_os_str().is_empty() || fs::symlink_metadata(folder).is_ok() {
         return Ok(());
@@ -80,7 +80,7 @@ fn make_folder(folder: &Path, private: bool, identity: Option<&Identity>) -> io:
     let mode = if private { 0o700 } else { 0o755 };
     match DirBuilder::new().mode(mode).create(folder) {
         Ok(()) => {}
-        // Another daemon was as quick.
+        // Another daemon has just made it.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(error),
     }

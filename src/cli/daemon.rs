@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::engine::{Bound, Engine, Limits};
-use crate::helper::supervisor::Helper;
+use crate::helper::supervisor::Supervisor;
 use crate::manager::{Loaded, Manager};
 use crate::process::exit::Exit;
 use crate::process::privileges::{self, Identity};
@@ -55,7 +55,7 @@ pub(super) fn run(loaded: Loaded, verbosity: Verbosity) -> Exit {
 struct Daemon {
     engine: Engine,
     manager: Manager,
-    helper: Option<Helper>,
+    helper: Option<Supervisor>,
     signals: Signals,
     host: ThisProcess,
 }
@@ -73,7 +73,7 @@ fn start(loaded: Loaded, verbosity: Verbosity) -> Result<Daemon, Ended> {
     let identity =
         privileges::resolve(config).map_err(|fault| Ended::log(Exit::Configuration, &fault))?;
     let control = command_socket(config, identity.as_ref())?;
-    let helper = Helper::start(config)
+    let helper = Supervisor::start(config)
         .map_err(|error| Ended::failed("the helper cannot be started", &error))?;
     privileges::drop_to(identity.as_ref())
         .map_err(|error| Ended::failed("root's rights cannot be given up", &error))?;

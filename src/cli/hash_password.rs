@@ -15,7 +15,7 @@ use crate::process::syscall::check;
 /// The longest password that is read. It stops the reading of a large file by mistake.
 const MAX: usize = 4096;
 
-type Password = Zeroizing<Vec<u8>>;
+type PasswordBytes = Zeroizing<Vec<u8>>;
 
 /// Asks for a password on the terminal, or reads a line of stdin, and prints its hash.
 pub(super) fn run() -> Exit {
@@ -56,7 +56,7 @@ fn refused(what: &str) -> Exit {
     Exit::Failed
 }
 
-fn ask_twice() -> Result<Password, Exit> {
+fn ask_twice() -> Result<PasswordBytes, Exit> {
     let asked = Terminal::open().and_then(|mut terminal| {
         let first = terminal.ask("Password: ")?;
         let second = terminal.ask("The same again: ")?;
@@ -70,14 +70,14 @@ fn ask_twice() -> Result<Password, Exit> {
     }
 }
 
-fn read_stdin() -> io::Result<Password> {
+fn read_stdin() -> io::Result<PasswordBytes> {
     // The reader of the standard library has a buffer that nobody wipes.
     let stdin = io::stdin().as_fd().try_clone_to_owned()?;
     read_line(&mut File::from(stdin))
 }
 
 /// The first line, without its line end. It is read byte by byte, so that no buffer keeps the password.
-fn read_line(input: &mut impl Read) -> io::Result<Password> {
+fn read_line(input: &mut impl Read) -> io::Result<PasswordBytes> {
     // Room for all of it: a growing buffer would leave copies of the password behind.
     let mut line = Zeroizing::new(Vec::with_capacity(MAX));
     let mut byte = Zeroizing::new([0]);
@@ -119,7 +119,7 @@ impl Terminal {
         Ok(Terminal { file, before })
     }
 
-    fn ask(&mut self, prompt: &str) -> io::Result<Password> {
+    fn ask(&mut self, prompt: &str) -> io::Result<PasswordBytes> {
         self.file.write_all(prompt.as_bytes())?;
         read_line(&mut self.file)
     }

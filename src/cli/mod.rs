@@ -1,6 +1,6 @@
 //! Floor 5: the command line.
 //!
-//! Each verb has a file or a folder; the order of their imports stands in `tests/layers.rs`.
+//! Each verb has a file or a folder. `args` parses the command line.
 
 mod accounts;
 mod args;
@@ -29,7 +29,7 @@ use crate::auth;
 use crate::helper;
 use crate::process::{logging, output};
 
-use args::{Command, Options};
+use args::{Command, RunOptions};
 
 /// Runs the command that the arguments after the program's name give.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -59,7 +59,7 @@ fn verify_secret(hash: &str, password: &[u8]) -> Option<bool> {
         .ok()
 }
 
-fn run(options: Options) -> ExitCode {
+fn run(options: RunOptions) -> ExitCode {
     let loaded = match source::load(options.config) {
         Ok(loaded) => loaded,
         Err(faults) => {

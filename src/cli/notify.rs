@@ -1,4 +1,4 @@
-//! Tells the service manager how it goes (sd_notify(3)): a datagram to the socket that `$NOTIFY_SOCKET` names.
+//! Notifications to the service manager (sd_notify(3)): datagrams to the socket that `$NOTIFY_SOCKET` names.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -6,33 +6,33 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Names the socket.
+/// The variable that names the socket.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// The way to the service manager, where there is one.
+/// The socket of the service manager, if there is one.
 #[derive(Debug)]
 pub(super) struct Notify(Option<OsString>);
 
 impl Notify {
-    /// That of the environment.
+    /// The socket that the environment names.
     pub(super) fn from_env() -> Notify {
         Notify(std::env::var_os(VARIABLE).filter(|value| !value.is_empty()))
     }
 
-    /// The daemon serves.
+    /// The daemon is ready.
     pub(super) fn ready(&self) {
         self.tell("READY=1");
     }
 
-    /// It reads its configuration anew; [`Notify::ready`] follows.
+    /// The daemon reads its configuration again; [`Notify::ready`] follows.
     pub(super) fn reloading(&self) {
         let mut now = libc::timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        // SAFETY: there is a whole timespec to write to.
+        // SAFETY: the pointer is of a timespec.
         let failed = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) } != 0;
-        // Type=notify-reload wants the time, to tell this reload from the one before.
+        // Type=notify-reload needs the time, to distinguish this reload from the previous one.
         let micros = if failed {
             0
         } else {
@@ -41,7 +41,7 @@ impl Notify {
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
-    /// It is about to end.
+    /// The daemon is about to end.
     pub(super) fn stopping(&self) {
         self.tell("STOPPING=1");
     }
@@ -58,7 +58,7 @@ impl Notify {
 fn send(to: &OsStr, what: &str) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     let address = match to.as_bytes() {
-        // unix(7): a name that is no path.
+        // unix(7): an abstract name.
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
         _ => SocketAddr::from_pathname(to)?,
     };

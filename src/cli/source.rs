@@ -1,4 +1,4 @@
-//! Where the configuration comes from.
+//! The configuration file: which one is read, and what the system is asked about it.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -10,13 +10,13 @@ use crate::config::{self, Client, Fault, Findings, Open, Server, open_file};
 use crate::manager::Loaded;
 use crate::process::identity;
 
-/// Names the configuration file.
+/// The variable that names the configuration file.
 const VARIABLE: &str = "BELLWIRE_CONFIG";
-/// Taken from the working folder, but not as root, whom anybody's folder could otherwise configure.
+/// In the working folder. Not for root: a folder of another user must not configure its daemon.
 const LOCAL: &str = "bellwire.toml";
 const SYSTEM: &str = "/etc/bellwire/bellwire.toml";
 
-/// The configuration file: the one that is named, be it there or not, or the first that is there.
+/// The configuration file: the named one, whether or not it exists, or the first that exists.
 pub(super) fn file(named: Option<PathBuf>) -> Option<PathBuf> {
     let variable = std::env::var_os(VARIABLE);
     find(named, variable, identity::is_root(), is_there)
@@ -51,7 +51,7 @@ pub(super) fn system_findings(
     (certificates, findings)
 }
 
-/// The file to read. One that is named is taken, be it there or not.
+/// The file to read.
 fn find(
     named: Option<PathBuf>,
     variable: Option<OsString>,
@@ -67,7 +67,7 @@ fn find(
     candidates.find(|file| is_there(file))
 }
 
-/// A file that cannot be looked at is there: silently running something else would be worse than the fault.
+/// Whether a file exists. If that cannot be told it counts as existing: a fault is better than another configuration.
 fn is_there(file: &Path) -> bool {
     match file.symlink_metadata() {
         Ok(_) => true,

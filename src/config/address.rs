@@ -15,7 +15,7 @@ pub(super) const BIND_FORMS: &str = "\"IPv4:port\", \"[IPv6]:port\" or \"unix:/p
 /// An address that a server listens on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
-    /// TCP; port 0 leaves the choice to the system. An IPv6 address is of IPv6 alone (IPV6_V6ONLY).
+    /// TCP. The system chooses a port for 0. An IPv6 address does not accept IPv4 (IPV6_V6ONLY).
     Tcp(SocketAddr),
     /// A unix stream socket.
     Unix(PathBuf),
@@ -46,7 +46,7 @@ impl Address {
         Err(format!("{} is no address{hint}", quoted(text)))
     }
 
-    /// Can be reached from this machine only.
+    /// Whether only this machine can connect.
     pub fn is_local(&self) -> bool {
         match self {
             Address::Tcp(address) => address.ip().is_loopback(),
@@ -54,7 +54,7 @@ impl Address {
         }
     }
 
-    /// Listening on both fails: they are the same, or one is every address of the other's family.
+    /// Whether listening on both fails: they are equal, or one means all addresses of the other's family.
     pub fn collides(&self, other: &Address) -> bool {
         match (self, other) {
             (Address::Tcp(a), Address::Tcp(b)) => {
@@ -92,7 +92,7 @@ pub(super) fn unix_path(path: &str, folder: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// A network in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3); an address alone is the network of that address.
+/// A network in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3). A single address is a network of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -111,7 +111,7 @@ impl Network {
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => bits,
-            // Digits alone, for parse() would take a plus sign.
+            // Digits only: parse() would accept a plus sign.
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits
                 .parse()
                 .ok()
@@ -132,7 +132,7 @@ impl Network {
         }
     }
 
-    /// The network of the given length that holds `address`.
+    /// The network with this prefix length that contains `address`.
     pub(super) fn of(address: IpAddr, prefix: u8) -> Network {
         Network {
             address: mask(address, prefix),

@@ -19,7 +19,7 @@ use crate::proto::http::url::{Host, Url, host_field};
 use crate::proto::ws::handshake::UpgradeRequest;
 
 pub use basic::Basic;
-pub use trust::{Identity, Trust};
+pub use trust::{ClientIdentity, Trust};
 
 /// What is repeated is done ten times a second at most.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;

@@ -1,16 +1,16 @@
-//! Ids of servers and clients.
+//! The id of a server or client.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 /// The id of a server or client: letters, digits and underscores, beginning with a letter or an underscore.
 ///
-/// Ids that differ only in case are equal; the way it was written is kept for display.
+/// Ids that differ only in case are equal. It is shown as it was written.
 #[derive(Clone)]
 pub struct Id(String);
 
 impl Id {
-    /// `None` when `text` is no id.
+    /// `None` if `text` is not an id.
     pub fn new(text: &str) -> Option<Id> {
         let mut bytes = text.bytes();
         let begins = bytes

@@ -38,7 +38,7 @@ use toml::de::DeTable;
 
 pub use address::{Address, Network};
 pub use auth::{Auth, Ways};
-pub use client::{Basic, Client, Identity, Reconnect, Trust};
+pub use client::{Basic, Client, ClientIdentity, Reconnect, Trust};
 pub use daemon::{Daemon, LogLevel};
 pub use document::{Open, open_file};
 pub use fault::{Fault, Findings, Place, Placed};
@@ -52,7 +52,7 @@ pub use server::{Bind, Messages, Server};
 pub use socket::control_socket;
 pub use tls::Tls;
 pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
-pub use users::{Origin, UserEntry, Users};
+pub use users::{EntryOrigin, UserEntry, Users};
 pub(crate) use value::{parse_duration, quoted};
 
 use document::{Document, read_file};

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-/// Whose pages may connect: what the Origin field of an upgrade is compared with (RFC 6455 §10.2).
+/// The origins of pages that may connect, which the Origin field of an upgrade is compared with (RFC 6455 §10.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
     /// Pages of the server's own host.
@@ -19,7 +19,7 @@ pub enum Origins {
 pub(super) const ORIGIN_FORMS: &str =
     "\"*\", \"scheme://host\", \"scheme://host:port\" or \"null\"";
 
-/// An origin as a browser would send it, or `None` when `text` is none.
+/// An origin as a browser sends it; `None` if `text` is not an origin.
 ///
 /// ```text
 /// origin = scheme "://" host [ ":" port ] / "null"
@@ -53,7 +53,7 @@ pub(super) fn parse_origin(text: &str) -> Option<String> {
 
 /// The host, and the port when one is given.
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    // The colons inside of an IPv6 address are before the bracket.
+    // Colons of an IPv6 address stand before its closing bracket.
     let Some((host, port)) = authority
         .rsplit_once(':')
         .filter(|(_, port)| !port.ends_with(']'))

@@ -1,4 +1,4 @@
-//! Finds the programs that triggers run, as a shell would, and without one.
+//! The programs of triggers: where they are found.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
@@ -6,10 +6,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Where programs are looked for when the daemon was started without PATH.
+/// Where programs are looked for if the daemon was started without PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The folders to look for programs in, as processes get them in PATH.
+/// The PATH in which programs are looked for, and which processes get.
 #[must_use]
 pub fn search_path() -> OsString {
     std::env::var_os("PATH")
@@ -17,8 +17,8 @@ pub fn search_path() -> OsString {
         .unwrap_or_else(|| DEFAULT_PATH.into())
 }
 
-/// The absolute path of a program that may be executed. A name with a slash in it is relative to `folder`; any other is
-/// looked for in `search`, of which relative folders are left out: the working directory is no matter of configuration.
+/// The absolute path of an executable program. A name with a slash is relative to `folder`; any other is looked for in the
+/// absolute folders of `search`. Relative ones would depend on the working directory.
 ///
 /// # Errors
 /// What is wrong with it, without its name.

@@ -1,4 +1,4 @@
-//! Secrets in the configuration, and who else can read them.
+//! Secrets of the configuration, and whether others can read their files.
 
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// A password, the hash of one, or what is worth one. Never shown, and wiped when it is dropped.
+/// A password or its hash. It is never shown, and is wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
@@ -28,7 +28,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether everybody on this machine may read the file. One that is not there is read by nobody.
+/// Whether everybody on this machine may read the file; false if it does not exist.
 pub(super) fn is_open_to_others(path: &Path) -> bool {
     const READABLE_BY_OTHERS: u32 = 0o004;
     std::fs::metadata(path)

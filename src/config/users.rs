@@ -48,7 +48,7 @@ pub struct UserEntry {
     /// The password, which may be empty, or its hash.
     pub secret: Secret,
     /// Where it is defined.
-    pub origin: Origin,
+    pub origin: EntryOrigin,
 }
 
 impl PartialEq for UserEntry {
@@ -61,14 +61,14 @@ impl Eq for UserEntry {}
 
 /// Where a user is defined. Faults begin with it.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct EntryOrigin {
     /// In the configuration: the entry of the list, or the name of the file.
     pub place: Place,
     /// The line of that file.
     pub line: Option<(PathBuf, usize)>,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for EntryOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.line {
             Some((file, line)) => write!(f, "file: {}:{line}", file.display()),
@@ -141,7 +141,7 @@ fn users_of_list(
     let mut entries = Vec::new();
     if let Some(list) = list {
         for text in &list.value {
-            let origin = Origin {
+            let origin = EntryOrigin {
                 place: text.place,
                 line: None,
             };
@@ -219,7 +219,7 @@ fn read_file(table: &Table<'_>, file: Text<'_>, entries: &mut Vec<UserEntry>) ->
         if start.is_empty() || start.starts_with('#') {
             continue;
         }
-        let origin = Origin {
+        let origin = EntryOrigin {
             place: file.place,
             line: Some((path.clone(), index + 1)),
         };
@@ -252,7 +252,7 @@ fn mode_for_others(metadata: &Metadata) -> Option<u32> {
 }
 
 /// Splits at the first `=`. A text that is no entry is not shown, for it may be a password.
-fn read_entry(table: &Table<'_>, text: &str, origin: Origin) -> Option<UserEntry> {
+fn read_entry(table: &Table<'_>, text: &str, origin: EntryOrigin) -> Option<UserEntry> {
     let refuse = |what: &str| {
         table.refuse(origin.place, format!("{origin}: {what}; {ENTRY_FORM}"));
     };

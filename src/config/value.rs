@@ -24,7 +24,7 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
     parse_quantity(text, &SIZE_UNITS)
 }
 
-/// A duration from `"10s"`, with the same rule for what is too long to count.
+/// A duration from `"10s"`. One that is too long to count is the longest, so that a range check sees it.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     parse_quantity(text, &DURATION_UNITS).map(Duration::from_millis)
 }
@@ -72,7 +72,7 @@ pub(super) fn is_token(text: &str) -> bool {
     byte::is_token(text.as_bytes())
 }
 
-/// RFC 9110 §5.5: what a field value may hold, without the obsolete bytes beyond ASCII.
+/// RFC 9110 §5.5: whether a field value is valid. The obsolete bytes beyond ASCII are not.
 pub(super) fn is_field_value(text: &str) -> bool {
     text.trim_matches([' ', '\t']).len() == text.len()
         && text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
@@ -86,14 +86,14 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-/// The word among `known` that `word` was probably meant to be.
+/// The word among `known` that is probably meant.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_lowercase();
     let (distance, best) = known
         .iter()
         .map(|name| (distance(&word, name), *name))
         .min()?;
-    // A third of the letters may be wrong; more is another word.
+    // At most a third of the letters may be wrong.
     (distance <= best.len().max(3) / 3).then_some(best)
 }
 

@@ -35,11 +35,11 @@ pub(super) struct Attempt {
     /// When it began.
     pub begun: Instant,
     child: libc::pid_t,
-    state: State,
+    state: AttemptState,
 }
 
 #[derive(Debug)]
-enum State {
+enum AttemptState {
     /// It must answer by this time.
     Working(OwnedFd, Instant),
     /// It has answered, and must exit by this time.
@@ -78,7 +78,7 @@ impl Attempt {
                 id: request.id,
                 begun,
                 child,
-                state: State::Working(near, begun + limit),
+                state: AttemptState::Working(near, begun + limit),
             }),
         }
     }
@@ -86,16 +86,18 @@ impl Attempt {
     /// Becomes readable when the child answers or exits.
     pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
-            State::Working(socket, _) | State::Answered(socket, _) => Some(socket.as_fd()),
-            State::Killed => None,
+            AttemptState::Working(socket, _) | AttemptState::Answered(socket, _) => {
+                Some(socket.as_fd())
+            }
+            AttemptState::Killed => None,
         }
     }
 
     /// When to check it again, even if nothing is readable.
     pub(super) fn due(&self, now: Instant) -> Instant {
         match self.state {
-            State::Working(_, due) | State::Answered(_, due) => due,
-            State::Killed => now + REAP_AGAIN,
+            AttemptState::Working(_, due) | AttemptState::Answered(_, due) => due,
+            AttemptState::Killed => now + REAP_AGAIN,
         }
     }
 
@@ -103,21 +105,24 @@ impl Attempt {
     pub(super) fn ready(&mut self, now: Instant) -> Option<Answer> {
         let mut buffer = [0; MAX];
         let packet = match &self.state {
-            State::Working(socket, _) | State::Answered(socket, _) => {
+            AttemptState::Working(socket, _) | AttemptState::Answered(socket, _) => {
                 seqpacket::receive(socket.as_fd(), &mut buffer)
             }
-            State::Killed => return None,
+            AttemptState::Killed => return None,
         };
         let answer = match packet {
             Ok(Some(packet)) => answer_of(packet, self.id),
             Ok(None) | Err(_) => None,
         };
-        match (std::mem::replace(&mut self.state, State::Killed), answer) {
-            (State::Working(socket, _), Some(answer)) => {
-                self.state = State::Answered(socket, now + ENDING);
+        match (
+            std::mem::replace(&mut self.state, AttemptState::Killed),
+            answer,
+        ) {
+            (AttemptState::Working(socket, _), Some(answer)) => {
+                self.state = AttemptState::Answered(socket, now + ENDING);
                 Some(answer)
             }
-            (State::Working(..), None) => {
+            (AttemptState::Working(..), None) => {
                 log::error!("a process that checked a password crashed");
                 self.kill();
                 Some(Answer::Unavailable)
@@ -132,9 +137,9 @@ impl Attempt {
     /// Kills the child if its time is over. Returns the answer to give instead, if it has not answered.
     pub(super) fn expire(&mut self, now: Instant) -> Option<Answer> {
         let (due, answer) = match self.state {
-            State::Working(_, due) => (due, Some(Answer::Unavailable)),
-            State::Answered(_, due) => (due, None),
-            State::Killed => return None,
+            AttemptState::Working(_, due) => (due, Some(Answer::Unavailable)),
+            AttemptState::Answered(_, due) => (due, None),
+            AttemptState::Killed => return None,
         };
         if now < due {
             return None;
@@ -148,14 +153,14 @@ impl Attempt {
 
     /// Kills the child and all processes that it has started.
     pub(super) fn kill(&mut self) {
-        self.state = State::Killed;
+        self.state = AttemptState::Killed;
         // The child was not waited for yet, so the process number is still its own.
         kill_tree(self.child);
     }
 
     /// Whether the child was killed and is gone. Otherwise ask again after [`Attempt::due`].
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self.state, State::Killed) && self.reap()
+        matches!(self.state, AttemptState::Killed) && self.reap()
     }
 
     /// Whether the child has exited. From then on its process number may be another's.
@@ -194,7 +199,7 @@ fn children(process: libc::pid_t) -> Vec<libc::pid_t> {
 pub(super) fn end_all(attempts: &mut Vec<Attempt>) {
     let end = Instant::now() + ENDING;
     for attempt in attempts.iter_mut() {
-        if let State::Working(..) = attempt.state {
+        if let AttemptState::Working(..) = attempt.state {
             attempt.kill();
         }
     }

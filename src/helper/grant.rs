@@ -15,7 +15,7 @@ use crate::process::syscall::check;
 const NAME: &CStr = c"bellwire.toml";
 
 /// A configuration that was read.
-pub(super) struct Read {
+pub(super) struct ReadConfig {
     /// The text that was read; nobody can change it any more.
     pub text: OwnedFd,
     /// What it says; absent when it has a fault.
@@ -23,13 +23,13 @@ pub(super) struct Read {
 }
 
 /// Reads the configuration once, so that the daemon gets the same text that the helper takes its permissions from.
-pub(super) fn read(file: &Path) -> io::Result<Read> {
+pub(super) fn read(file: &Path) -> io::Result<ReadConfig> {
     let bytes = fs::read(file)?;
     let config = str::from_utf8(&bytes)
         .ok()
         .and_then(|text| config::parse(text, file).ok());
     let text = sealed(&bytes)?;
-    Ok(Read { text, config })
+    Ok(ReadConfig { text, config })
 }
 
 /// A read-only file in memory.
@@ -63,7 +63,7 @@ pub(super) fn bind(address: &Address, identity: Option<&Identity>) -> io::Result
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::io::Read;
     use std::os::unix::net::UnixStream;
 
     use super::*;

@@ -1,12 +1,13 @@
-//! The helper: a small process beside the daemon that keeps the rights the daemon gives up, and the only one that calls
-//! PAM. Its requests are a table ([`Ask`](crate::proto::helper::Ask)); whatever else comes ends it.
+//! Floor 5: the helper, a small process that keeps the rights which the daemon gives up. Only it calls PAM.
 //!
-//! It is this binary itself, run again before privileges are dropped, with its end of a socket as its standard input.
-//! What may take long or crash is done by children of its own, four at a time. It opens and binds what the
-//! configuration names, which it reads itself; the process that faces the network can only ask for that again. It ends
-//! when the daemon closes its end, and its children end with it; signals that are meant for the daemon do not reach it.
+//! The model is OpenSSH's monitor. The requests are a table ([`Ask`](crate::proto::helper::Ask)); any other ends the
+//! helper. It is this binary, started again before privileges are dropped, with its end of a socket as standard input.
+//! Children, four at a time, do what may block or crash. It reads the configuration itself, and opens and binds only what
+//! that names: the process that faces the network can ask for nothing else. It ends when the daemon closes its end, and
+//! its children end with it; signals for the daemon do not reach it.
 //!
-//! Left to right, each file imports from those before it: capabilities, queue, permitted, pam, attempt, grant, serve.
+//! Left to right, each file imports from those before it: capabilities, queue, permitted, pam, attempt, grant, serve,
+//! supervisor.
 
 mod attempt;
 mod capabilities;
@@ -37,25 +38,25 @@ use crate::process::{logging, output};
 
 use attempt::VerifySecret;
 use permitted::Permitted;
-use serve::{Setup, Strange, serve};
+use serve::{InvalidRequest, Setup, serve};
 
-/// The verb by which the binary runs itself. Not for people, so no help names it.
+/// The verb by which the binary runs itself. No help shows it: it is not for people.
 pub(crate) const VERB: &str = "helper";
 
-/// An attempt that takes longer is given up.
+/// How long an attempt may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Where the socket comes from: the one descriptor that is handed over without a copy or a race.
+/// The descriptor that the socket is passed as.
 const SOCKET: libc::c_int = libc::STDIN_FILENO;
 
-/// What of the environment the helper keeps. Wrappers of PAM and of the user database, which tests run under, are told
-/// by it where to look.
+/// Beginnings of the names of environment variables that the helper keeps. Tests need those of the wrappers of PAM and of
+/// the user database.
 const KEPT: [&str; 4] = ["LD_PRELOAD", "PAM_WRAPPER", "NSS_WRAPPER", "JOURNAL_STREAM"];
 
-/// Where modules find their programs.
+/// The PATH of the helper, in which PAM modules find programs.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Starts the helper; the daemon's end of the socket, and the process. To be done before privileges are dropped.
+/// Starts the helper, and returns the daemon's end of the socket and the process. Call it before privileges are dropped.
 ///
 /// # Errors
 /// The system's.
@@ -82,17 +83,17 @@ fn is_kept(name: &OsString) -> bool {
     KEPT.iter().any(|kept| name.starts_with(kept.as_bytes()))
 }
 
-/// What the helper is told by its command line.
+/// The options of the helper's command line.
 #[derive(Debug, PartialEq, Eq)]
-struct Options {
+struct HelperOptions {
     config: Option<PathBuf>,
     log: LevelFilter,
     limit: Duration,
 }
 
-impl Options {
-    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, lexopt::Error> {
-        let mut options = Options {
+impl HelperOptions {
+    fn parse(args: impl IntoIterator<Item = OsString>) -> Result<HelperOptions, lexopt::Error> {
+        let mut options = HelperOptions {
             config: None,
             log: LevelFilter::Info,
             limit: LIMIT,
@@ -113,9 +114,9 @@ impl Options {
     }
 }
 
-/// The helper's life, from its arguments after [`VERB`] on.
+/// Runs the helper, with its arguments after [`VERB`].
 pub(crate) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecret) -> Exit {
-    let options = match Options::parse(args) {
+    let options = match HelperOptions::parse(args) {
         Ok(options) => options,
         Err(error) => {
             output::complain(&format!("bellwire: {VERB}: {error}"));
@@ -136,20 +137,20 @@ pub(crate) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecre
     }
     if let Err(error) = capabilities::reduce() {
         log::warn!(
-            "the helper has more rights than it needs, for the system does not take them: {error}"
+            "the helper keeps more rights than it needs, because the system does not take them: {error}"
         );
     }
     let served = serve(setup(options, socket, verify));
     match served {
         Ok(()) => Exit::Done,
-        Err(Strange(what)) => {
-            log::error!("the helper ends, for the daemon's request cannot be: {what}");
+        Err(InvalidRequest(what)) => {
+            log::error!("the helper ends because of an invalid request of the daemon: {what}");
             Exit::Failed
         }
     }
 }
 
-fn setup(options: Options, socket: OwnedFd, verify: VerifySecret) -> Setup {
+fn setup(options: HelperOptions, socket: OwnedFd, verify: VerifySecret) -> Setup {
     let config = match &options.config {
         Some(file) => grant::read(file).ok().and_then(|read| read.config),
         None => Some(config::built_in()),
@@ -157,13 +158,13 @@ fn setup(options: Options, socket: OwnedFd, verify: VerifySecret) -> Setup {
     let mut permitted = Permitted::default();
     match &config {
         Some(config) => permitted.add(config),
-        None => log::error!("the helper cannot read the configuration: nothing is granted"),
+        None => log::error!("the helper cannot read the configuration, so it permits nothing"),
     }
     let identity = config.as_ref().map(privileges::resolve);
     Setup {
         socket,
         config: options.config,
-        // Where there is none to give sockets to, the daemon itself has not started.
+        // Without a valid user the daemon itself does not start.
         identity: identity.and_then(Result::ok).flatten(),
         permitted,
         limit: options.limit,
@@ -171,13 +172,13 @@ fn setup(options: Options, socket: OwnedFd, verify: VerifySecret) -> Setup {
     }
 }
 
-/// Takes the socket, and makes the process one that other processes cannot look into and signals cannot end.
+/// Takes the socket, and protects the process from being read by other processes and from signals for the daemon.
 fn settle() -> io::Result<OwnedFd> {
     if !seqpacket::keeps_packets(io::stdin().as_fd()) {
         return Err(io::Error::other("its standard input is not the daemon"));
     }
-    // SAFETY: none of these takes a pointer but for names that end in NUL. The descriptors that are closed are nobody's:
-    // the process has just begun. Standard input is replaced while nobody reads it.
+    // SAFETY: the only pointers are of names that end in NUL. Nobody uses the descriptors that are closed: the process has
+    // just begun. Standard input is replaced while nobody reads it.
     unsafe {
         let closes = libc::STDERR_FILENO as libc::c_uint + 1;
         check(libc::close_range(closes, libc::c_uint::MAX, 0))?;
@@ -213,20 +214,20 @@ fn level(filter: LevelFilter) -> Option<LogLevel> {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<Options, String> {
-        Options::parse(line.split_whitespace().map(OsString::from))
+    fn parsed(line: &str) -> Result<HelperOptions, String> {
+        HelperOptions::parse(line.split_whitespace().map(OsString::from))
             .map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_command_line_says_what_to_serve() {
-        let plain = Options {
+        let plain = HelperOptions {
             config: None,
             log: LevelFilter::Info,
             limit: Duration::from_secs(30),
         };
         assert_eq!(parsed(""), Ok(plain));
-        let told = Options {
+        let told = HelperOptions {
             config: Some(PathBuf::from("-odd.toml")),
             log: LevelFilter::Debug,
             limit: Duration::from_millis(250),

@@ -60,9 +60,9 @@ pub(super) fn ask(question: &Question<'_>) -> Answer {
 const STARTING: &str = "starting";
 
 /// Why PAM refuses a login, for the log only: the peer must not learn which users exist.
-struct Refusal(&'static str, ErrorCode);
+struct PamRefusal(&'static str, ErrorCode);
 
-impl Refusal {
+impl PamRefusal {
     /// The user is the reason, and not PAM or its configuration.
     fn is_usual(&self) -> bool {
         matches!(
@@ -77,20 +77,20 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for PamRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {:?}", self.0, self.1)
     }
 }
 
 /// The name of the user, if the password is right and the account is valid.
-fn authenticate(question: &Question<'_>) -> Result<String, Refusal> {
-    let at = |step: &'static str| move |error: pam::Error| Refusal(step, error.code());
+fn authenticate(question: &Question<'_>) -> Result<String, PamRefusal> {
+    let at = |step: &'static str| move |error: pam::Error| PamRefusal(step, error.code());
     let password = CString::new(question.password)
-        .map_err(|_| Refusal("a NUL in the password", ErrorCode::AUTH_ERR))?;
+        .map_err(|_| PamRefusal("a NUL in the password", ErrorCode::AUTH_ERR))?;
     // PAM would ask for a missing name.
     if question.user.is_empty() || question.user.contains('\0') {
-        return Err(Refusal("no name", ErrorCode::USER_UNKNOWN));
+        return Err(PamRefusal("no name", ErrorCode::USER_UNKNOWN));
     }
     let conversation = Conversation(Zeroizing::new(password));
     let mut context =

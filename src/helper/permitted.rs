@@ -1,28 +1,29 @@
-//! What the configuration names, and so what may be asked for. Nothing is opened here.
+//! What the daemon may ask for: what the configuration names. Nothing is opened here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::config::{Address, Client, Config, Server, Users};
 
-/// The files, addresses and PAM services of every reading of the configuration so far. What an earlier one names stays
-/// granted: the daemon may refuse the later one for reasons of its own, and then nothing that runs may change.
+/// The files, addresses and PAM services that any configuration so far has named. Those of an earlier one stay permitted:
+/// the daemon may refuse the later one, and then goes on with the earlier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Permitted {
     files: BTreeSet<PathBuf>,
-    /// As they are printed.
+    /// By their printed form.
     addresses: BTreeMap<String, Address>,
     services: BTreeSet<String>,
 }
 
 impl Permitted {
-    /// Adds what this configuration names: of every server and client, also of those that do not run, for a command may start them.
+    /// Adds what this configuration names. Servers and clients that are not active count too: a command may start them.
     pub(super) fn add(&mut self, config: &Config) {
         self.files.extend(config.files.iter().cloned());
-        self.files.extend(config.clients.iter().flat_map(trusted));
+        self.files
+            .extend(config.clients.iter().flat_map(files_of_client));
         for server in &config.servers {
             let addresses = server.bind.iter().map(|bind| bind.address.clone());
-            self.files.extend(files(server));
+            self.files.extend(files_of_server(server));
             self.addresses
                 .extend(addresses.map(|address| (address.to_string(), address)));
             if let Some(Users::System { service, .. }) = &server.users {
@@ -31,26 +32,26 @@ impl Permitted {
         }
     }
 
-    /// The file of this name, spelled as the configuration has it.
+    /// The file of this path, if the configuration names it in the same spelling.
     pub(super) fn file(&self, asked: &Path) -> Option<&Path> {
-        // Paths compare without regard to "." within them; what is asked for is one byte for byte or none.
+        // Path comparison ignores "." segments; here every byte counts.
         let same = |file: &&PathBuf| file.as_os_str() == asked.as_os_str();
         self.files.iter().find(same).map(PathBuf::as_path)
     }
 
-    /// The address that is printed like this.
+    /// The address of this printed form.
     pub(super) fn address(&self, asked: &str) -> Option<&Address> {
         self.addresses.get(asked)
     }
 
-    /// Whether users may be asked for by this PAM service.
+    /// Whether users may log in by this PAM service.
     pub(super) fn service(&self, asked: &str) -> bool {
         self.services.contains(asked)
     }
 }
 
-/// The files of a server that hold secrets, or say whom to trust.
-fn files(server: &Server) -> Vec<PathBuf> {
+/// The certificates and keys of a server.
+fn files_of_server(server: &Server) -> Vec<PathBuf> {
     let mut files = Vec::new();
     if let Some(tls) = &server.tls {
         files.push(tls.certificate.value.clone());
@@ -60,8 +61,8 @@ fn files(server: &Server) -> Vec<PathBuf> {
     files
 }
 
-/// The same of a client.
-fn trusted(client: &Client) -> Vec<PathBuf> {
+/// The certificates and keys of a client.
+fn files_of_client(client: &Client) -> Vec<PathBuf> {
     let trust = &client.trust;
     let identity = trust.identity.iter();
     let own = identity.flat_map(|own| [&own.certificate, &own.private_key]);

@@ -1,4 +1,4 @@
-//! What waits for a place among the attempts. No clock: the time is an argument.
+//! The queue of requests that wait for an attempt. It has no clock: the time is an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Queue<T> {
     waiting: VecDeque<(Instant, T)>,
     longest: usize,
-    /// Who has waited for longer is not served any more: the peer has given up, or will have.
+    /// A request that has waited for longer is not served: the peer has given up, or will soon.
     oldest: Duration,
 }
 
@@ -21,7 +21,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes one in, or gives it back when there is no room.
+    /// Adds one, or returns it when the queue is full.
     pub(super) fn push(&mut self, now: Instant, one: T) -> Result<(), T> {
         if self.waiting.len() >= self.longest {
             return Err(one);
@@ -30,23 +30,23 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// The next that is too old.
+    /// Takes the first if it is too old.
     pub(super) fn pop_old(&mut self, now: Instant) -> Option<T> {
         let due = self.due()?;
         if now < due { None } else { self.pop() }
     }
 
-    /// The next.
+    /// Takes the first.
     pub(super) fn pop(&mut self) -> Option<T> {
         self.waiting.pop_front().map(|(_, one)| one)
     }
 
-    /// When the next becomes too old.
+    /// When the first becomes too old.
     pub(super) fn due(&self) -> Option<Instant> {
         self.waiting.front().map(|(since, _)| *since + self.oldest)
     }
 
-    /// Drops all that wait.
+    /// Drops all.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
     }

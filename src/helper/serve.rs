@@ -1,4 +1,5 @@
-//! The helper's loop: requests in, answers out, children watched in between. A single thread that blocks in poll(2).
+//! The loop of the helper: it receives requests, sends answers and watches its children. One thread, which blocks in
+//! poll(2).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -17,18 +18,17 @@ use super::grant;
 use super::permitted::Permitted;
 use super::queue::Queue;
 
-/// Children at a time.
+/// How many children run at once.
 const MAX_ATTEMPTS: usize = 4;
-/// Requests that wait for a child.
+/// How many requests wait for a child.
 const MAX_WAITING: usize = 64;
-/// How long they wait at most.
+/// How long a request waits at most.
 const OLDEST: Duration = Duration::from_secs(10);
-/// Refusals that wait for their time; while there are more, no attempt begins.
+/// How many refusals are delayed. At this number no attempt begins.
 const MAX_HELD: usize = 256;
 
-/// A refusal by the system is told when a multiple of this has passed since its attempt began. It is far above what any
-/// usual attempt takes (45 ms for a right or wrong password with yescrypt, 1 ms for an unknown user), so that the time
-/// does not tell which of them it was.
+/// A refusal is sent when a multiple of this time has passed since its attempt began, so that the time does not tell why
+/// it was refused: an attempt takes 45 ms for a right or wrong password with yescrypt, and 1 ms for an unknown user.
 const REFUSAL: Duration = Duration::from_secs(1);
 
 /// What the helper was started with.
@@ -38,9 +38,9 @@ pub(super) struct Setup {
     pub socket: OwnedFd,
     /// The configuration that was named, if any.
     pub config: Option<PathBuf>,
-    /// Whom the daemon becomes.
+    /// The user that the daemon becomes.
     pub identity: Option<Identity>,
-    /// What the configuration names so far.
+    /// What the configurations so far have named.
     pub permitted: Permitted,
     /// How long an attempt may take.
     pub limit: Duration,
@@ -48,55 +48,52 @@ pub(super) struct Setup {
     pub verify: VerifySecret,
 }
 
-/// The daemon has said something that it does not say: it is not the daemon any more that started this helper, and
-/// there is nothing to be done for it.
+/// The daemon has sent what it never sends. It may be under an attacker's control, so the helper must end.
 #[derive(Debug)]
-pub(super) struct Strange(pub String);
+pub(super) struct InvalidRequest(pub String);
 
-struct Helper {
+struct HelperLoop {
     setup: Setup,
     queue: Queue<Request>,
     attempts: Vec<Attempt>,
-    /// Refusals, and when to tell them.
+    /// Delayed refusals: when to send each, and the number of its request.
     held: Vec<(Instant, u32)>,
 }
 
 /// Serves until the daemon closes its end.
-pub(super) fn serve(setup: Setup) -> Result<(), Strange> {
-    let mut helper = Helper {
+pub(super) fn serve(setup: Setup) -> Result<(), InvalidRequest> {
+    let mut helper = HelperLoop {
         setup,
         queue: Queue::new(MAX_WAITING, OLDEST),
         attempts: Vec::with_capacity(MAX_ATTEMPTS),
         held: Vec::new(),
     };
-    let ended = helper.turn_until_end();
+    let ended = helper.run();
     attempt::end_all(&mut helper.attempts);
     match ended {
-        Ok(()) => Ok(()),
-        // Nobody is there to hear it.
-        Err(End::Gone) => Ok(()),
-        Err(End::Strange(what)) => Err(Strange(what)),
+        Ok(()) | Err(Stop::DaemonGone) => Ok(()),
+        Err(Stop::Invalid(what)) => Err(InvalidRequest(what)),
     }
 }
 
-/// Why the loop ends before it is told to.
-enum End {
-    Gone,
-    Strange(String),
+/// Why the loop ends before the daemon closes its end.
+enum Stop {
+    DaemonGone,
+    Invalid(String),
 }
 
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> End {
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
         match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => End::Gone,
-            _ => End::Strange(error.to_string()),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Stop::DaemonGone,
+            _ => Stop::Invalid(error.to_string()),
         }
     }
 }
 
-impl Helper {
-    fn turn_until_end(&mut self) -> Result<(), End> {
-        // Passwords come through here.
+impl HelperLoop {
+    fn run(&mut self) -> Result<(), Stop> {
+        // It holds passwords.
         let mut buffer = WipedBytes::new(vec![0; MAX]);
         loop {
             let now = Instant::now();
@@ -112,14 +109,14 @@ impl Helper {
                 };
                 let request = Request::decode(packet);
                 packet.zeroize();
-                let request = request.map_err(|error| End::Strange(error.to_string()))?;
+                let request = request.map_err(|error| Stop::Invalid(error.to_string()))?;
                 self.take(request, now)?;
             }
         }
     }
 
-    /// What has waited, or worked, for too long; and refusals whose time has come.
-    fn expire(&mut self, now: Instant) -> Result<(), End> {
+    /// Answers requests that have waited or worked for too long, and sends the refusals whose time has come.
+    fn expire(&mut self, now: Instant) -> Result<(), Stop> {
         while let Some(request) = self.queue.pop_old(now) {
             self.answer(request.id, Answer::Unavailable)?;
         }
@@ -140,7 +137,8 @@ impl Helper {
         Ok(())
     }
 
-    fn start(&mut self, now: Instant) -> Result<(), End> {
+    /// Starts attempts for the requests that wait.
+    fn start(&mut self, now: Instant) -> Result<(), Stop> {
         while self.attempts.len() < MAX_ATTEMPTS && self.held.len() < MAX_HELD {
             let Some(request) = self.queue.pop() else {
                 break;
@@ -155,7 +153,7 @@ impl Helper {
             match Attempt::start(&request, verify, now, limit, daemon, forget) {
                 Ok(attempt) => self.attempts.push(attempt),
                 Err(error) => {
-                    log::error!("an attempt cannot be started: {error}");
+                    log::error!("no process to check a password can be started: {error}");
                     self.answer(request.id, Answer::Unavailable)?;
                 }
             }
@@ -163,8 +161,8 @@ impl Helper {
         Ok(())
     }
 
-    /// Waits until the daemon asks, a child answers, or something is due.
-    fn wait(&self, now: Instant) -> Result<Ready, End> {
+    /// Waits for the daemon, for a child, or until something is due.
+    fn wait(&self, now: Instant) -> Result<Ready, Stop> {
         let attempts = self.attempts.iter();
         let watched = attempts.filter_map(|one| Some((one.id, one.socket()?)));
         let (children, sockets): (Vec<u32>, Vec<BorrowedFd<'_>>) = watched.unzip();
@@ -177,16 +175,16 @@ impl Helper {
             })
             .collect();
         let timeout = self.due(now).map_or(-1, |due| {
-            // Rounded up, or the last millisecond would be spent in circles.
+            // Rounded up: otherwise the loop would spin in the last millisecond.
             let left = due.saturating_duration_since(now) + Duration::from_micros(999);
             libc::c_int::try_from(left.as_millis()).unwrap_or(libc::c_int::MAX)
         });
-        // SAFETY: as many are there as is told.
+        // SAFETY: the pointer and the length are of one vector.
         let count = unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as _, timeout) };
         if count < 0 {
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
-                return Err(End::from(error));
+                return Err(Stop::from(error));
             }
             return Ok(Ready::default());
         }
@@ -207,7 +205,8 @@ impl Helper {
         attempts.chain(held).chain(self.queue.due()).min()
     }
 
-    fn hear_children(&mut self, ready: &[u32], now: Instant) -> Result<(), End> {
+    /// Receives from the children that are readable.
+    fn hear_children(&mut self, ready: &[u32], now: Instant) -> Result<(), Stop> {
         for id in ready {
             let mut attempts = self.attempts.iter_mut();
             let Some(attempt) = attempts.find(|attempt| attempt.id == *id) else {
@@ -226,8 +225,8 @@ impl Helper {
         Ok(())
     }
 
-    /// The table of requests.
-    fn take(&mut self, request: Request, now: Instant) -> Result<(), End> {
+    /// Handles a request: the table of what the daemon may ask for.
+    fn take(&mut self, request: Request, now: Instant) -> Result<(), Stop> {
         let id = request.id;
         match &request.ask {
             Ask::Auth { service, .. } if !self.setup.permitted.service(service) => {
@@ -262,7 +261,7 @@ impl Helper {
         let file = self.setup.config.as_ref().ok_or_else(|| {
             io::Error::other("no configuration file was named when the helper was started")
         })?;
-        let grant::Read { text, config } = grant::read(file)?;
+        let grant::ReadConfig { text, config } = grant::read(file)?;
         let accepted = config.is_some();
         if let Some(config) = config {
             self.setup.permitted.add(&config);
@@ -270,14 +269,14 @@ impl Helper {
         Ok((Answer::Reloaded { accepted }, text))
     }
 
-    fn give(&mut self, id: u32, done: io::Result<(Answer, OwnedFd)>) -> Result<(), End> {
+    fn give(&mut self, id: u32, done: io::Result<(Answer, OwnedFd)>) -> Result<(), Stop> {
         match done {
             Ok((answer, descriptor)) => self.send(id, answer, Some(descriptor.as_fd())),
             Err(error) => self.answer(id, Answer::Failed(error.to_string())),
         }
     }
 
-    fn answer(&mut self, id: u32, answer: Answer) -> Result<(), End> {
+    fn answer(&mut self, id: u32, answer: Answer) -> Result<(), Stop> {
         self.send(id, answer, None)
     }
 
@@ -286,10 +285,10 @@ impl Helper {
         id: u32,
         answer: Answer,
         descriptor: Option<BorrowedFd<'_>>,
-    ) -> Result<(), End> {
+    ) -> Result<(), Stop> {
         let packet = Reply { id, answer }
             .encode()
-            .map_err(|error| End::Strange(error.to_string()))?;
+            .map_err(|error| Stop::Invalid(error.to_string()))?;
         Ok(seqpacket::send(
             self.setup.socket.as_fd(),
             &packet,
@@ -301,7 +300,7 @@ impl Helper {
 #[derive(Default)]
 struct Ready {
     daemon: bool,
-    /// By the numbers of their requests.
+    /// The numbers of their requests.
     children: Vec<u32>,
 }
 
@@ -312,7 +311,7 @@ fn not_granted() -> io::Error {
     )
 }
 
-/// When a refusal that is known now is told.
+/// When to send a refusal that is known now.
 fn refusal_time(begun: Instant, now: Instant) -> Instant {
     let passed = now.saturating_duration_since(begun).as_millis();
     let whole = passed.div_ceil(REFUSAL.as_millis()).max(1);
@@ -324,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_told_at_whole_multiples_of_a_second() {
+    fn refusals_are_sent_at_whole_multiples_of_a_second() {
         let begun = Instant::now();
         let told = |passed| {
             let now = begun + Duration::from_millis(passed);

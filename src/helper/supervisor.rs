@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The helper, as the daemon's loop sees it.
 #[derive(Debug)]
-pub(crate) struct Helper {
+pub(crate) struct Supervisor {
     config: Option<PathBuf>,
     child: Option<Child>,
     started: Instant,
@@ -32,19 +32,19 @@ pub(crate) struct Helper {
     restarts: bool,
 }
 
-impl Helper {
+impl Supervisor {
     /// Starts one, if one is needed: as root always, for later reloads; otherwise if logins take long. Returns the
     /// daemon's end of the socket too.
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn start(config: &Config) -> io::Result<Option<(Helper, OwnedFd)>> {
+    pub(crate) fn start(config: &Config) -> io::Result<Option<(Supervisor, OwnedFd)>> {
         let root = identity::is_root();
         if !root && !config.servers.iter().any(takes_long) {
             return Ok(None);
         }
         let (socket, child) = super::spawn(config.file.as_deref())?;
-        let helper = Helper {
+        let helper = Supervisor {
             config: config.file.clone(),
             child: Some(child),
             started: Instant::now(),

@@ -1,15 +1,15 @@
-//! How a command ends.
+//! The exit status of a command.
 
 use std::process::ExitCode;
 
 /// Exit statuses that scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// It did what it was asked.
+    /// The command succeeded.
     Done,
-    /// It could not.
+    /// It failed.
     Failed,
-    /// It was asked for something that there is not.
+    /// Its usage was wrong.
     Usage,
     /// The daemon is not running, or the client not connected.
     NotRunning,
@@ -17,7 +17,7 @@ pub enum Exit {
     NoSuchId,
     /// It took too long.
     TimedOut,
-    /// The configuration is at fault; EX_CONFIG of sysexits.h.
+    /// The configuration has a fault; EX_CONFIG of sysexits.h.
     Configuration,
 }
 

@@ -1,4 +1,4 @@
-//! Who the process runs as.
+//! The user and group that the process runs as, and the users and groups of the system.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
@@ -9,7 +9,7 @@ use std::ptr;
 
 use crate::config::{Daemon, Place, Placed};
 
-/// More than any entry of a user or group database needs; a group with very many members takes the most.
+/// The largest buffer for an entry of the user or group database, enough for a group with very many members.
 const MAX_ENTRY: usize = 1 << 20;
 
 /// Whether the process has root's rights.
@@ -17,7 +17,7 @@ pub(crate) fn is_root() -> bool {
     effective_user() == 0
 }
 
-/// What is wrong with `user` and `group`: root may become anybody whom the system knows, others stay who they are.
+/// Faults of `user` and `group`: root may become any user of the system, others must stay who they are.
 pub(crate) fn faults(daemon: &Daemon) -> Vec<(Place, String)> {
     let user = daemon.user.as_ref().and_then(|user| {
         let found = account(&user.value).map(|account| account.map(|account| account.user));
@@ -67,7 +67,7 @@ fn effective_group() -> u32 {
 
 /// A user of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Account {
+pub(crate) struct UserAccount {
     /// The user's id.
     pub user: u32,
     /// The id of the user's primary group.
@@ -75,12 +75,12 @@ pub(crate) struct Account {
 }
 
 /// A user by name.
-pub(crate) fn account(name: &str) -> io::Result<Option<Account>> {
+pub(crate) fn account(name: &str) -> io::Result<Option<UserAccount>> {
     let name = CString::new(name)?;
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
-        // SAFETY: the name ends in NUL, and every pointer is of a live object of the length that is told.
+        // SAFETY: the name ends in NUL, and each pointer is of a live object of the given length.
         let status = unsafe {
             libc::getpwnam_r(
                 name.as_ptr(),
@@ -91,7 +91,7 @@ pub(crate) fn account(name: &str) -> io::Result<Option<Account>> {
             )
         };
         // SAFETY: `found` is null, or points to `entry`, which is filled then.
-        let account = unsafe { found.as_ref() }.map(|entry| Account {
+        let account = unsafe { found.as_ref() }.map(|entry| UserAccount {
             user: entry.pw_uid,
             group: entry.pw_gid,
         });
@@ -105,7 +105,7 @@ pub(crate) fn home() -> Option<PathBuf> {
     let home = look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::passwd>::uninit();
         let mut found = ptr::null_mut();
-        // SAFETY: every pointer is of a live object of the length that is told.
+        // SAFETY: each pointer is of a live object of the given length.
         let status = unsafe {
             libc::getpwuid_r(
                 user,
@@ -115,7 +115,7 @@ pub(crate) fn home() -> Option<PathBuf> {
                 &raw mut found,
             )
         };
-        // SAFETY: `found` is null, or points to `entry`, which is filled then; its texts are in the buffer and end in NUL.
+        // SAFETY: `found` is null, or points to `entry`, which is filled then; its strings are in the buffer and end in NUL.
         let home = unsafe { found.as_ref().map(|entry| CStr::from_ptr(entry.pw_dir)) };
         (
             status,
@@ -131,7 +131,7 @@ pub(crate) fn group_id(name: &str) -> io::Result<Option<u32>> {
     look_up(|buffer| {
         let mut entry = MaybeUninit::<libc::group>::uninit();
         let mut found = ptr::null_mut();
-        // SAFETY: the name ends in NUL, and every pointer is of a live object of the length that is told.
+        // SAFETY: the name ends in NUL, and each pointer is of a live object of the given length.
         let status = unsafe {
             libc::getgrnam_r(
                 name.as_ptr(),
@@ -153,7 +153,7 @@ pub(crate) fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
     let mut groups = vec![0; 64];
     loop {
         let mut count = libc::c_int::try_from(groups.len()).unwrap_or(libc::c_int::MAX);
-        // SAFETY: the name ends in NUL, and there is room for as many groups as is told.
+        // SAFETY: the name ends in NUL, and there is room for `count` groups.
         let result = unsafe {
             libc::getgrouplist(name.as_ptr(), primary, groups.as_mut_ptr(), &raw mut count)
         };
@@ -181,7 +181,7 @@ pub(crate) fn is_member(user: &str, groups: &[String]) -> bool {
         .is_ok_and(|groups| groups.iter().any(|group| wanted.contains(group)))
 }
 
-/// Calls one of the reentrant look-ups with a buffer that grows while it is too small.
+/// Calls a reentrant look-up, with a larger buffer while it is too small.
 fn look_up<T>(mut call: impl FnMut(&mut [u8]) -> (i32, Option<T>)) -> io::Result<Option<T>> {
     let mut buffer = vec![0; 1024];
     loop {
@@ -189,7 +189,7 @@ fn look_up<T>(mut call: impl FnMut(&mut [u8]) -> (i32, Option<T>)) -> io::Result
             (0, found) => return Ok(found),
             (libc::EINTR, _) => {}
             (libc::ERANGE, _) if buffer.len() < MAX_ENTRY => buffer.resize(buffer.len() * 4, 0),
-            // getpwnam_r(3): what systems answer for a name that is not there.
+            // getpwnam_r(3): the errors by which systems report an unknown name.
             (libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM, _) => return Ok(None),
             (status, _) => return Err(io::Error::from_raw_os_error(status)),
         }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn root_is_user_and_group_zero() {
-        let root = Account { user: 0, group: 0 };
+        let root = UserAccount { user: 0, group: 0 };
         assert_eq!(account("root").expect("a look-up"), Some(root));
         assert_eq!(group_id("root").expect("a look-up"), Some(0));
     }

@@ -1,4 +1,4 @@
-//! Log lines on stderr: for people with the time in UTC, for the journal with its level prefix.
+//! The log on stderr: lines begin with the time in UTC, or for the journal with its prefix of the level.
 
 use std::io::{LineWriter, Write, stderr};
 use std::os::fd::AsFd;
@@ -10,7 +10,7 @@ use simplelog::{ConfigBuilder, WriteLogger};
 
 use crate::config::LogLevel;
 
-/// Sends what floors below log to stderr, from `level` on. Only the first call has an effect.
+/// Starts logging to stderr, from `level` on. Only the first call has an effect.
 pub(crate) fn init(level: LogLevel) {
     let level = filter(level);
     let lines: Box<dyn Log> = if stderr_is_journal() {
@@ -23,7 +23,7 @@ pub(crate) fn init(level: LogLevel) {
             .set_time_format_rfc3339()
             .set_thread_level(LevelFilter::Off)
             .build();
-        // Unbuffered, a line would be as many writes as it has parts, and lines of other processes would come between.
+        // Without a buffer each part of a line would be a write, and lines of other processes could come between them.
         WriteLogger::new(level, config, LineWriter::new(stderr()))
     };
     if log::set_boxed_logger(Box::new(OneLine(lines))).is_ok() {
@@ -31,12 +31,12 @@ pub(crate) fn init(level: LogLevel) {
     }
 }
 
-/// Logs from another level on.
+/// Changes the level.
 pub(crate) fn set(level: LogLevel) {
     log::set_max_level(filter(level));
 }
 
-/// The prefix of a line that the journal takes for its priority (sd-daemon(3)), empty when stderr is no journal.
+/// The prefix by which the journal knows the priority of a line (sd-daemon(3)); empty when stderr is not the journal.
 pub(crate) fn prefix(level: Level) -> &'static str {
     if stderr_is_journal() {
         priority(level)
@@ -77,7 +77,7 @@ fn stderr_is_journal() -> bool {
         .is_ok_and(|metadata| stream == format!("{}:{}", metadata.dev(), metadata.ino()))
 }
 
-/// Lets no text of a peer begin a line of its own or speak to a terminal: control characters are escaped.
+/// Escapes control characters, so that text of a peer cannot begin a line of its own or control a terminal.
 struct OneLine(Box<dyn Log>);
 
 impl Log for OneLine {
@@ -112,7 +112,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Lines for the journal, which knows the time itself.
+/// Writes lines for the journal, which adds the time itself.
 struct JournalLogger<W> {
     level: LevelFilter,
     stream: Mutex<W>,
@@ -126,7 +126,7 @@ impl<W: Write + Send> Log for JournalLogger<W> {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-            // A journal that is gone leaves nobody to tell.
+            // When the journal is gone, nobody can be told.
             let _ = writeln!(stream, "{}{}", priority(record.level()), record.args());
         }
     }

@@ -1,4 +1,4 @@
-//! What commands say. A reader that has gone away is no reason to panic, as the macros of std would.
+//! The output of commands on stdout and stderr. Unlike the macros of std it does not panic when the reader has gone.
 
 use std::io::{ErrorKind, Write, stderr, stdout};
 
@@ -8,7 +8,7 @@ use crate::config::Fault;
 use crate::process::exit::Exit;
 use crate::process::logging;
 
-/// Writes to stdout. A pipe whose reader has enough is well; anything else is not.
+/// Writes to stdout. A pipe that its reader has closed is no failure.
 pub(crate) fn print(text: &str) -> Exit {
     let mut stdout = stdout().lock();
     match stdout
@@ -24,19 +24,19 @@ pub(crate) fn print(text: &str) -> Exit {
     }
 }
 
-/// One line on stderr.
+/// Prints a line on stderr.
 pub(crate) fn complain(line: &str) {
     write_line(Level::Error, line);
 }
 
-/// Faults on stderr, each a line.
+/// Prints faults on stderr, one a line.
 pub(crate) fn print_faults(faults: &[Fault]) {
     for fault in faults {
         write_line(Level::Error, &fault.to_string());
     }
 }
 
-/// Warnings on stderr, each a line that says so.
+/// Prints warnings on stderr, one a line.
 pub(crate) fn print_warnings(warnings: &[Fault]) {
     for Fault { file, place, what } in warnings {
         let fault = Fault {
@@ -49,6 +49,6 @@ pub(crate) fn print_warnings(warnings: &[Fault]) {
 }
 
 fn write_line(level: Level, line: &str) {
-    // When stderr is gone there is nobody left to tell.
+    // When stderr is closed, nobody can be told.
     let _ = writeln!(stderr().lock(), "{}{line}", logging::prefix(level));
 }

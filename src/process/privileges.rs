@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::config::{Config, Fault, Place};
-use crate::process::identity::{self, Account};
+use crate::process::identity::{self, UserAccount};
 use crate::process::syscall::check;
 
 /// The user to become when the configuration names none.
@@ -24,7 +24,7 @@ pub(crate) struct Identity {
     /// The user's name.
     pub name: String,
     /// The id of the user, and that of the group to become, which need not be the user's own.
-    pub account: Account,
+    pub account: UserAccount,
 }
 
 /// The user to become; `None` when this is not root.
@@ -98,7 +98,7 @@ pub(crate) fn drop_to(identity: Option<&Identity>) -> io::Result<()> {
 }
 
 /// Checks that all ids are those that were set, and that root's cannot be set again.
-fn verify(account: Account) -> io::Result<()> {
+fn verify(account: UserAccount) -> io::Result<()> {
     let (mut users, mut groups) = ([0; 3], [0; 3]);
     let [real, effective, saved] = &mut users;
     // SAFETY: each pointer is of a number that is written.
@@ -140,7 +140,7 @@ fn give(
     otherwise: &'static str,
 ) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let Account { user, group } = identity.account;
+    let UserAccount { user, group } = identity.account;
     // SAFETY: the paths end in NUL, the descriptor is this function's alone, and the status is filled before it is read.
     unsafe {
         let flags = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;

@@ -14,7 +14,7 @@ use crate::rpc::{
 use crate::proto::ws::close::CloseCode;
 
 use super::command::{
-    ClientNew, ClientTest, Command, Control, Form, Input, Options, Source, Verbosity,
+    CallInput, ClientNew, ClientTest, Command, DaemonCall, Form, InputSource, RunOptions, Verbosity,
 };
 use super::scan::Words;
 
@@ -91,14 +91,17 @@ pub(super) fn send(words: &mut Words) -> Result<Command, String> {
     let (data, source) = match (words.next(), file(words)?) {
         (Some(_), Some(_)) => return Err("a text beside --file; allowed: one of both".to_owned()),
         (Some(text), None) => (message(text, form)?, None),
-        (None, source) => (Data::Text(String::new()), source.or(Some(Source::Stdin))),
+        (None, source) => (
+            Data::Text(String::new()),
+            source.or(Some(InputSource::Stdin)),
+        ),
     };
     let send = Send {
         id,
         data,
         receivers,
     };
-    let input = source.map(|source| Input { source, form });
+    let input = source.map(|source| CallInput { source, form });
     control(words, Call::Send(send), input)
 }
 
@@ -125,10 +128,10 @@ fn message(text: OsString, form: Form) -> Result<Data, String> {
 }
 
 /// The source that `--file` names.
-fn file(words: &mut Words) -> Result<Option<Source>, String> {
+fn file(words: &mut Words) -> Result<Option<InputSource>, String> {
     Ok(words.value("--file")?.map(|file| match file.to_str() {
-        Some("-") => Source::Stdin,
-        _ => Source::File(PathBuf::from(file)),
+        Some("-") => InputSource::Stdin,
+        _ => InputSource::File(PathBuf::from(file)),
     }))
 }
 
@@ -162,14 +165,14 @@ pub(super) fn respond(words: &mut Words) -> Result<Command, String> {
         ..Respond::new(request)
     };
     respond.check().map_err(option)?;
-    let input = source.map(|source| Input {
+    let input = source.map(|source| CallInput {
         source,
         form: Form::Either,
     });
     control(words, Call::Respond(respond), input)
 }
 
-fn content(words: &mut Words) -> Result<(Content, Option<Source>), String> {
+fn content(words: &mut Words) -> Result<(Content, Option<InputSource>), String> {
     match (
         words.text("--text")?,
         file(words)?,
@@ -233,8 +236,8 @@ fn option(error: Error) -> String {
     }
 }
 
-fn options(words: &mut Words) -> Result<Options, String> {
-    Ok(Options {
+fn options(words: &mut Words) -> Result<RunOptions, String> {
+    Ok(RunOptions {
         config: words.value("--config")?.map(PathBuf::from),
         verbosity: verbosity(words)?,
         json: words.flag("--json"),
@@ -252,8 +255,8 @@ fn verbosity(words: &Words) -> Result<Verbosity, String> {
 }
 
 /// A call with the options that all calls share.
-fn control(words: &mut Words, call: Call, input: Option<Input>) -> Result<Command, String> {
-    Ok(Command::Control(Control {
+fn control(words: &mut Words, call: Call, input: Option<CallInput>) -> Result<Command, String> {
+    Ok(Command::Control(DaemonCall {
         call,
         input,
         socket: words.value("--socket")?.map(PathBuf::from),

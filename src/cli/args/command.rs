@@ -10,13 +10,13 @@ use crate::rpc::Call;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Run the daemon.
-    Run(Options),
+    Run(RunOptions),
     /// Validate the configuration.
-    Check(Options),
+    Check(RunOptions),
     /// Print this text.
     Print(String),
     /// Ask a running daemon.
-    Control(Control),
+    Control(DaemonCall),
     /// Dial a client or a URL.
     ClientTest(ClientTest),
     /// Print a URL as a block of the configuration.
@@ -27,7 +27,7 @@ pub(crate) enum Command {
 
 /// The flags of `run` and `check`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct RunOptions {
     /// The configuration file that was named.
     pub(crate) config: Option<PathBuf>,
     /// How much to print and log.
@@ -38,11 +38,11 @@ pub(crate) struct Options {
 
 /// A call to the daemon, and the options of its making.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Control {
+pub(crate) struct DaemonCall {
     /// The call.
     pub(crate) call: Call,
     /// Where the message or body comes from, if it is not in the call.
-    pub(crate) input: Option<Input>,
+    pub(crate) input: Option<CallInput>,
     /// The socket that was named.
     pub(crate) socket: Option<PathBuf>,
     /// The configuration file that was named; it may name the socket.
@@ -57,16 +57,16 @@ pub(crate) struct Control {
 
 /// A message or body that is still to be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Input {
+pub(crate) struct CallInput {
     /// Where to read it from.
-    pub(crate) source: Source,
+    pub(crate) source: InputSource,
     /// How to read it.
     pub(crate) form: Form,
 }
 
 /// Where a message or body is read from.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum InputSource {
     /// A file.
     File(PathBuf),
     /// Standard input.

@@ -16,7 +16,7 @@ mod tests;
 use std::ffi::{OsStr, OsString};
 
 pub(super) use command::{
-    ClientNew, ClientTest, Command, Control, Form, Input, Options, Source, Verbosity,
+    CallInput, ClientNew, ClientTest, Command, DaemonCall, Form, InputSource, RunOptions, Verbosity,
 };
 
 use page::Opt;

@@ -74,7 +74,7 @@ impl Words {
         self.values.pop_front()
     }
 
-    /// Takes the next word, which has to be text.
+    /// Takes the next word; it has to be text.
     pub(super) fn next_text(&mut self) -> Result<Option<String>, String> {
         self.next().map(text).transpose()
     }
@@ -102,7 +102,7 @@ impl Words {
         self.value(key)?.map(text).transpose()
     }
 
-    /// Takes all values of an option, in their order, which have to be text.
+    /// Takes all values of an option in order; they have to be text.
     pub(super) fn texts(&mut self, key: &str) -> Result<Vec<String>, String> {
         let (these, others) = std::mem::take(&mut self.options)
             .into_iter()

@@ -28,15 +28,15 @@ fn page(words: &str) -> String {
     verb.expect(words).page.text()
 }
 
-fn options(config: Option<&str>, verbosity: Verbosity) -> Options {
-    Options {
+fn options(config: Option<&str>, verbosity: Verbosity) -> RunOptions {
+    RunOptions {
         config: config.map(PathBuf::from),
         verbosity,
         json: false,
     }
 }
 
-fn controlled(words: &[&str]) -> Control {
+fn controlled(words: &[&str]) -> DaemonCall {
     match parsed_words(words) {
         Ok(Command::Control(control)) => control,
         other => panic!("{words:?}: {other:?}"),
@@ -84,7 +84,7 @@ fn verbs_and_options() {
         ),
         (
             "check -c b --json",
-            Command::Check(Options {
+            Command::Check(RunOptions {
                 json: true,
                 ..options(Some("b"), Verbosity::AsConfigured)
             }),
@@ -232,7 +232,7 @@ fn common_options_go_anywhere() {
     ]);
     assert_eq!(
         control,
-        Control {
+        DaemonCall {
             call: Call::Status,
             input: None,
             socket: Some("/s".into()),
@@ -248,20 +248,23 @@ fn common_options_go_anywhere() {
 #[test]
 fn messages_come_from_words_files_and_stdin() {
     let input = |words: &[&str]| controlled(words).input;
-    let source = |source, form| Some(Input { source, form });
+    let source = |source, form| Some(CallInput { source, form });
     assert_eq!(input(&["send", "a", "b"]), None);
-    assert_eq!(input(&["send", "a"]), source(Source::Stdin, Form::Text));
+    assert_eq!(
+        input(&["send", "a"]),
+        source(InputSource::Stdin, Form::Text)
+    );
     assert_eq!(
         input(&["send", "a", "--binary", "--file", "-"]),
-        source(Source::Stdin, Form::Binary)
+        source(InputSource::Stdin, Form::Binary)
     );
     assert_eq!(
         input(&["send", "a", "--file", "f"]),
-        source(Source::File("f".into()), Form::Text)
+        source(InputSource::File("f".into()), Form::Text)
     );
     assert_eq!(
         input(&["respond", "r1", "--file", "f"]),
-        source(Source::File("f".into()), Form::Either)
+        source(InputSource::File("f".into()), Form::Either)
     );
     assert_eq!(input(&["respond", "r1"]), None);
 }
@@ -333,7 +336,7 @@ fn a_page_is_usage_text_and_options() {
         Closes a connection, such as c42.\n\n      \
         --code N         the close code: 1000 to 1003, 1007 to 1014, 3000 to 4999; 1008 (policy violation) when none is given\n      \
         --reason TEXT    the reason that the peer is told, at most 123 bytes\n\n\
-        Options that all verbs have, and exit statuses: bellwire --help\n";
+        RunOptions that all verbs have, and exit statuses: bellwire --help\n";
     assert_eq!(page("kick"), kick);
 }
 

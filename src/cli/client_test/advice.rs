@@ -5,21 +5,21 @@ use rustls::{AlertDescription, CertificateError, Error};
 use crate::conn::event::{CloseReason, Refusal};
 use crate::conn::tls::TlsError;
 
-use super::report::Failure;
+use super::report::StepFailure;
 
 /// What to try when the server ends a connection that it had accepted.
 pub(super) const LOG: &str =
     "the log of the server, because it accepted the connection and then ended it";
 
 /// The connection ended early.
-pub(super) fn of_end(reason: &CloseReason<'_>, tls: bool) -> Failure {
+pub(super) fn of_end(reason: &CloseReason<'_>, tls: bool) -> StepFailure {
     let advice = match reason {
         CloseReason::Refused(refusal) => of_refusal(refusal, tls),
         CloseReason::Tls => "again; the answer was altered on its way, or is not TLS".to_owned(),
         CloseReason::Failed(_) => "another server, because this one breaks the protocol".to_owned(),
         _ => LOG.to_owned(),
     };
-    Failure {
+    StepFailure {
         cause: reason.to_string(),
         advice,
         timed_out: false,

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::report::Failure;
+use super::report::StepFailure;
 
 /// More addresses than these are not tried.
 const MAX_ADDRESSES: usize = 8;
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The addresses of a name, each once, in the order of the system. The resolver has no timeout, so it runs in a thread of its
 /// own, which is abandoned when time is up.
-pub(super) fn resolve(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, Failure> {
+pub(super) fn resolve(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, StepFailure> {
     let (sender, receiver) = mpsc::channel();
     let target = (name.to_owned(), 0);
     thread::spawn(move || sender.send(target.to_socket_addrs()));
@@ -31,11 +31,11 @@ pub(super) fn resolve(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, Fail
             addresses.truncate(MAX_ADDRESSES);
             Ok(addresses)
         }
-        Ok(Err(error)) => Err(Failure::new(
+        Ok(Err(error)) => Err(StepFailure::new(
             error.to_string(),
             "another spelling of the host; or see what this machine resolves names by: /etc/resolv.conf",
         )),
-        Err(_) => Err(Failure::timeout(
+        Err(_) => Err(StepFailure::timeout(
             "the resolver did not answer in time",
             "again; or see what this machine resolves names by: /etc/resolv.conf",
         )),
@@ -44,7 +44,7 @@ pub(super) fn resolve(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, Fail
 
 /// The attempt to connect to one address.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct TcpAttempt {
     pub(super) address: SocketAddr,
     pub(super) took: Duration,
     /// Absent when there was no answer in time.
@@ -52,7 +52,7 @@ pub(super) struct Attempt {
 }
 
 /// Connects to all addresses at the same time, and waits until each has answered, or time is up.
-pub(super) fn connect(addresses: &[SocketAddr], timeout: Duration) -> Vec<Attempt> {
+pub(super) fn connect(addresses: &[SocketAddr], timeout: Duration) -> Vec<TcpAttempt> {
     let start = Instant::now();
     let (sender, receiver) = mpsc::channel();
     for (at, address) in addresses.iter().copied().enumerate() {
@@ -64,9 +64,9 @@ pub(super) fn connect(addresses: &[SocketAddr], timeout: Duration) -> Vec<Attemp
         });
     }
     drop(sender);
-    let mut attempts: Vec<Attempt> = addresses
+    let mut attempts: Vec<TcpAttempt> = addresses
         .iter()
-        .map(|&address| Attempt {
+        .map(|&address| TcpAttempt {
             address,
             took: timeout,
             result: None,

@@ -16,7 +16,7 @@ use crate::proto::ws::mask::MaskingKeys;
 use crate::proto::ws::message::Pool;
 
 use super::advice::{self, LOG};
-use super::report::Failure;
+use super::report::StepFailure;
 
 /// Room for one receive, and for an incomplete record before it.
 const WIRE: usize = 64 * 1024;
@@ -36,7 +36,7 @@ pub(super) enum Seen {
 }
 
 /// The transport: TCP, perhaps with TLS over it.
-pub(super) struct Transport {
+pub(super) struct TestTransport {
     stream: TcpStream,
     tls: Option<Tls>,
     cipher: Cipher,
@@ -45,9 +45,9 @@ pub(super) struct Transport {
     end: Instant,
 }
 
-impl Transport {
-    pub(super) fn new(stream: TcpStream, end: Instant) -> Transport {
-        Transport {
+impl TestTransport {
+    pub(super) fn new(stream: TcpStream, end: Instant) -> TestTransport {
+        TestTransport {
             stream,
             tls: None,
             cipher: Cipher::default(),
@@ -57,38 +57,40 @@ impl Transport {
     }
 
     /// The next step has until `end`.
-    pub(super) fn until(mut self, end: Instant) -> Transport {
+    pub(super) fn until(mut self, end: Instant) -> TestTransport {
         self.end = end;
         self
     }
 
     /// The TLS handshake.
-    pub(super) fn secure(&mut self, tls: Tls) -> Result<&Tls, Failure> {
+    pub(super) fn secure(&mut self, tls: Tls) -> Result<&Tls, StepFailure> {
         let tls = self.tls.insert(tls);
         let started = tls.start(&mut self.cipher);
-        let failed = |error| Failure::new(format!("{error}"), advice::of_tls(&error));
+        let failed = |error| StepFailure::new(format!("{error}"), advice::of_tls(&error));
         started.map_err(failed)?;
         while !self.tls.as_ref().is_some_and(Tls::is_open) {
             self.send_cipher()?;
             // Before it is open there is no plaintext.
-            if let Received::End = self.receive(&mut Vec::new())? {
-                return Err(Failure::new(
+            if let ReceivedBytes::End = self.receive(&mut Vec::new())? {
+                return Err(StepFailure::new(
                     "the server closed the connection in the TLS handshake",
                     "ws:// instead of wss://, if the server does not speak TLS there; or its log",
                 ));
             }
         }
         self.send_cipher()?;
-        self.tls.as_ref().ok_or_else(|| Failure::new("no TLS", LOG))
+        self.tls
+            .as_ref()
+            .ok_or_else(|| StepFailure::new("no TLS", LOG))
     }
 
-    fn send_cipher(&mut self) -> Result<(), Failure> {
+    fn send_cipher(&mut self) -> Result<(), StepFailure> {
         let sent = self.stream.write_all(self.cipher.bytes());
         self.cipher.clear();
         sent.map_err(|error| self.io(&error))
     }
 
-    fn send(&mut self, plain: &[u8]) -> Result<(), Failure> {
+    fn send(&mut self, plain: &[u8]) -> Result<(), StepFailure> {
         self.stream
             .set_write_timeout(Some(self.left()))
             .map_err(|error| self.io(&error))?;
@@ -102,14 +104,14 @@ impl Transport {
         let written = tls.write(&[plain], &mut self.cipher, |piece| {
             bytes.extend_from_slice(piece);
         });
-        written.map_err(|error| Failure::new(error.to_string(), advice::of_tls(&error)))?;
+        written.map_err(|error| StepFailure::new(error.to_string(), advice::of_tls(&error)))?;
         self.stream
             .write_all(&bytes)
             .map_err(|error| self.io(&error))
     }
 
     /// Receives once; plaintext is appended to `plain`.
-    fn receive(&mut self, plain: &mut Vec<u8>) -> Result<Received, Failure> {
+    fn receive(&mut self, plain: &mut Vec<u8>) -> Result<ReceivedBytes, StepFailure> {
         self.stream
             .set_read_timeout(Some(self.left()))
             .map_err(|error| self.io(&error))?;
@@ -132,14 +134,14 @@ impl Transport {
                 let sent = self.send_cipher();
                 read.map_err(|error| {
                     let cause = format!("TLS failed: {error}");
-                    Failure::new(cause, advice::of_tls(&error))
+                    StepFailure::new(cause, advice::of_tls(&error))
                 })?;
                 sent?;
-                Ok(Received::of(ended))
+                Ok(ReceivedBytes::of(ended))
             }
             None => {
                 plain.extend_from_slice(wire);
-                Ok(Received::of(count == 0))
+                Ok(ReceivedBytes::of(count == 0))
             }
         }
     }
@@ -150,31 +152,35 @@ impl Transport {
         left.max(Duration::from_millis(1))
     }
 
-    fn io(&self, error: &io::Error) -> Failure {
+    fn io(&self, error: &io::Error) -> StepFailure {
         match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Failure::timeout(
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => StepFailure::timeout(
                 "the server did not answer in time",
                 "again, with a longer --timeout; or another port, if another program listens on this one",
             ),
-            _ => Failure::new(error.to_string(), LOG),
+            _ => StepFailure::new(error.to_string(), LOG),
         }
     }
 }
 
-enum Received {
+enum ReceivedBytes {
     Some,
     End,
 }
 
-impl Received {
-    fn of(ended: bool) -> Received {
-        if ended { Received::End } else { Received::Some }
+impl ReceivedBytes {
+    fn of(ended: bool) -> ReceivedBytes {
+        if ended {
+            ReceivedBytes::End
+        } else {
+            ReceivedBytes::Some
+        }
     }
 }
 
 /// A client's connection over a transport.
 pub(super) struct Link {
-    transport: Transport,
+    transport: TestTransport,
     conn: Connection,
     aux: Aux,
     tools: Tools,
@@ -186,10 +192,10 @@ pub(super) struct Link {
 impl Link {
     /// Sends the upgrade request. `random` fills with bytes that nobody can guess.
     pub(super) fn open(
-        transport: Transport,
+        transport: TestTransport,
         request: &UpgradeRequest<'_>,
         random: fn(&mut [u8; 256]),
-    ) -> Result<Link, Failure> {
+    ) -> Result<Link, StepFailure> {
         let mut bytes = [0; 256];
         random(&mut bytes);
         let mut nonce = [0; 16];
@@ -224,7 +230,7 @@ impl Link {
     }
 
     /// Sends a ping; the answer has until `end`.
-    pub(super) fn ping(&mut self, end: Instant) -> Result<(), Failure> {
+    pub(super) fn ping(&mut self, end: Instant) -> Result<(), StepFailure> {
         self.transport.end = end;
         self.with_out(Connection::ping);
         self.flush()
@@ -243,7 +249,7 @@ impl Link {
     }
 
     /// Receives until there is something to report. When the connection ends first, the error says why.
-    pub(super) fn wait(&mut self) -> Result<Seen, Failure> {
+    pub(super) fn wait(&mut self) -> Result<Seen, StepFailure> {
         loop {
             let mut input = self.conn.take_rest().map(|rest| *rest).unwrap_or_default();
             let received = self.transport.receive(&mut input)?;
@@ -255,7 +261,7 @@ impl Link {
                 return seen;
             }
             flushed?;
-            if let Received::End = received {
+            if let ReceivedBytes::End = received {
                 let reason = self.conn.on_eof().unwrap_or(CloseReason::Eof);
                 return Err(advice::of_end(&reason, self.transport.tls.is_some()));
             }
@@ -263,7 +269,7 @@ impl Link {
     }
 
     /// The first thing in the input to report.
-    fn work(&mut self, input: &mut [u8]) -> Option<Result<Seen, Failure>> {
+    fn work(&mut self, input: &mut [u8]) -> Option<Result<Seen, StepFailure>> {
         let tls = self.transport.tls.is_some();
         let mut first = None;
         let mut at = 0;
@@ -312,7 +318,7 @@ impl Link {
         work(&mut self.conn, &mut self.tools, &mut out);
     }
 
-    fn flush(&mut self) -> Result<(), Failure> {
+    fn flush(&mut self) -> Result<(), StepFailure> {
         self.with_out(|_, _, out| out.flush());
         let sent = self.transport.send(&self.sent);
         self.sent.clear();

@@ -9,7 +9,7 @@ use crate::process::output::print;
 
 /// A step on the way to an open WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum TestStep {
     Dns,
     Tcp,
     Tls,
@@ -17,21 +17,21 @@ pub(super) enum Step {
     Ping,
 }
 
-impl Step {
+impl TestStep {
     fn name(self) -> &'static str {
         match self {
-            Step::Dns => "dns",
-            Step::Tcp => "tcp",
-            Step::Tls => "tls",
-            Step::Upgrade => "upgrade",
-            Step::Ping => "ping",
+            TestStep::Dns => "dns",
+            TestStep::Tcp => "tcp",
+            TestStep::Tls => "tls",
+            TestStep::Upgrade => "upgrade",
+            TestStep::Ping => "ping",
         }
     }
 }
 
 /// Why a step failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct StepFailure {
     /// What went wrong, in one line.
     pub(super) cause: String,
     /// What to try.
@@ -40,19 +40,19 @@ pub(super) struct Failure {
     pub(super) timed_out: bool,
 }
 
-impl Failure {
-    pub(super) fn new(cause: impl Into<String>, advice: impl Into<String>) -> Failure {
-        Failure {
+impl StepFailure {
+    pub(super) fn new(cause: impl Into<String>, advice: impl Into<String>) -> StepFailure {
+        StepFailure {
             cause: cause.into(),
             advice: advice.into(),
             timed_out: false,
         }
     }
 
-    pub(super) fn timeout(cause: impl Into<String>, advice: impl Into<String>) -> Failure {
-        Failure {
+    pub(super) fn timeout(cause: impl Into<String>, advice: impl Into<String>) -> StepFailure {
+        StepFailure {
             timed_out: true,
-            ..Failure::new(cause, advice)
+            ..StepFailure::new(cause, advice)
         }
     }
 
@@ -75,7 +75,7 @@ impl Report {
     /// A step succeeded. `facts` are for programs, `text` says the same to people.
     pub(super) fn done<const N: usize>(
         self,
-        step: Step,
+        step: TestStep,
         took: Duration,
         facts: [(&str, Value); N],
         text: &str,
@@ -86,7 +86,7 @@ impl Report {
     /// One of several attempts of a step failed.
     pub(super) fn missed<const N: usize>(
         self,
-        step: Step,
+        step: TestStep,
         took: Duration,
         facts: [(&str, Value); N],
         text: &str,
@@ -95,7 +95,7 @@ impl Report {
     }
 
     /// A step failed, and so did the test.
-    pub(super) fn failed(self, step: Step, took: Duration, failure: &Failure) -> Exit {
+    pub(super) fn failed(self, step: TestStep, took: Duration, failure: &StepFailure) -> Exit {
         let facts = [
             ("cause", Value::from(failure.cause.as_str())),
             ("advice", Value::from(failure.advice.as_str())),
@@ -109,7 +109,7 @@ impl Report {
 
     fn say<'f>(
         self,
-        step: Step,
+        step: TestStep,
         took: Duration,
         ok: bool,
         facts: impl Iterator<Item = (&'f str, Value)>,

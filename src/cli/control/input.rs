@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::cli::args::{Form, Input, Source, Verbosity};
+use crate::cli::args::{CallInput, Form, InputSource, Verbosity};
 use crate::files::content_type;
 use crate::process::output::complain;
 use crate::rpc::{Call, Content, Data};
@@ -16,10 +16,14 @@ use super::failure::Failure;
 const MAX_INPUT: u64 = 64 << 20;
 
 /// Reads the message or body that a call lacks.
-pub(super) fn fill(call: &mut Call, input: &Input, verbosity: Verbosity) -> Result<(), Failure> {
+pub(super) fn fill(
+    call: &mut Call,
+    input: &CallInput,
+    verbosity: Verbosity,
+) -> Result<(), Failure> {
     let (bytes, name) = match &input.source {
-        Source::File(path) => (read_file(path), path.display().to_string()),
-        Source::Stdin => {
+        InputSource::File(path) => (read_file(path), path.display().to_string()),
+        InputSource::Stdin => {
             if io::stdin().is_terminal() && verbosity != Verbosity::Quiet {
                 complain("reading from the terminal; Ctrl-D on a line of its own ends it");
             }
@@ -35,7 +39,7 @@ pub(super) fn fill(call: &mut Call, input: &Input, verbosity: Verbosity) -> Resu
     match call {
         Call::Send(send) => send.data = data,
         Call::Respond(respond) => {
-            if let Source::File(path) = &input.source {
+            if let InputSource::File(path) = &input.source {
                 respond.media_type = respond.media_type.take().or_else(|| known_type(path));
             }
             respond.content = Content::Body(data);

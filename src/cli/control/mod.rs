@@ -13,7 +13,7 @@ mod text;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
-use crate::cli::args::{Control, Verbosity};
+use crate::cli::args::{DaemonCall, Verbosity};
 use crate::cli::source;
 use crate::config;
 use crate::process::exit::Exit;
@@ -25,12 +25,12 @@ use failure::Failure;
 use socket::{Surroundings, socket_candidates};
 
 /// Makes the call and prints its result.
-pub(super) fn run(control: Control) -> Exit {
+pub(super) fn run(control: DaemonCall) -> Exit {
     execute(control).unwrap_or_else(Failure::tell)
 }
 
-fn execute(control: Control) -> Result<Exit, Failure> {
-    let Control {
+fn execute(control: DaemonCall) -> Result<Exit, Failure> {
+    let DaemonCall {
         mut call,
         input,
         socket,

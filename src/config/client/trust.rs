@@ -13,7 +13,7 @@ pub struct Trust {
     /// Authorities in PEM, instead of the system's.
     pub ca: Option<Placed<PathBuf>>,
     /// What the client shows to the server.
-    pub identity: Option<Identity>,
+    pub identity: Option<ClientIdentity>,
     /// False: any certificate is accepted.
     pub verify: bool,
     /// Where `[client.trust]` begins, or the client that has no such table.
@@ -22,7 +22,7 @@ pub struct Trust {
 
 /// A certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct ClientIdentity {
     /// The certificate, and after it those of its issuers, in PEM.
     pub certificate: Placed<PathBuf>,
     /// The key of the certificate, in PEM.
@@ -68,7 +68,7 @@ impl Trust {
         let identity = certificate.zip(private_key);
         Trust {
             ca,
-            identity: identity.map(|(certificate, private_key)| Identity {
+            identity: identity.map(|(certificate, private_key)| ClientIdentity {
                 certificate,
                 private_key,
             }),

@@ -97,7 +97,7 @@ fn root_drops_for_good() {
     }
     apart("root_drops_for_good", || {
         let identity = found("[daemon]\nuser = \"nobody\"\n").unwrap();
-        let Account { user, group } = identity.account;
+        let UserAccount { user, group } = identity.account;
         // A group that nobody has must go as well.
         let groups: [libc::gid_t; 1] = [4];
         // SAFETY: one group is read.
