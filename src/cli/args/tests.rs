@@ -336,7 +336,7 @@ fn a_page_is_usage_text_and_options() {
         Closes a connection, such as c42.\n\n      \
         --code N         the close code: 1000 to 1003, 1007 to 1014, 3000 to 4999; 1008 (policy violation) when none is given\n      \
         --reason TEXT    the reason that the peer is told, at most 123 bytes\n\n\
-        RunOptions that all verbs have, and exit statuses: bellwire --help\n";
+        Options that all verbs have, and exit statuses: bellwire --help\n";
     assert_eq!(page("kick"), kick);
 }
 
