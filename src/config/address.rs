@@ -46,14 +46,6 @@ impl Address {
         Err(format!("{} is no address{hint}", quoted(text)))
     }
 
-    /// Whether only this machine can connect.
-    pub fn is_local(&self) -> bool {
-        match self {
-            Address::Tcp(address) => address.ip().is_loopback(),
-            Address::Unix(_) => true,
-        }
-    }
-
     /// Whether listening on both fails: they are equal, or one means all addresses of the other's family.
     pub fn collides(&self, other: &Address) -> bool {
         match (self, other) {

@@ -90,16 +90,8 @@ impl Config {
     }
 }
 
-/// Reads a configuration file, and the documents that it names.
-///
-/// # Errors
-/// Every fault of the file, or that it cannot be read.
-pub fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    load_with(path, |_, _, _| Findings::default())
-}
-
-/// The same, with what `system` finds: the users and groups of the system and the contents of certificates, for example,
-/// are not checked here.
+/// Reads a configuration file, and the documents that it names. `system` adds what it finds: the users and groups of the
+/// system and the contents of certificates, for example, are not checked here.
 ///
 /// # Errors
 /// Every fault of the file, or that it cannot be read.

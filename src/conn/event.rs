@@ -172,29 +172,6 @@ pub enum Refusal<'e> {
     GivenUp,
 }
 
-impl Refusal<'_> {
-    /// The status of the answer; absent when there was none.
-    #[must_use]
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Refusal::Status { status, .. } => Some(*status),
-            Refusal::Handshake(_) => Some(101),
-            _ => None,
-        }
-    }
-
-    /// Whether trying again soon is useless, because one side has to change its configuration: credentials or a certificate
-    /// were refused, or the WebSocket is elsewhere.
-    #[must_use]
-    pub fn is_lasting(&self) -> bool {
-        match self {
-            Refusal::Status { status, .. } => matches!(status, 300..=399 | 401 | 403 | 407),
-            Refusal::Tls(error) => error.is_certificate(),
-            _ => false,
-        }
-    }
-}
-
 impl fmt::Display for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -307,25 +284,21 @@ mod tests {
             line,
             location,
         };
-        for (refusal, lasting, words) in [
+        for (refusal, words) in [
             (
                 status(401, "HTTP/1.1 401 Unauthorized", None),
-                true,
                 "the server wants a user name and password, or others: HTTP/1.1 401 Unauthorized",
             ),
             (
                 status(301, "HTTP/1.1 301 \u{1b}", Some("https://h/\u{7}")),
-                true,
                 "the server redirects to https://h/\\u{7}, which is not followed: HTTP/1.1 301 \\u{1b}",
             ),
             (
                 status(302, "HTTP/1.1 302 Found", None),
-                true,
                 "the server redirects, which is not followed: HTTP/1.1 302 Found",
             ),
             (
                 status(503, "HTTP/1.1 503 Busy", Some("/")),
-                false,
                 "the server did not upgrade: HTTP/1.1 503 Busy",
             ),
             (
@@ -333,23 +306,11 @@ mod tests {
                     error: http::Error::StatusLine,
                     line: "SSH-2.0",
                 },
-                false,
                 "the server's answer is no HTTP: the status line is malformed: SSH-2.0",
             ),
         ] {
-            assert_eq!(
-                (refusal.to_string().as_str(), refusal.is_lasting()),
-                (words, lasting)
-            );
+            assert_eq!(refusal.to_string(), words);
             assert_eq!(CloseReason::Refused(refusal).code(), 1006);
         }
-        assert_eq!(
-            Refusal::Handshake(handshake::Error::Accept).status(),
-            Some(101)
-        );
-        assert_eq!(
-            (Refusal::Eof.status(), status(401, "", None).status()),
-            (None, Some(401))
-        );
     }
 }

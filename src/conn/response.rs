@@ -65,12 +65,6 @@ impl Connection {
                 || matches!(self.phase, Phase::StreamBody(_) | Phase::SendBody(..)))
     }
 
-    /// Whether the body of an answer is being written in pieces, without a known length.
-    #[must_use]
-    pub fn streams(&self) -> bool {
-        matches!(self.phase, Phase::StreamBody(_))
-    }
-
     /// Stops reading the body of the current request, or goes on.
     pub fn hold_body(&mut self, hold: bool, out: &mut Out<'_>, now: Tick) {
         let Phase::ReadBody(exchange, _) = &mut self.phase else {

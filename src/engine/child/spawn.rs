@@ -65,14 +65,6 @@ pub enum Exit {
     Signal(i32),
 }
 
-impl Exit {
-    /// Whether it was a success.
-    #[must_use]
-    pub fn is_success(self) -> bool {
-        self == Exit::Code(0)
-    }
-}
-
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
