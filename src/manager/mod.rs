@@ -260,6 +260,9 @@ fn on_deferred(state: &mut State, engine: &mut Engine, deferred: Deferred) {
                 state.scripts.on_body(engine, &piece);
             }
         }
+        Deferred::GiveUp(exchange) => {
+            engine.with_exchange(exchange, |ops| content::respond_error(ops, 503, &[]));
+        }
         Deferred::Closed(conn) => state.scripts.on_closed(engine, conn),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::faults::assert_server_faults;
-use super::{lines, read};
+use super::{lines, load, read};
 use crate::config::*;
 
 /// The server of a configuration whose first two lines are right.

@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use crate::config::{Action, Id, Mode};
 use crate::conn::event::{CloseReason, ConnId, ExchangeId};
-use crate::engine::{Account, Charge, Ops};
+use crate::engine::{Account, Charge, Ops, RateLimit};
 use crate::proto::http::form;
 use crate::proto::http::head::{BodyLength, RequestHead};
 use crate::proto::http::path;
 use crate::proto::ws::frame::Kind;
 
-use super::content::{SendRoot, path_of, respond_error};
+use super::content::{SendRoot, path_of};
 use super::source::SourceInfo;
 
 use request_body::{MAX_FORM, Received, RequestBodies};
@@ -28,7 +28,8 @@ use trigger_event::{HttpRequest, Origin, TriggerEvent, What};
 
 pub(super) use request_body::BodyPiece;
 
-/// The share of the daemon's memory for all that waits for scripts, or was collected from them: a quarter.
+/// The share of the daemon's memory for all that waits for scripts, or was collected from them, and the share for bodies
+/// of requests that are on their way to them: a quarter each.
 const SHARE: usize = 4;
 
 /// Something that needs the whole engine, and is done after the turn.
@@ -40,6 +41,8 @@ pub(super) enum Deferred {
     Forward(Forward),
     /// What has come of a body goes to the script that waits for it.
     Body(ConnId),
+    /// A request is given up: there is too little memory for its body.
+    GiveUp(ExchangeId),
     /// A connection has ended that processes may belong to.
     Closed(ConnId),
 }
@@ -67,16 +70,19 @@ pub(super) struct Triggers {
     memory: Account,
     bodies: RequestBodies,
     deferred: VecDeque<Deferred>,
+    /// Limits what is logged of requests that are given up.
+    full: RateLimit,
 }
 
 impl Triggers {
     /// Nothing is left to do. `memory` is the account of the daemon.
     pub(super) fn new(memory: &Account) -> Triggers {
-        let memory = memory.part(memory.max() / SHARE);
+        let part = || memory.part(memory.max() / SHARE);
         Triggers {
-            bodies: RequestBodies::new(&memory),
-            memory,
+            bodies: RequestBodies::new(part()),
+            memory: part(),
             deferred: VecDeque::new(),
+            full: RateLimit::default(),
         }
     }
 
@@ -88,6 +94,7 @@ impl Triggers {
     /// From now on the daemon may use so many bytes.
     pub(super) fn set_max_memory(&self, max: usize) {
         self.memory.set_max(max / SHARE);
+        self.bodies.memory().set_max(max / SHARE);
     }
 
     /// What is to be done next with the engine at hand.
@@ -212,6 +219,7 @@ impl Triggers {
                 // It may have been held back until the login was checked.
                 ops.hold_body(false);
                 self.bodies.collect(event, limit);
+                self.keep_to_memory();
             }
             None => self.deferred.push_back(Deferred::Run(event)),
         }
@@ -235,7 +243,18 @@ impl Triggers {
                 self.deferred.push_back(Deferred::Run(event));
             }
             Received::ForScript => self.deferred.push_back(Deferred::Body(id)),
-            Received::TooMuch => respond_error(ops, 503, &[]),
+        }
+        self.keep_to_memory();
+    }
+
+    /// Gives up requests whose bodies have not come while there is too little memory for all of them.
+    fn keep_to_memory(&mut self) {
+        while let Some(exchange) = self.bodies.give_up_one() {
+            self.full.warn(format_args!(
+                "{}: its request is given up, for unfinished requests take a quarter of max_memory",
+                exchange.conn
+            ));
+            self.deferred.push_back(Deferred::GiveUp(exchange));
         }
     }
 }

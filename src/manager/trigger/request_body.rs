@@ -1,6 +1,9 @@
 //! Bodies of requests that triggers act on: kept until they are whole, or on their way to a script.
+//!
+//! They have an account of their own, so that requests that never finish take no memory from what scripts do. When it is
+//! full, the request that has waited longest for the rest of its body is given up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::conn::event::{ConnId, ExchangeId};
 use crate::engine::{Account, Charge};
@@ -21,14 +24,16 @@ pub(super) enum Received {
     Ready(Box<TriggerEvent>),
     /// A script waits for it; told once until it is taken.
     ForScript,
-    /// There is no memory for it.
-    TooMuch,
 }
 
 #[derive(Debug)]
 enum Body {
-    /// The event waits for it. Beyond the limit it goes to the script as it comes.
-    Collected(Box<TriggerEvent>, usize),
+    /// The event waits for it. Beyond the limit it goes to the script as it comes. `number` orders those that wait.
+    Collected {
+        event: Box<TriggerEvent>,
+        limit: usize,
+        number: u64,
+    },
     Streamed(BodyPiece, Charge),
 }
 
@@ -36,7 +41,7 @@ impl Body {
     fn exchange(&self) -> Option<ExchangeId> {
         match self {
             Body::Streamed(piece, _) => Some(piece.exchange),
-            Body::Collected(event, _) => event.request().map(|request| request.exchange),
+            Body::Collected { event, .. } => event.request().map(|request| request.exchange),
         }
     }
 }
@@ -54,21 +59,59 @@ pub(in crate::manager) struct BodyPiece {
 #[derive(Debug)]
 pub(super) struct RequestBodies {
     bodies: HashMap<ConnId, Body>,
+    /// The connections whose bodies are collected, the one that began first in front.
+    collected: BTreeMap<u64, ConnId>,
+    /// The number of the last collected body.
+    last: u64,
     memory: Account,
 }
 
 impl RequestBodies {
-    pub(super) fn new(memory: &Account) -> RequestBodies {
+    pub(super) fn new(memory: Account) -> RequestBodies {
         RequestBodies {
             bodies: HashMap::new(),
-            memory: memory.clone(),
+            collected: BTreeMap::new(),
+            last: 0,
+            memory,
         }
     }
 
+    /// The account of all bodies.
+    pub(super) fn memory(&self) -> &Account {
+        &self.memory
+    }
+
     /// Collects the body of this request, up to `limit` bytes.
-    pub(super) fn collect(&mut self, event: Box<TriggerEvent>, limit: usize) {
+    pub(super) fn collect(&mut self, mut event: Box<TriggerEvent>, limit: usize) {
         let conn = event.origin.conn;
-        self.bodies.insert(conn, Body::Collected(event, limit));
+        event.charge_to(&self.memory);
+        self.remove(conn);
+        self.last += 1;
+        let number = self.last;
+        self.collected.insert(number, conn);
+        let body = Body::Collected {
+            event,
+            limit,
+            number,
+        };
+        self.bodies.insert(conn, body);
+    }
+
+    /// Gives up the request that has waited longest for its body, if there is too little memory for all.
+    pub(super) fn give_up_one(&mut self) -> Option<ExchangeId> {
+        if self.memory.has_room(0) {
+            return None;
+        }
+        let (_, conn) = self.collected.first_key_value()?;
+        self.remove(*conn)?.exchange()
+    }
+
+    fn remove(&mut self, conn: ConnId) -> Option<Body> {
+        let body = self.bodies.remove(&conn)?;
+        if let Body::Collected { number, .. } = body {
+            self.collected.remove(&number);
+        }
+        Some(body)
     }
 
     /// Passes the body of this request on to a script.
@@ -79,6 +122,7 @@ impl RequestBodies {
             ended: false,
         };
         let body = Body::Streamed(piece, self.memory.charge(0));
+        self.remove(exchange.conn);
         self.bodies.insert(exchange.conn, body);
     }
 
@@ -87,10 +131,6 @@ impl RequestBodies {
         let Some(body) = self.bodies.get_mut(&conn) else {
             return Received::Unwanted;
         };
-        if !self.memory.has_room(data.len()) {
-            self.bodies.remove(&conn);
-            return Received::TooMuch;
-        }
         match body {
             Body::Streamed(piece, charge) => {
                 let first = piece.data.is_empty();
@@ -102,7 +142,7 @@ impl RequestBodies {
                     Received::Kept
                 }
             }
-            Body::Collected(event, limit) => {
+            Body::Collected { event, limit, .. } => {
                 let TriggerEvent { what, charge, .. } = &mut **event;
                 let Some(request) = request(what) else {
                     return Received::Kept;
@@ -130,13 +170,17 @@ impl RequestBodies {
                     Received::Kept
                 }
             }
-            Some(Body::Collected(..)) => self.ready(conn),
+            Some(Body::Collected { .. }) => self.ready(conn),
         }
     }
 
     fn ready(&mut self, conn: ConnId) -> Received {
-        match self.bodies.remove(&conn) {
-            Some(Body::Collected(event, _)) => Received::Ready(event),
+        match self.remove(conn) {
+            Some(Body::Collected { mut event, .. }) => {
+                let memory = event.rule.memory.clone();
+                event.charge_to(&memory);
+                Received::Ready(event)
+            }
             _ => Received::Kept,
         }
     }
@@ -157,8 +201,14 @@ impl RequestBodies {
 
     /// Keeps the bodies of requests that are still to be answered.
     pub(super) fn retain(&mut self, mut awaits_answer: impl FnMut(ExchangeId) -> bool) {
-        self.bodies
-            .retain(|_, body| body.exchange().is_none_or(&mut awaits_answer));
+        let over = self.bodies.iter().filter_map(|(conn, body)| {
+            let awaits = body.exchange().is_none_or(&mut awaits_answer);
+            (!awaits).then_some(*conn)
+        });
+        let over: Vec<ConnId> = over.collect();
+        for conn in over {
+            self.remove(conn);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use zeroize::Zeroizing;
 
 use crate::conn::event::{ConnId, ExchangeId};
-use crate::engine::{Charge, Ops, Peer};
+use crate::engine::{Account, Charge, Ops, Peer};
 use crate::manager::content::SendRoot;
 use crate::manager::source::SourceInfo;
 use crate::proto::ws::frame::Kind;
@@ -34,6 +34,11 @@ impl TriggerEvent {
             origin,
             what,
         }
+    }
+
+    /// From now on its memory is charged to this account.
+    pub(super) fn charge_to(&mut self, memory: &Account) {
+        self.charge = memory.charge(TriggerEvent::size(self.what.held()));
     }
 
     /// The bytes of one that holds so many.

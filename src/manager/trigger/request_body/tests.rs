@@ -55,7 +55,7 @@ fn body(received: Received) -> (Vec<u8>, bool) {
 #[test]
 fn a_body_is_waited_for() {
     let memory = Account::root(10_000);
-    let mut bodies = RequestBodies::new(&memory);
+    let mut bodies = RequestBodies::new(memory.clone());
     let conn = ConnId::new(1, 0);
     assert!(matches!(bodies.receive(conn, b"x"), Received::Unwanted));
     bodies.collect(event(&memory, 1), 10);
@@ -71,7 +71,7 @@ fn a_body_is_waited_for() {
 #[test]
 fn beyond_the_limit_it_goes_on_as_it_comes() {
     let memory = Account::root(10_000);
-    let mut bodies = RequestBodies::new(&memory);
+    let mut bodies = RequestBodies::new(memory.clone());
     let conn = ConnId::new(1, 0);
     bodies.collect(event(&memory, 1), 3);
     assert_eq!(
@@ -93,16 +93,33 @@ fn beyond_the_limit_it_goes_on_as_it_comes() {
 }
 
 #[test]
-fn bodies_together_have_a_limit_and_are_forgotten_with_their_requests() {
-    let memory = Account::root(10_000);
-    let mut bodies = RequestBodies::new(&memory);
-    let (one, two) = (ConnId::new(1, 0), ConnId::new(2, 0));
-    bodies.collect(event(&memory, 1), 100);
-    bodies.collect(event(&memory, 2), 100);
-    memory.set_max(memory.used() + 5);
-    assert!(matches!(bodies.receive(one, b"abc"), Received::Kept));
-    assert!(matches!(bodies.receive(two, b"abcdef"), Received::TooMuch));
-    assert!(matches!(bodies.receive(two, b"a"), Received::Unwanted));
-    bodies.retain(|exchange| exchange.conn != one);
-    assert_eq!((memory.used(), bodies.bodies.len()), (0, 0));
+fn the_request_that_has_waited_longest_is_given_up_when_memory_is_short() {
+    let rules = Account::root(usize::MAX);
+    let mut bodies = RequestBodies::new(Account::root(10_000));
+    let conns = [1, 2, 3].map(|serial| ConnId::new(serial, 0));
+    for serial in [1, 2, 3] {
+        bodies.collect(event(&rules, serial), 100);
+    }
+    assert_eq!(
+        rules.used(),
+        0,
+        "a body that is not whole costs its rule nothing"
+    );
+    assert_eq!(bodies.give_up_one(), None);
+    bodies.memory.set_max(bodies.memory.used() + 5);
+    assert!(matches!(
+        bodies.receive(conns[2], b"abcdefgh"),
+        Received::Kept
+    ));
+    let given_up = ExchangeId {
+        conn: conns[0],
+        number: 1,
+    };
+    assert_eq!(bodies.give_up_one(), Some(given_up));
+    assert_eq!(bodies.give_up_one(), None);
+    assert!(matches!(bodies.receive(conns[0], b"a"), Received::Unwanted));
+    assert!(matches!(bodies.end(conns[2]), Received::Ready(_)));
+    bodies.retain(|exchange| exchange.conn != conns[1]);
+    assert_eq!((bodies.memory.used(), bodies.bodies.len()), (0, 0));
+    assert!(bodies.collected.is_empty());
 }
