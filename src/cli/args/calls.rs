@@ -21,63 +21,27 @@ use super::scan::Words;
 /// How long to wait for an answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-const SERVER: &str = "the id of a server";
-const CLIENT: &str = "the id of a client";
-
-pub(super) fn run(words: &mut Words) -> Result<Command, String> {
-    Ok(Command::Run(options(words)?))
-}
-
-pub(super) fn check(words: &mut Words) -> Result<Command, String> {
-    Ok(Command::Check(options(words)?))
-}
-
-pub(super) fn hash_password(_: &mut Words) -> Result<Command, String> {
-    Ok(Command::HashPassword)
-}
-
-pub(super) fn status(words: &mut Words) -> Result<Command, String> {
-    control(words, Call::Status, None)
-}
-
 pub(super) fn reload(words: &mut Words) -> Result<Command, String> {
     let dry_run = words.flag("--dry-run");
-    control(words, Call::Reload { dry_run }, None)
+    call(words, Call::Reload { dry_run })
 }
 
-pub(super) fn server_list(words: &mut Words) -> Result<Command, String> {
+/// A call about a server or client, or about all.
+pub(super) fn list(words: &mut Words, make: fn(Option<String>) -> Call) -> Result<Command, String> {
     let id = words.next_text()?;
-    control(words, Call::ServerList(id), None)
+    call(words, make(id))
 }
 
-pub(super) fn server_start(words: &mut Words) -> Result<Command, String> {
-    let id = required(words, SERVER)?;
-    control(words, Call::ServerStart(id), None)
+/// A call about one server.
+pub(super) fn of_server(words: &mut Words, make: fn(String) -> Call) -> Result<Command, String> {
+    let id = required(words, "the id of a server")?;
+    call(words, make(id))
 }
 
-pub(super) fn server_stop(words: &mut Words) -> Result<Command, String> {
-    let id = required(words, SERVER)?;
-    control(words, Call::ServerStop(id), None)
-}
-
-pub(super) fn client_list(words: &mut Words) -> Result<Command, String> {
-    let id = words.next_text()?;
-    control(words, Call::ClientList(id), None)
-}
-
-pub(super) fn client_connect(words: &mut Words) -> Result<Command, String> {
-    let id = required(words, CLIENT)?;
-    control(words, Call::ClientConnect(id), None)
-}
-
-pub(super) fn client_disconnect(words: &mut Words) -> Result<Command, String> {
-    let id = required(words, CLIENT)?;
-    control(words, Call::ClientDisconnect(id), None)
-}
-
-pub(super) fn connections(words: &mut Words) -> Result<Command, String> {
-    let id = words.next_text()?;
-    control(words, Call::Connections(id), None)
+/// A call about one client.
+pub(super) fn of_client(words: &mut Words, make: fn(String) -> Call) -> Result<Command, String> {
+    let id = required(words, "the id of a client")?;
+    call(words, make(id))
 }
 
 pub(super) fn send(words: &mut Words) -> Result<Command, String> {
@@ -102,7 +66,7 @@ pub(super) fn send(words: &mut Words) -> Result<Command, String> {
         receivers,
     };
     let input = source.map(|source| CallInput { source, form });
-    control(words, Call::Send(send), input)
+    call_with(words, Call::Send(send), input)
 }
 
 fn receivers(words: &mut Words) -> Result<Receivers, String> {
@@ -144,7 +108,7 @@ pub(super) fn kick(words: &mut Words) -> Result<Command, String> {
         reason: words.text("--reason")?.unwrap_or_default(),
     };
     kick.check().map_err(option)?;
-    control(words, Call::Kick(kick), None)
+    call(words, Call::Kick(kick))
 }
 
 pub(super) fn respond(words: &mut Words) -> Result<Command, String> {
@@ -169,7 +133,7 @@ pub(super) fn respond(words: &mut Words) -> Result<Command, String> {
         source,
         form: Form::Either,
     });
-    control(words, Call::Respond(respond), input)
+    call_with(words, Call::Respond(respond), input)
 }
 
 fn content(words: &mut Words) -> Result<(Content, Option<InputSource>), String> {
@@ -212,7 +176,7 @@ pub(super) fn events(words: &mut Words) -> Result<Command, String> {
         .into_iter()
         .map(kind)
         .collect::<Result<_, _>>()?;
-    control(words, Call::Subscribe(Subscribe { ids, kinds }), None)
+    call(words, Call::Subscribe(Subscribe { ids, kinds }))
 }
 
 fn required(words: &mut Words, allowed: &str) -> Result<String, String> {
@@ -236,7 +200,8 @@ fn option(error: Error) -> String {
     }
 }
 
-fn options(words: &mut Words) -> Result<RunOptions, String> {
+/// The options of `run` and `check`.
+pub(super) fn options(words: &mut Words) -> Result<RunOptions, String> {
     Ok(RunOptions {
         config: words.value("--config")?.map(PathBuf::from),
         verbosity: verbosity(words)?,
@@ -255,7 +220,12 @@ fn verbosity(words: &Words) -> Result<Verbosity, String> {
 }
 
 /// A call with the options that all calls share.
-fn control(words: &mut Words, call: Call, input: Option<CallInput>) -> Result<Command, String> {
+pub(super) fn call(words: &mut Words, call: Call) -> Result<Command, String> {
+    call_with(words, call, None)
+}
+
+/// The same, of a message or body that is still to be read.
+fn call_with(words: &mut Words, call: Call, input: Option<CallInput>) -> Result<Command, String> {
     Ok(Command::Control(DaemonCall {
         call,
         input,

@@ -50,22 +50,22 @@ impl Opt {
 
     /// As complaints list it: `-c/--config FILE`.
     pub(super) fn spelled(&self) -> String {
-        let names = [self.short, self.long];
-        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-        format!("{} {}", names.join("/"), self.value)
-            .trim_end()
-            .to_owned()
+        let slash = if self.short.is_empty() { "" } else { "/" };
+        let names = match self.long {
+            "" => self.short.to_owned(),
+            long => format!("{}{slash}{long}", self.short),
+        };
+        format!("{names} {}", self.value).trim_end().to_owned()
     }
 
     fn write(&self, out: &mut String) {
-        let comma = if self.short.is_empty() || self.long.is_empty() {
-            "  "
-        } else {
-            ", "
-        };
         let Opt {
             short, long, value, ..
         } = self;
+        let comma = match (*short, *long) {
+            ("", _) | (_, "") => "  ",
+            _ => ", ",
+        };
         let label = format!("{short:2}{comma}{long} {value}");
         write_row(out, label.trim_end(), OPTION_WIDTH, self.help);
     }
@@ -88,12 +88,8 @@ pub(super) struct Page {
     pub(super) overview: (&'static str, &'static str),
     /// Its usage without the program's name.
     pub(super) usage: &'static str,
-    /// A paragraph on what it does.
+    /// What it does.
     pub(super) about: &'static str,
-    /// Verbs and arguments that need to be told apart.
-    pub(super) words: &'static [(&'static str, &'static str)],
-    /// A paragraph after those.
-    pub(super) notes: &'static str,
     /// The options with a help of their own.
     pub(super) options: &'static [Opt],
     /// The options that it shares with others; some may be among `options`, too.
@@ -119,21 +115,13 @@ impl Page {
 
     /// The whole page.
     pub(super) fn text(&self) -> String {
-        let mut text = self.usage() + "\n";
-        write_paragraph(&mut text, self.about);
-        if !self.words.is_empty() || (self.notes.is_empty() && !self.options.is_empty()) {
+        let mut text = format!("{}\n\n{}\n", self.usage(), self.about);
+        if !self.options.is_empty() {
             text.push('\n');
         }
-        for (word, help) in self.words {
-            write_row(&mut text, word, OPTION_WIDTH, help);
-        }
-        write_paragraph(&mut text, self.notes);
-        if !self.notes.is_empty() {
-            text.push('\n');
-        }
-        for option in self.options {
-            option.write(&mut text);
-        }
+        self.options
+            .iter()
+            .for_each(|option| option.write(&mut text));
         if self.common.iter().any(|option| option.key() == "--socket") {
             text.push_str("\nOptions that all verbs have, and exit statuses: bellwire --help\n");
         }
@@ -154,20 +142,8 @@ pub(super) fn overview<'p>(
         write_row(&mut text, &format!("bellwire {usage}"), VERB_WIDTH, summary);
     }
     text.push_str("\nOptions:\n");
-    for option in options {
-        option.write(&mut text);
-    }
-    write_paragraph(&mut text, notes);
-    text
-}
-
-/// An empty line and the text, if there is any.
-fn write_paragraph(out: &mut String, text: &str) {
-    if !text.is_empty() {
-        out.push('\n');
-        out.push_str(text);
-        out.push('\n');
-    }
+    options.iter().for_each(|option| option.write(&mut text));
+    format!("{text}\n{notes}\n")
 }
 
 /// A label, and beside it the lines of its help.

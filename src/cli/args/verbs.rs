@@ -1,5 +1,7 @@
 //! The table of verbs: their words, options and help, and the function that makes a command of them.
 
+use crate::rpc::Call;
+
 use super::calls;
 use super::command::Command;
 use super::page::{Opt, Page, flag, option, overview};
@@ -23,25 +25,25 @@ const fn verb(
 }
 
 pub(super) static VERBS: [Verb; 19] = [
-    verb(&["run"], &RUN, calls::run),
-    verb(&["check"], &CHECK, calls::check),
-    verb(&["status"], &STATUS, calls::status),
+    verb(&["run"], &RUN, |words| calls::options(words).map(Command::Run)),
+    verb(&["check"], &CHECK, |words| calls::options(words).map(Command::Check)),
+    verb(&["status"], &STATUS, |words| calls::call(words, Call::Status)),
     verb(&["reload"], &RELOAD, calls::reload),
-    verb(&["server", "list"], &SERVER, calls::server_list),
-    verb(&["server", "start"], &SERVER, calls::server_start),
-    verb(&["server", "stop"], &SERVER, calls::server_stop),
-    verb(&["client", "list"], &CLIENT, calls::client_list),
-    verb(&["client", "connect"], &CLIENT, calls::client_connect),
-    verb(&["client", "disconnect"], &CLIENT, calls::client_disconnect),
+    verb(&["server", "list"], &SERVER, |words| calls::list(words, Call::ServerList)),
+    verb(&["server", "start"], &SERVER, |words| calls::of_server(words, Call::ServerStart)),
+    verb(&["server", "stop"], &SERVER, |words| calls::of_server(words, Call::ServerStop)),
+    verb(&["client", "list"], &CLIENT, |words| calls::list(words, Call::ClientList)),
+    verb(&["client", "connect"], &CLIENT, |words| calls::of_client(words, Call::ClientConnect)),
+    verb(&["client", "disconnect"], &CLIENT, |words| calls::of_client(words, Call::ClientDisconnect)),
     verb(&["client", "test"], &CLIENT_TEST, calls::client_test),
     verb(&["client", "new"], &CLIENT_NEW, calls::client_new),
     verb(&["send"], &SEND, calls::send),
-    verb(&["connections"], &CONNECTIONS, calls::connections),
+    verb(&["connections"], &CONNECTIONS, |words| calls::list(words, Call::Connections)),
     verb(&["kick"], &KICK, calls::kick),
     verb(&["respond"], &RESPOND, calls::respond),
     verb(&["events"], &EVENTS, calls::events),
-    verb(&["hash-password"], &HASH_PASSWORD, calls::hash_password),
-    verb(&[], &RUN, calls::run),
+    verb(&["hash-password"], &HASH_PASSWORD, |_| Ok(Command::HashPassword)),
+    verb(&[], &RUN, |words| calls::options(words).map(Command::Run)),
 ];
 
 /// An option that is known, by one of its names.
@@ -93,8 +95,6 @@ const PAGE: Page = Page {
     overview: ("", ""),
     usage: "",
     about: "",
-    words: &[],
-    notes: "",
     options: &[],
     common: CALL,
 };
@@ -110,7 +110,6 @@ static RUN: Page = Page {
         VERBOSE.with_help("log debug messages; -vv traces"),
     ],
     common: LOCAL,
-    ..PAGE
 };
 
 static CHECK: Page = Page {
@@ -126,7 +125,6 @@ static CHECK: Page = Page {
         when the file cannot be read"),
     ],
     common: &[CONFIG, QUIET, VERBOSE, JSON],
-    ..PAGE
 };
 
 static STATUS: Page = Page {
@@ -153,12 +151,10 @@ static RELOAD: Page = Page {
 static SERVER: Page = Page {
     overview: ("server list|start|stop", "servers: what they do, start one, stop one"),
     usage: "server list [ID] | start ID | stop ID [--json]",
-    words: &[
-        ("list", "all servers, or one: state, bindings, connections"),
-        ("start", "bind its addresses and accept connections"),
-        ("stop", "close its connections with 1001, and its bindings"),
-    ],
-    notes: "What start and stop did lasts through a reload that does not change the server, until the daemon ends.",
+    about: "\x20 list                 all servers, or one: state, bindings, connections\n\
+        \x20 start                bind its addresses and accept connections\n\
+        \x20 stop                 close its connections with 1001, and its bindings\n\n\
+        What start and stop did lasts through a reload that does not change the server, until the daemon ends.",
     options: &[JSON.with_help("the servers as a JSON array; of start and stop the server")],
     ..PAGE
 };
@@ -166,43 +162,38 @@ static SERVER: Page = Page {
 static CLIENT: Page = Page {
     overview: ("client list|connect|disconnect", "clients: how they are connected, connect one, disconnect one"),
     usage: "client list [ID] | connect ID | disconnect ID | test ID|URL|- | new URL|- [--json]",
-    words: &[
-        ("list", "all clients, or one: state, since when, and why it is not connected"),
-        ("connect", "connect it now"),
-        ("disconnect", "close it, and do not reconnect"),
-        ("test", "dial by hand: bellwire client test --help"),
-        ("new", "a URL as a [[client]] block: bellwire client new --help"),
-    ],
-    notes: "What connect and disconnect did lasts through a reload that does not change the client, until the daemon ends.",
+    about: "\x20 list                 all clients, or one: state, since when, and why it is not connected\n\
+        \x20 connect              connect it now\n\
+        \x20 disconnect           close it, and do not reconnect\n\
+        \x20 test                 dial by hand: bellwire client test --help\n\
+        \x20 new                  a URL as a [[client]] block: bellwire client new --help\n\n\
+        What connect and disconnect did lasts through a reload that does not change the client, until the daemon ends.",
     options: &[JSON.with_help("the clients as a JSON array; of connect and disconnect the client")],
     ..PAGE
 };
 
-const URL_ON_STDIN: (&str, &str) = ("-", "read the URL from stdin, so that a password in it is not in the process list");
+const STDIN: Opt = Opt::new("-", "", "", "read the URL from stdin, so that a password in it is not in the process list");
 
 static CLIENT_TEST: Page = Page {
     overview: ("client test ID|URL|-", "dial by hand, and see where it fails"),
     usage: "client test ID|URL|- [-c FILE] [--timeout TIME] [--json]",
     about: "Dials a client of the configuration, or a URL, by hand: DNS, TCP, TLS, upgrade, ping, each with its time, or the cause of\n\
         the failure. The daemon need not run.",
-    words: &[URL_ON_STDIN],
     options: &[
+        STDIN,
         CONFIG.with_help("the configuration file that has the ID"),
         TIMEOUT.with_help("for the whole, such as 500ms, 10s (the default) or 1min"),
         JSON.with_help("one JSON object"),
     ],
     common: &[CONFIG, TIMEOUT, QUIET, VERBOSE, JSON],
-    ..PAGE
 };
 
 static CLIENT_NEW: Page = Page {
     overview: ("client new URL|-", "a URL as a [[client]] of the configuration"),
     usage: "client new URL|- [--id ID]",
     about: "Prints a [[client]] block for the configuration, with host, port, TLS and parameters from the URL.",
-    words: &[URL_ON_STDIN],
-    options: &[option("--id", "ID", "its id: letters, digits and underscores")],
+    options: &[STDIN, option("--id", "ID", "its id: letters, digits and underscores")],
     common: &[],
-    ..PAGE
 };
 
 static SEND: Page = Page {
