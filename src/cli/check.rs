@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::cli::args::{RunOptions, Verbosity};
+use crate::cli::args::{CommonOptions, Verbosity};
 use crate::cli::certificates;
 use crate::cli::source;
 use crate::config::{Fault, Id};
@@ -15,7 +15,7 @@ use crate::process::privileges;
 use crate::proto::http::url::host_field;
 
 /// Reads the configuration, and prints its faults or a summary.
-pub(super) fn check(options: RunOptions) -> Exit {
+pub(super) fn check(options: CommonOptions) -> Exit {
     let quiet = options.verbosity == Verbosity::Quiet;
     // The user that root would become is checked too; only `run` and `check` need it.
     let loaded =

@@ -34,11 +34,13 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// Connects, and reports how it went.
 pub(super) fn test(options: ClientTest) -> Exit {
-    let client = match find(&options.target, options.config) {
+    let client = match find(&options.target, options.common.config) {
         Ok(client) => client,
         Err(exit) => return exit,
     };
-    let report = Report { json: options.json };
+    let report = Report {
+        json: options.common.json,
+    };
     let test = Test {
         client: &client,
         report,

@@ -29,7 +29,7 @@ use crate::auth;
 use crate::helper;
 use crate::process::{logging, output};
 
-use args::{Command, RunOptions};
+use args::{Command, CommonOptions};
 
 /// Runs the command that the arguments after the program's name give.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -59,7 +59,7 @@ fn verify_secret(hash: &str, password: &[u8]) -> Option<bool> {
         .ok()
 }
 
-fn run(options: RunOptions) -> ExitCode {
+fn run(options: CommonOptions) -> ExitCode {
     let loaded = match source::load(options.config) {
         Ok(loaded) => loaded,
         Err(faults) => {

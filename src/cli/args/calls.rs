@@ -14,7 +14,8 @@ use crate::rpc::{
 use crate::proto::ws::close::CloseCode;
 
 use super::command::{
-    CallInput, ClientNew, ClientTest, Command, DaemonCall, Form, InputSource, RunOptions, Verbosity,
+    CallInput, ClientNew, ClientTest, Command, CommonOptions, DaemonCall, Form, InputSource,
+    Verbosity,
 };
 use super::scan::Words;
 
@@ -200,9 +201,9 @@ fn option(error: Error) -> String {
     }
 }
 
-/// The options of `run` and `check`.
-pub(super) fn options(words: &mut Words) -> Result<RunOptions, String> {
-    Ok(RunOptions {
+/// The options that most verbs have.
+pub(super) fn options(words: &mut Words) -> Result<CommonOptions, String> {
+    Ok(CommonOptions {
         config: words.value("--config")?.map(PathBuf::from),
         verbosity: verbosity(words)?,
         json: words.flag("--json"),
@@ -230,10 +231,8 @@ fn call_with(words: &mut Words, call: Call, input: Option<CallInput>) -> Result<
         call,
         input,
         socket: words.value("--socket")?.map(PathBuf::from),
-        config: words.value("--config")?.map(PathBuf::from),
-        json: words.flag("--json"),
-        verbosity: verbosity(words)?,
         timeout: words.duration("--timeout")?.unwrap_or(TIMEOUT),
+        common: options(words)?,
     }))
 }
 
@@ -241,10 +240,8 @@ pub(super) fn client_test(words: &mut Words) -> Result<Command, String> {
     let target = required(words, "the id of a client, a URL, or - for a URL on stdin")?;
     Ok(Command::ClientTest(ClientTest {
         target,
-        config: words.value("--config")?.map(PathBuf::from),
-        json: words.flag("--json"),
-        verbosity: verbosity(words)?,
         timeout: words.duration("--timeout")?.unwrap_or(TIMEOUT),
+        common: options(words)?,
     }))
 }
 

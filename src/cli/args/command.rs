@@ -10,9 +10,9 @@ use crate::rpc::Call;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Run the daemon.
-    Run(RunOptions),
+    Run(CommonOptions),
     /// Validate the configuration.
-    Check(RunOptions),
+    Check(CommonOptions),
     /// Print this text.
     Print(String),
     /// Ask a running daemon.
@@ -25,9 +25,9 @@ pub(crate) enum Command {
     HashPassword,
 }
 
-/// The flags of `run` and `check`.
+/// The options that most verbs have.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct RunOptions {
+pub(crate) struct CommonOptions {
     /// The configuration file that was named.
     pub(crate) config: Option<PathBuf>,
     /// How much to print and log.
@@ -45,14 +45,10 @@ pub(crate) struct DaemonCall {
     pub(crate) input: Option<CallInput>,
     /// The socket that was named.
     pub(crate) socket: Option<PathBuf>,
-    /// The configuration file that was named; it may name the socket.
-    pub(crate) config: Option<PathBuf>,
-    /// Print JSON.
-    pub(crate) json: bool,
-    /// How much to print and log.
-    pub(crate) verbosity: Verbosity,
     /// How long to wait for the answer.
     pub(crate) timeout: Duration,
+    /// The file may name the socket.
+    pub(crate) common: CommonOptions,
 }
 
 /// A message or body that is still to be read.
@@ -89,14 +85,9 @@ pub(crate) enum Form {
 pub(crate) struct ClientTest {
     /// The client's id or the URL to dial; `-` reads a URL from stdin.
     pub(crate) target: String,
-    /// The configuration file that was named.
-    pub(crate) config: Option<PathBuf>,
-    /// Print JSON.
-    pub(crate) json: bool,
-    /// How much to print and log.
-    pub(crate) verbosity: Verbosity,
     /// How long each step may take.
     pub(crate) timeout: Duration,
+    pub(crate) common: CommonOptions,
 }
 
 /// `client new`.

@@ -16,7 +16,8 @@ mod tests;
 use std::ffi::{OsStr, OsString};
 
 pub(super) use command::{
-    CallInput, ClientNew, ClientTest, Command, DaemonCall, Form, InputSource, RunOptions, Verbosity,
+    CallInput, ClientNew, ClientTest, Command, CommonOptions, DaemonCall, Form, InputSource,
+    Verbosity,
 };
 
 use page::Opt;

@@ -28,8 +28,8 @@ fn page(words: &str) -> String {
     verb.expect(words).page.text()
 }
 
-fn options(config: Option<&str>, verbosity: Verbosity) -> RunOptions {
-    RunOptions {
+fn options(config: Option<&str>, verbosity: Verbosity) -> CommonOptions {
+    CommonOptions {
         config: config.map(PathBuf::from),
         verbosity,
         json: false,
@@ -84,7 +84,7 @@ fn verbs_and_options() {
         ),
         (
             "check -c b --json",
-            Command::Check(RunOptions {
+            Command::Check(CommonOptions {
                 json: true,
                 ..options(Some("b"), Verbosity::AsConfigured)
             }),
@@ -236,10 +236,11 @@ fn common_options_go_anywhere() {
             call: Call::Status,
             input: None,
             socket: Some("/s".into()),
-            config: Some("f".into()),
-            json: true,
-            verbosity: Verbosity::Verbose,
             timeout: Duration::from_millis(500),
+            common: CommonOptions {
+                json: true,
+                ..options(Some("f"), Verbosity::Verbose)
+            },
         }
     );
     assert_eq!(controlled(&["status"]).timeout, TIMEOUT);
@@ -279,10 +280,11 @@ fn clients_are_tested_and_made_by_hand() {
         test,
         ClientTest {
             target: "ws://h/".to_owned(),
-            config: Some("f".into()),
-            json: true,
-            verbosity: Verbosity::Quiet,
             timeout: Duration::from_secs(60),
+            common: CommonOptions {
+                json: true,
+                ..options(Some("f"), Verbosity::Quiet)
+            },
         }
     );
     assert_eq!(

@@ -13,7 +13,7 @@ mod text;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
-use crate::cli::args::{DaemonCall, Verbosity};
+use crate::cli::args::{CommonOptions, DaemonCall, Verbosity};
 use crate::cli::source;
 use crate::config;
 use crate::process::exit::Exit;
@@ -34,10 +34,13 @@ fn execute(control: DaemonCall) -> Result<Exit, Failure> {
         mut call,
         input,
         socket,
-        config,
-        json,
-        verbosity,
         timeout,
+        common:
+            CommonOptions {
+                config,
+                verbosity,
+                json,
+            },
     } = control;
     if let Some(input) = input {
         input::fill(&mut call, &input, verbosity)?;
