@@ -1,4 +1,4 @@
-//! The certificates of the configuration's servers and clients: read, and their faults put beside the keys that name them.
+//! The certificates and keys of the configured servers and clients. Their faults have the places of the keys that name them.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use crate::certs::{self, ClientFiles, ClientTls, ServerFiles, ServerTls, SystemR
 use crate::config::{Client, Config, Findings, Open, Place, Server, Tls, open_file};
 use crate::manager;
 
-/// What servers and clients speak TLS by, in the order of the file.
+/// The certificates and keys of servers and clients, in the order of the file.
 #[derive(Default)]
 pub(super) struct Certificates {
     servers: Vec<Option<ServerTls>>,
@@ -17,8 +17,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Reads the certificates that these servers and clients name, whose files are opened by `open`; and what is wrong
-    /// with them, or to be warned of.
+    /// Reads the certificates of these servers and clients, whose files are opened by `open`. Returns faults and warnings
+    /// too.
     pub(super) fn read(
         servers: &[Server],
         clients: &[Client],
@@ -62,7 +62,7 @@ impl Certificates {
         (read, findings)
     }
 
-    /// The configuration that names them, with them.
+    /// Adds them to the configuration that names them.
     pub(super) fn with(self, config: Config) -> manager::Loaded {
         manager::Loaded {
             config,
@@ -136,7 +136,7 @@ pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<ServerTls, Vec<(Place
     })
 }
 
-/// Certificates that are out of their time.
+/// Warnings of certificates that are expired or not yet valid.
 pub(super) fn warnings(loaded: &ServerTls) -> Vec<String> {
     loaded.chain.iter().filter_map(warning).collect()
 }
@@ -146,7 +146,7 @@ fn warning(facts: &certs::CertificateFacts) -> Option<String> {
     Some(format!("certificate: {warning}"))
 }
 
-/// Writes to the log what was read.
+/// Logs the certificates.
 pub(super) fn log_read(tls: &Tls, loaded: &ServerTls) {
     let file = tls.certificate.value.display();
     for line in describe(loaded) {

@@ -1,4 +1,4 @@
-//! The main job: runs the configuration, and turns the loop until a signal ends it.
+//! The daemon: starts what the configuration says, and turns the event loop until a signal ends it.
 
 use std::io;
 use std::panic;
@@ -12,6 +12,7 @@ use crate::manager::{Loaded, Manager};
 use crate::process::exit::Exit;
 use crate::process::privileges::{self, Identity};
 use crate::process::random::random;
+use crate::process::syscall::check;
 
 use super::args::Verbosity;
 use super::command_socket::{self, NoSocket};
@@ -21,13 +22,13 @@ use super::script_base;
 use super::signals::Signals;
 use super::sockets::Sockets;
 
-/// Answers in flight are finished for this long after a signal to stop.
+/// How long answers may take to finish after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// And for this long after that, subscribers may read the last events.
+/// How long subscribers may then read the last events.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
 
-/// Why the daemon ends before it is told to: the error is in the log.
+/// The daemon ends by itself; the error is in the log.
 struct Ended(Exit);
 
 impl Ended {
@@ -41,7 +42,7 @@ impl Ended {
     }
 }
 
-/// Runs until it is told to stop.
+/// Runs until a signal to stop.
 #[must_use]
 pub(super) fn run(loaded: Loaded, verbosity: Verbosity) -> Exit {
     log_panics();
@@ -51,7 +52,7 @@ pub(super) fn run(loaded: Loaded, verbosity: Verbosity) -> Exit {
     }
 }
 
-/// Everything of a daemon that runs.
+/// A running daemon.
 struct Daemon {
     engine: Engine,
     manager: Manager,
@@ -60,11 +61,11 @@ struct Daemon {
     host: ThisProcess,
 }
 
-/// Starts everything. Root's rights are given up as soon as the helper runs: what needs them after that goes through it,
+/// Starts the daemon. Root's rights are given up as soon as the helper runs; what needs them later is asked of the helper,
 /// as in a reload.
 fn start(loaded: Loaded, verbosity: Verbosity) -> Result<Daemon, Ended> {
     let config = &loaded.config;
-    // First of all: a signal that arrives from here on waits until the loop takes it.
+    // First: a signal that arrives from now on waits for the loop.
     let signals =
         Signals::watch().map_err(|error| Ended::failed("signals cannot be taken", &error))?;
     let descriptors = raise_descriptor_limit()
@@ -188,7 +189,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Turns until the end, or a second signal to stop.
+    /// Turns the loop until `end`, or until a second signal to stop.
     fn turn_while(
         &mut self,
         end: Instant,
@@ -204,7 +205,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// One turn, which waits no longer than this, or until the manager has something to do.
+    /// One turn of the loop, which waits at most this long, or until the manager is due.
     fn turn(&mut self, wait: Option<Duration>) -> io::Result<()> {
         let due = self.manager.deadline();
         let left = due.map(|due| u64::from(due.since(self.engine.now())));
@@ -215,24 +216,20 @@ impl Daemon {
     }
 }
 
-/// Each connection is a descriptor: the soft limit is raised to the hard one. What it was.
+/// Raises the soft limit of descriptors to the hard one: each connection needs one. Returns the old limit.
 fn raise_descriptor_limit() -> io::Result<u64> {
-    // SAFETY: both calls are given a whole rlimit to write to and to read from.
+    // SAFETY: both pointers are of an rlimit.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        check(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit))?;
         let before = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max;
-        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit))?;
         Ok(before)
     }
 }
 
-/// A panic ends one connection; the log says where it was.
+/// Logs the place of each panic, which ends one connection.
 fn log_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();

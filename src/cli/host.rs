@@ -1,5 +1,5 @@
-//! What the manager asks of its process: the configuration, addresses and keys, with the rights of this process, or after
-//! root's were given up, by the helper, which has kept them.
+//! The host of the manager: reads the configuration and keys and binds addresses, with the rights of this process, or by
+//! the helper if root's rights were given up.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -17,29 +17,29 @@ use crate::manager::{Host, Loaded, ServerTls, TlsFaults};
 use crate::process::{identity, logging};
 use crate::proto::helper::Ask;
 
-/// The longest configuration in bytes that is taken from the helper.
+/// The longest configuration that is read from the helper, in bytes.
 const MAX_TEXT: u64 = 16 * 1024 * 1024;
 
-/// The process as it runs.
+/// The running process.
 #[derive(Debug)]
 pub(super) struct ThisProcess {
     /// The configuration file that was read at start; none for the built-in default.
     pub file: Option<PathBuf>,
-    /// Where sockets come from, and with them what else needs rights.
+    /// Where sockets come from. What else needs rights comes from there too.
     pub sockets: Sockets,
     /// The log level of the command line.
     pub verbosity: Verbosity,
-    /// The way to the service manager.
+    /// The service manager.
     pub notify: Notify,
 }
 
 impl ThisProcess {
-    /// Whether root's rights were given up, so that the helper has to be asked for what needs them.
+    /// Whether root's rights were given up, so that only the helper has them.
     fn gave_up_root(&self) -> bool {
         self.sockets == Sockets::OwnOrHelper
     }
 
-    /// Runs `work` with a way to open files: as this process, and where that is not allowed, by the helper.
+    /// Runs `work` with a function that opens files: by this process, or by the helper if this process may not.
     fn opening<T>(
         &self,
         engine: &mut Engine,
@@ -55,7 +55,7 @@ impl ThisProcess {
         })
     }
 
-    /// The text of the configuration: what the helper has read is what it grants from then on.
+    /// The text of the configuration. If the helper reads it, it permits from then on what this text names.
     fn read(&self, engine: &mut Engine, file: &Path) -> io::Result<Vec<u8>> {
         if !self.gave_up_root() {
             return std::fs::read(file);
@@ -87,7 +87,7 @@ impl Host for ThisProcess {
                 let (certificates, mut findings) =
                     source::system_findings(servers, clients, open, has_rights);
                 read = certificates;
-                // The user in [daemon] counts at start only, and who this process has become since is no fault.
+                // The user in [daemon] matters at start only. That this process is another user now is no fault.
                 if has_rights {
                     findings.refused.extend(identity::faults(daemon));
                 }

@@ -1,4 +1,4 @@
-//! Where the sockets come from that servers listen on.
+//! The source of the sockets that servers listen on.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use crate::proto::helper::{Answer, Ask};
 pub(super) enum Sockets {
     /// This process binds them, with the rights that it was started with.
     Own,
-    /// The same, but root's rights were given up: what this process may not bind, the helper does.
+    /// The same, but root's rights were given up: the helper binds what this process may not.
     OwnOrHelper,
 }
 
@@ -20,7 +20,7 @@ impl Sockets {
     /// Listens on an address of the configuration.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's, or the helper's.
     pub(super) fn bind(self, engine: &mut Engine, address: &Address) -> io::Result<Bound> {
         let bound = match address {
             Address::Tcp(address) => Bound::tcp(*address),
@@ -54,7 +54,7 @@ pub(super) fn ask_helper(engine: &mut Engine, ask: Ask) -> io::Result<OwnedFd> {
         .ask_now(ask)
         .map_err(|error| io::Error::other(error.to_string()))?;
     match (answer, descriptor) {
-        // A faulty configuration brings its text too: whoever reads it finds the faults.
+        // The text of a faulty configuration is given too: its reader finds the faults.
         (Answer::Descriptor | Answer::Reloaded { .. }, Some(descriptor)) => Ok(descriptor),
         (Answer::Failed(why), _) => Err(io::Error::other(why)),
         _ => Err(io::Error::other("the helper cannot do it now")),
