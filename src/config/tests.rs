@@ -18,6 +18,11 @@ fn read(text: &str) -> Config {
     }
 }
 
+/// Reads a file that the system finds nothing wrong with.
+fn load(path: &Path) -> Result<Config, Vec<Fault>> {
+    load_with(path, |_, _, _| Findings::default())
+}
+
 fn lines(faults: &[Fault]) -> String {
     let lines: Vec<String> = faults.iter().map(|fault| format!("{fault}\n")).collect();
     lines.concat()
