@@ -332,7 +332,7 @@ fn subscribers_get_all_events_of_the_stop() {
     let mut socket = daemon.open();
     assert_eq!(all.event()["kind"], "connect");
     daemon.signal(libc::SIGTERM);
-    daemon.wait_for_log("stopping: 2 connections are open");
+    daemon.wait_for_log("stopping: 2 connections open");
     // A peer takes its time; nothing more is done for anybody.
     all.say(r#"{"jsonrpc":"2.0","id":7,"method":"server.list"}"#);
     assert_eq!(all.hear()["error"]["message"], "the daemon is stopping");

@@ -34,7 +34,7 @@ const ORDER: &[(&str, &str)] = &[
         "",
         "proto < conn < config certs auth files < rpc < engine < manager < process < helper < cli < mod < main",
     ),
-    ("proto", "lines http < cgi ws helper < mod"),
+    ("proto", "counted lines http < cgi ws helper < mod"),
     // The session stands above all, so that each part of the protocol can be fuzzed and benchmarked by itself.
     (
         "proto/ws",

@@ -48,7 +48,7 @@ fn a_second_signal_ends_it_at_once() {
     // It never answers a Close frame.
     let _silent = daemon.open();
     daemon.signal(libc::SIGTERM);
-    daemon.wait_for_log("stopping: 1 connections");
+    daemon.wait_for_log("stopping: 1 connection open");
     let start = Instant::now();
     daemon.signal(libc::SIGTERM);
     assert_eq!(daemon.wait().code(), Some(0));

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::proto::counted::counted;
 use crate::proto::http::date::DateTime;
 
 const BOOLEAN: u8 = 0x01;
@@ -104,8 +105,7 @@ impl CertificateFacts {
 fn in_words(days: i64) -> String {
     match days {
         0 => "less than a day".to_owned(),
-        1 => "1 day".to_owned(),
-        _ => format!("{days} days"),
+        _ => counted(days, "day").to_string(),
     }
 }
 

@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use crate::certs::{self, ClientFiles, ClientTls, ServerFiles, ServerTls, SystemRoots, Which};
 use crate::config::{Client, Config, Findings, Open, Place, Server, Tls, open_file};
 use crate::manager;
+use crate::proto::counted::counted;
 
 /// The certificates and keys of servers and clients, in the order of the file.
 #[derive(Default)]
@@ -165,8 +166,7 @@ pub(super) fn time_left(facts: &certs::CertificateFacts) -> String {
     match facts.days_left(now()) {
         days if days < 0 => "expired".to_owned(),
         0 => "less than a day left".to_owned(),
-        1 => "1 day left".to_owned(),
-        days => format!("{days} days left"),
+        days => format!("{} left", counted(days, "day")),
     }
 }
 

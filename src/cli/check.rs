@@ -12,6 +12,7 @@ use crate::manager::Loaded;
 use crate::process::exit::Exit;
 use crate::process::output::{print, print_faults, print_warnings};
 use crate::process::privileges;
+use crate::proto::counted::counted;
 use crate::proto::http::url::host_field;
 
 /// Reads the configuration, and prints its faults or a summary.
@@ -75,13 +76,6 @@ fn summary(loaded: &Loaded) -> String {
         let _ = writeln!(summary, "  {title}: {scheme}://{host}{inactive}");
     }
     summary
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    }
 }
 
 /// The id, and the name if it differs.

@@ -13,6 +13,7 @@ use crate::process::exit::Exit;
 use crate::process::privileges::{self, Identity};
 use crate::process::random::random;
 use crate::process::syscall::check;
+use crate::proto::counted::counted;
 
 use super::args::Verbosity;
 use super::command_socket::{self, NoSocket};
@@ -174,7 +175,7 @@ impl Daemon {
     fn stop(&mut self) -> io::Result<()> {
         self.host.notify.stopping();
         let open = self.engine.connections();
-        log::info!("stopping: {open} connections are open");
+        log::info!("stopping: {} open", counted(open, "connection"));
         let end = Instant::now() + GRACE;
         self.manager.stop_clients(&mut self.engine);
         self.engine.shut_down(&mut self.manager);

@@ -12,6 +12,7 @@ use std::fmt;
 use crate::conn::Answered;
 use crate::conn::deadline::Tick;
 use crate::conn::event::ConnId;
+use crate::proto::counted::counted;
 use crate::proto::http::credentials::redact;
 use crate::proto::http::head::{RequestHead, RequestTarget};
 
@@ -64,12 +65,13 @@ pub(super) fn write(
     now: Tick,
 ) {
     let Answered { status, bytes } = answered;
+    let bytes = counted(bytes, "byte");
     match request {
         Some(LoggedRequest { request, begun }) => {
             let time = now.since(*begun);
-            log::info!("{context}: {request} {status}, {bytes} bytes in {time} ms");
+            log::info!("{context}: {request} {status}, {bytes} in {time} ms");
         }
-        None => log::info!("{context}: no request {status}, {bytes} bytes"),
+        None => log::info!("{context}: no request {status}, {bytes}"),
     }
 }
 

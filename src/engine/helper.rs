@@ -14,6 +14,7 @@ use mio::{Interest, Registry, Token};
 use zeroize::Zeroizing;
 
 use crate::conn::deadline::{Millis, Tick};
+use crate::proto::counted::counted;
 use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, WipedBytes};
 
 use super::seqpacket;
@@ -216,8 +217,8 @@ impl Helper {
             }
         }
         log::error!(
-            "the helper does not answer: {} requests are given up",
-            replies.len() - before
+            "the helper does not answer: {} given up",
+            counted(replies.len() - before, "request")
         );
     }
 

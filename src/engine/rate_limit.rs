@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::proto::counted::counted;
+
 /// Lines of one kind in [`PERIOD`].
 const MOST: u32 = 10;
 
@@ -31,7 +33,8 @@ impl RateLimit {
     pub fn warn(&mut self, line: fmt::Arguments<'_>) {
         let (verdict, held_back) = self.count(Instant::now());
         if held_back > 0 {
-            log::warn!("{held_back} more warnings like the following were not logged");
+            let held_back = counted(held_back, "warning");
+            log::warn!("not logged: {held_back} like the following");
         }
         match verdict {
             Verdict::Written => log::warn!("{line}"),

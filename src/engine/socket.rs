@@ -47,7 +47,7 @@ impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.address() {
             Some(address) => address.fmt(f),
-            None => f.write_str("unix:"),
+            None => f.write_str("unix"),
         }
     }
 }
@@ -243,6 +243,13 @@ mod tests {
             shown,
             format!("process {process} of user {user} and group {group}")
         );
+    }
+
+    #[test]
+    fn a_peer_is_shown_so_that_a_colon_can_follow() {
+        let address: SocketAddr = "[::1]:80".parse().unwrap();
+        assert_eq!(Peer::from(address).to_string(), "[::1]:80");
+        assert_eq!(Peer { ip: None, port: 0 }.to_string(), "unix");
     }
 
     #[test]

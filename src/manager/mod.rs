@@ -27,6 +27,7 @@ use crate::config::{Daemon, Fault};
 use crate::conn::deadline::Tick;
 use crate::conn::event::{ConnId, Event};
 use crate::engine::{Bound, Engine, Handler, HelperReply, Ops, Outcome};
+use crate::proto::counted::counted;
 use crate::proto::http::head::FieldTable;
 use crate::rpc::EventKind;
 
@@ -188,13 +189,14 @@ impl Manager {
                 }
                 Report::Dropped {
                     source,
-                    trigger,
+                    rule,
                     count,
                 } => {
-                    log::warn!("trigger {trigger}: {count} events dropped, for it is too slow");
+                    let events = counted(count, "event");
+                    log::warn!("{rule}: {events} dropped, for it is too slow");
                     state.context.dropped += count;
                     let subscribers = &mut state.context.subscribers;
-                    subscribers.publish_dropped(source.as_ref(), count, Some(&trigger));
+                    subscribers.publish_dropped(source.as_ref(), count, Some(&rule.conf.name));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::slice::from_ref;
 
+use crate::proto::counted::counted;
 use crate::rpc::{
     Call, CallResult, ClientStatus, ConnectionStatus, Reloaded, ServerStatus, Status, Time,
 };
@@ -18,10 +19,7 @@ pub(super) fn show(call: &Call, result: &CallResult, now: Time) -> String {
         CallResult::Client(one) => clients(from_ref(one), now),
         CallResult::Clients(all) => clients(all, now),
         CallResult::Connections(all) => connections(all, now),
-        CallResult::Reached(of) => match of.reached {
-            1 => "reached 1 connection\n".to_owned(),
-            count => format!("reached {count} connections\n"),
-        },
+        CallResult::Reached(of) => format!("reached {}\n", counted(of.reached, "connection")),
         CallResult::Done {} | CallResult::Subscribed(_) => String::new(),
     }
 }

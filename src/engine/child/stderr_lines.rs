@@ -1,6 +1,7 @@
 //! The stderr of a process, made safe for the log: whole lines, of limited length and number.
 
 use crate::conn::deadline::Tick;
+use crate::proto::counted::counted;
 
 /// The most bytes of a line; the rest is left out.
 pub const MAX_STDERR_LINE: usize = 4 * 1024;
@@ -74,7 +75,7 @@ impl StderrLines {
 
     fn tell_left_out(&mut self, tell: &mut impl FnMut(String)) {
         if self.left_out > 0 {
-            tell(format!("({} more lines)", self.left_out));
+            tell(format!("({})", counted(self.left_out, "more line")));
             self.left_out = 0;
         }
     }

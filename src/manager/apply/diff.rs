@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::manager::server::Definition;
-use crate::manager::trigger::rules::AllRules;
+use crate::manager::trigger::rules::{AllRules, titled};
 use crate::rpc::Reloaded;
 
 use crate::manager::host::Loaded;
@@ -72,10 +72,10 @@ pub(super) fn of_triggers(known: &AllRules, triggers: &[config::Trigger]) -> Rel
             (None, Some(at)) => (&mut reloaded.changed, Some(at)),
             (None, None) => (&mut reloaded.started, None),
         };
-        list.push(format!("trigger {}", trigger.name));
+        list.push(titled(&trigger.name).into_owned());
         at.map(|at| old.remove(at));
     }
-    let gone = old.iter().map(|gone| format!("trigger {}", gone.name));
+    let gone = old.iter().map(|gone| titled(&gone.name).into_owned());
     reloaded.stopped.extend(gone);
     reloaded
 }

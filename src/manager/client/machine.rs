@@ -23,6 +23,7 @@ use crate::manager::context::Context;
 use crate::manager::source::SourceInfo;
 use crate::manager::subscribers::ConnectionFacts;
 use crate::manager::trigger::rules::Rules;
+use crate::proto::counted::counted;
 use crate::proto::http::url::host_field;
 use crate::proto::ws::frame::Kind;
 use crate::rpc::{ClientState, ClientStatus, EventKind, Time};
@@ -297,7 +298,7 @@ impl Client {
     fn tell_dropped(&self, context: &mut Context, count: usize) {
         if count > 0 {
             let id = &self.source.id;
-            log::debug!("{id}: {count} kept messages were dropped");
+            log::debug!("{id}: {} dropped", counted(count, "kept message"));
             let count = count as u64;
             context.subscribers.publish_dropped(Some(id), count, None);
         }

@@ -167,14 +167,14 @@ impl Answer {
     }
 
     /// Its time is up.
-    pub(super) fn time_out(&mut self, name: &str, engine: &mut Engine) {
+    pub(super) fn time_out(&mut self, run: &Run, engine: &mut Engine) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => return,
             Stage::Flows => self.cut(engine),
             _ => refuse(engine, self.exchange, 504),
         }
         self.body_open = false;
-        log::warn!("trigger {name}: timeout, it is ended");
+        log::warn!("{}: timeout, it is ended", run.rule);
     }
 
     fn cut(&self, engine: &mut Engine) {
@@ -184,7 +184,7 @@ impl Answer {
     }
 
     fn fail(&mut self, run: &Run, engine: &mut Engine, why: &str) {
-        log::warn!("trigger {}: {why}", run.name());
+        log::warn!("{}: {why}", run.rule);
         self.stage = Stage::Over;
         refuse(engine, self.exchange, 502);
     }

@@ -220,7 +220,7 @@ impl Scripts {
         } else if engine.is_live(origin.conn) {
             match job::of_event(&self.base, engine, &rule, origin, what, true) {
                 Ok(job) => self.offer(engine, rule.number, job),
-                Err(error) => log::warn!("trigger {}: {error}", rule.conf.name),
+                Err(error) => log::warn!("{rule}: {error}"),
             }
         }
     }
@@ -229,14 +229,13 @@ impl Scripts {
         let TriggerEvent {
             rule, origin, what, ..
         } = event;
-        let name = &rule.conf.name;
         match what {
             What::Request(request) => {
                 let (exchange, conn) = (request.exchange, origin.conn);
                 match cgi::job(&self.base, engine, &rule, origin, *request) {
                     Ok(job) => self.offer(engine, rule.number, job),
                     Err(status) => {
-                        log::debug!("trigger {name}: {conn}: no environment: {status}");
+                        log::debug!("{rule}: {conn}: no environment: {status}");
                         refuse(engine, exchange, status);
                     }
                 }
@@ -244,7 +243,7 @@ impl Scripts {
             what => match job::of_event(&self.base, engine, &rule, origin, what, false) {
                 Ok(job) => self.offer(engine, rule.number, job),
                 // A certificate may name its user at length, and with anything in it.
-                Err(_) => log::warn!("trigger {name}: an environment cannot hold the event"),
+                Err(_) => log::warn!("{rule}: an environment cannot hold the event"),
             },
         }
     }
@@ -286,7 +285,7 @@ impl Scripts {
                 self.processes.insert(id, process);
             }
             Err(error) => {
-                log::error!("trigger {}: {error}", pool.rule.conf.name);
+                log::error!("{}: {error}", pool.rule);
                 if let Task::PerConnection { .. } = job.task {
                     engine.close(job.origin.conn, CloseCode::INTERNAL_ERROR, "");
                 }
@@ -351,7 +350,7 @@ impl Scripts {
         };
         let worker = process.run.rule.number;
         match event {
-            ChildEvent::StderrLine(line) => log::info!("trigger {}: {line}", process.run.name()),
+            ChildEvent::StderrLine(line) => log::info!("{}: {line}", process.run.rule),
             ChildEvent::Exited(exit) => {
                 process.log_end(exit);
                 self.on_exit(engine, id, exit);

@@ -23,7 +23,7 @@ pub(in crate::manager) enum Report {
     /// Events were dropped, for a trigger was too slow.
     Dropped {
         source: Option<Rc<str>>,
-        trigger: String,
+        rule: Rc<Rule>,
         count: u64,
     },
 }
@@ -136,7 +136,7 @@ impl Pool {
         self.reported = Some(now);
         Some(Report::Dropped {
             source: self.dropped_of.take(),
-            trigger: self.rule.conf.name.clone(),
+            rule: Rc::clone(&self.rule),
             count: std::mem::take(&mut self.dropped),
         })
     }

@@ -163,9 +163,9 @@ impl Process {
                 self.run.discard_output(engine);
                 self.run.timed_out = true;
                 match &mut self.role {
-                    Role::Answer(answer) => answer.time_out(self.run.name(), engine),
+                    Role::Answer(answer) => answer.time_out(&self.run, engine),
                     Role::Once(_) if !stopping => {
-                        log::warn!("trigger {}: timeout, it is ended", self.run.name());
+                        log::warn!("{}: timeout, it is ended", self.run.rule);
                     }
                     _ => {}
                 }
@@ -177,12 +177,12 @@ impl Process {
 
     /// Writes to the log how it has ended.
     pub(super) fn log_end(&self, exit: Exit) {
-        let name = self.run.name();
+        let rule = &self.run.rule;
         match exit {
-            Exit::Code(0) => log::debug!("trigger {name}: done"),
-            _ if self.run.timed_out => log::debug!("trigger {name}: it has ended"),
-            Exit::Code(code) => log::warn!("trigger {name}: it failed with status {code}"),
-            Exit::Signal(signal) => log::warn!("trigger {name}: ended by signal {signal}"),
+            Exit::Code(0) => log::debug!("{rule}: done"),
+            _ if self.run.timed_out => log::debug!("{rule}: it has ended"),
+            Exit::Code(code) => log::warn!("{rule}: it failed with status {code}"),
+            Exit::Signal(signal) => log::warn!("{rule}: ended by signal {signal}"),
         }
     }
 }

@@ -34,11 +34,6 @@ impl Run {
         }
     }
 
-    /// The name of its trigger.
-    pub(super) fn name(&self) -> &str {
-        &self.rule.conf.name
-    }
-
     /// Its output waits until the peer has read what was sent.
     pub(super) fn pause(&mut self, engine: &mut Engine) {
         if !self.paused {
@@ -64,8 +59,8 @@ impl Run {
     /// Ends it, for it has written what no message can hold.
     pub(super) fn kill_for_length(&self, engine: &mut Engine) {
         log::warn!(
-            "trigger {}: killed, for its output is longer than a message may be",
-            self.name()
+            "{}: killed, for its output is longer than a message may be",
+            self.rule
         );
         self.discard_output(engine);
         engine.children().kill(self.id);

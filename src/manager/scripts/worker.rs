@@ -92,10 +92,7 @@ impl Worker {
         // A worker that has closed its stdin does not want results.
         if engine.write_to_child(id, line) == Err(Refused::Full) && !self.is_deaf {
             self.is_deaf = true;
-            log::warn!(
-                "trigger {}: it does not read the results of its commands, which are lost",
-                rule.conf.name
-            );
+            log::warn!("{rule}: it does not read the results of its commands, which are lost");
         }
     }
 
@@ -111,7 +108,7 @@ impl Worker {
         let env = base.worker_environment(&rule.conf.name);
         match job::spawn(engine, base, rule, &env, Stdin::Piped) {
             Ok(id) => {
-                log::debug!("trigger {}: its worker runs", rule.conf.name);
+                log::debug!("{rule}: its worker runs");
                 self.child = Some(id);
                 self.stdin.flush(engine, id);
                 let output = WorkerOutput {
@@ -123,7 +120,7 @@ impl Worker {
                 Some((Run::new(id, rule, None, Stop::never()), output))
             }
             Err(error) => {
-                log::error!("trigger {}: {error}", rule.conf.name);
+                log::error!("{rule}: {error}");
                 self.start_again(now);
                 None
             }
@@ -141,10 +138,7 @@ impl Worker {
     pub(super) fn ended(&mut self, rule: &Rule, now: Tick, restarts: bool) {
         self.child = None;
         if restarts {
-            log::warn!(
-                "trigger {}: its worker has ended, and is started again",
-                rule.conf.name
-            );
+            log::warn!("{rule}: its worker has ended, and is started again");
             self.start_again(now);
         }
     }
@@ -185,7 +179,7 @@ impl WorkerOutput {
                 });
                 if taken.is_err() && !self.broken {
                     self.broken = true;
-                    log::warn!("trigger {}: killed, for a line is too long", run.name());
+                    log::warn!("{}: killed, for a line is too long", run.rule);
                     run.discard_output(engine);
                     engine.children().kill(id);
                 }

@@ -417,7 +417,9 @@ fn listen(
                         log_address(conf, &listener);
                         listeners.push(listener);
                     }
-                    Err(error) => log::error!("{}: {}: {error}", conf.id, bind.address),
+                    Err(error) => {
+                        log::error!("{}: {} is not watched: {error}", conf.id, bind.address)
+                    }
                 }
             }
         }

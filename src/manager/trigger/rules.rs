@@ -3,7 +3,9 @@
 //! A source keeps the [`Rules`] that its own events may fire, by the kind of event, so that one without triggers pays
 //! nothing. Rules are asked in the order of the file; the first that matches ends it, unless it says `continue`.
 
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 
@@ -62,6 +64,22 @@ impl Rule {
         let methods = &self.conf.methods;
         (methods.is_empty() || methods.iter().any(|it| it == method))
             && self.conf.path.matches(path)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&titled(&self.conf.name))
+    }
+}
+
+/// A trigger in the log and in results: `trigger NAME`. The configuration calls one without a name `trigger 7`, which
+/// says the word already.
+pub(in crate::manager) fn titled(name: &str) -> Cow<'_, str> {
+    if name.starts_with("trigger ") {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(format!("trigger {name}"))
     }
 }
 

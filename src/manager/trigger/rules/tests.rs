@@ -27,6 +27,14 @@ fn names<'r>(fires: &Fires<'r>) -> (Vec<&'r str>, bool) {
     (names.collect(), fires.done)
 }
 
+#[test]
+fn the_word_trigger_is_written_once() {
+    let unnamed = "[[trigger]]\non = \"connect\"\nsend = \"1\"\n";
+    let rules = rules(&format!("{unnamed}{unnamed}name = \"a\"\n"));
+    let shown: Vec<String> = rules.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["trigger 1", "trigger a"]);
+}
+
 const SOME: &str = r#"
 [[trigger]]
 name = "first"
