@@ -233,7 +233,7 @@ fn a_faulty_file_is_refused_whole() {
         said.contains("bellwire.toml:9:1: ") && said.contains("bellwire.toml:10:12: "),
         "{said}"
     );
-    daemon.wait_for_log("the configuration is refused; everything goes on as it was");
+    daemon.wait_for_log("the configuration is refused; everything runs on unchanged");
     // A fault that only the system can find refuses the file, too, and sockets that were opened before it are closed again.
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address");
@@ -318,7 +318,7 @@ fn settings_that_need_a_restart_are_reported() {
         "{config}[daemon]\nsocket = \"elsewhere\"\nmax_connections = 1\n"
     ));
     assert_eq!(reloaded(&daemon)["kept"], json!(["server s"]));
-    daemon.wait_for_log("socket, user and group of [daemon] are those of the start");
+    daemon.wait_for_log("changes of socket, user and group in [daemon] take effect");
     // The limit is another, and there is room when the command has gone.
     daemon.wait_for_log(": freed");
     let _socket = daemon.open();
@@ -435,7 +435,7 @@ fn clients_and_triggers_are_reloaded_too() {
     );
     daemon.configure(&format!("{second}{broken}"));
     assert!(daemon.command(&["reload"]).failed(78).contains(": ca: "));
-    daemon.wait_for_log("everything goes on as it was");
+    daemon.wait_for_log("everything runs on unchanged");
 }
 
 /// Free ports below 1024.

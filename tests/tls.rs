@@ -216,7 +216,7 @@ fn certificates_are_read_again_while_connections_live() {
     fs::write(daemon.path("cert.pem"), "").unwrap();
     daemon.signal(libc::SIGHUP);
     daemon.wait_for_log("bellwire.toml:6:15: certificate: ");
-    daemon.wait_for_log("the configuration is refused; everything goes on as it was");
+    daemon.wait_for_log("the configuration is refused; everything runs on unchanged");
     assert_eq!(shown(&daemon), second);
     echoes(&mut old, b"still here");
 }

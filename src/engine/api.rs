@@ -151,9 +151,9 @@ impl Engine {
         })
     }
 
-    /// Looks a request up in the files on a blocking thread; see [`Outcome::Visited`].
-    pub fn visit(&mut self, exchange: ExchangeId, visit: BlockingLookup) {
-        self.blocking.push(Job::Visit(exchange, visit));
+    /// Looks a request up in the files on a blocking thread; see [`Outcome::LookedUp`].
+    pub fn look_up(&mut self, exchange: ExchangeId, lookup: BlockingLookup) {
+        self.blocking.push(Job::LookUp(exchange, lookup));
     }
 
     /// Asks for the addresses of a name; see [`Outcome::Resolved`].

@@ -22,7 +22,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) enum Job {
     /// Take a request to the files.
-    Visit(ExchangeId, BlockingLookup),
+    LookUp(ExchangeId, BlockingLookup),
     /// Read a part of a file into the page cache, for a connection that sends it.
     ReadAhead {
         conn: ConnId,
@@ -41,7 +41,7 @@ pub(super) enum Job {
 /// The result of a job.
 #[derive(Debug)]
 pub(super) enum Done {
-    Visited(ExchangeId, Box<LookupResult>),
+    LookedUp(ExchangeId, Box<LookupResult>),
     ReadAhead(ConnId),
     Resolved(u64, io::Result<Vec<SocketAddr>>),
 }
@@ -74,7 +74,7 @@ impl BlockingThreads {
     pub(super) fn push(&mut self, job: Job) {
         let (thread, name) = match &job {
             Job::Resolve { .. } => (&mut self.names, "names"),
-            Job::Visit(..) | Job::ReadAhead { .. } => (&mut self.disk, "disk"),
+            Job::LookUp(..) | Job::ReadAhead { .. } => (&mut self.disk, "disk"),
         };
         let sender = match thread {
             Some(sender) => sender,
@@ -127,7 +127,7 @@ fn start(name: &str, results: Sender<Done>, waker: Arc<Waker>) -> io::Result<Sen
 /// The result of a job that panicked: whoever waits for it must not wait for ever.
 fn failed(job: &Job) -> Done {
     match job {
-        Job::Visit(exchange, _) => Done::Visited(*exchange, Box::new(LookupResult::failed())),
+        Job::LookUp(exchange, _) => Done::LookedUp(*exchange, Box::new(LookupResult::failed())),
         Job::ReadAhead { conn, .. } => Done::ReadAhead(*conn),
         Job::Resolve { number, .. } => {
             Done::Resolved(*number, Err(io::Error::other("internal error")))
@@ -137,7 +137,7 @@ fn failed(job: &Job) -> Done {
 
 fn work(job: Job) -> Done {
     match job {
-        Job::Visit(exchange, visit) => Done::Visited(exchange, Box::new(visit.run())),
+        Job::LookUp(exchange, lookup) => Done::LookedUp(exchange, Box::new(lookup.run())),
         Job::ReadAhead {
             conn,
             file,

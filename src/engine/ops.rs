@@ -129,10 +129,10 @@ impl Ops<'_> {
     }
 
     /// Defers the answer until a file was looked up where the disk may be waited for; see
-    /// [`Outcome::Visited`](super::Outcome::Visited).
-    pub fn look_up(&mut self, visit: BlockingLookup) {
+    /// [`Outcome::LookedUp`](super::Outcome::LookedUp).
+    pub fn look_up(&mut self, lookup: BlockingLookup) {
         let exchange = self.defer(false);
-        self.effects.jobs.push(Job::Visit(exchange, visit));
+        self.effects.jobs.push(Job::LookUp(exchange, lookup));
     }
 
     /// The current request of this connection.

@@ -13,8 +13,8 @@ use super::helper::HelperReply;
 /// A result that comes outside of any event.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The answer that was asked for by [`Engine::visit`](super::Engine::visit).
-    Visited(ExchangeId, Box<LookupResult>),
+    /// The answer that was asked for by [`Engine::look_up`](super::Engine::look_up).
+    LookedUp(ExchangeId, Box<LookupResult>),
     /// The addresses that were asked for by [`Engine::resolve`](super::Engine::resolve), by the number given.
     Resolved(u64, io::Result<Vec<SocketAddr>>),
     /// The peer of a request whose answer was deferred has closed its half of the connection. Likely it has left, though some

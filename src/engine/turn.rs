@@ -277,8 +277,8 @@ impl Engine {
         while let Some(done) = self.blocking.take() {
             let outcomes = &mut self.connections.shared.effects.outcomes;
             match done {
-                Done::Visited(exchange, visited) => {
-                    outcomes.push_back(Outcome::Visited(exchange, visited));
+                Done::LookedUp(exchange, found) => {
+                    outcomes.push_back(Outcome::LookedUp(exchange, found));
                 }
                 Done::Resolved(number, result) => {
                     outcomes.push_back(Outcome::Resolved(number, result));

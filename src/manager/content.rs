@@ -1,4 +1,4 @@
-//! What a server answers to plain requests: nothing, a page, or the files of a folder.
+//! What a server answers to requests that are no upgrades: nothing, a page, or the files of a folder.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,7 +14,7 @@ use crate::proto::cgi;
 use crate::proto::http::head::{Method, RequestHead, RequestTarget};
 use crate::proto::http::response;
 
-/// RFC 9110 §10.2.1: what every resource here allows.
+/// RFC 9110 §10.2.1: the methods that every resource here allows.
 const ALLOW: (&str, &[u8]) = ("Allow", b"GET, HEAD, OPTIONS");
 
 const HTML: (&str, &[u8]) = ("Content-Type", b"text/html; charset=utf-8");
@@ -31,7 +31,7 @@ impl Content {
     /// Opens what the configuration names.
     ///
     /// # Errors
-    /// The folder's.
+    /// When the folder cannot be opened.
     pub(super) fn open(http: &Http) -> io::Result<Content> {
         Ok(match &http.serve {
             Serve::Empty => Content::Empty,
@@ -51,7 +51,7 @@ impl Content {
         })
     }
 
-    /// The folder, for scripts that have its files sent.
+    /// The folder, for scripts that send its files.
     pub(super) fn send_root(&self) -> Option<SendRoot> {
         match self {
             Content::Folder(_, _, root) => Some(root.clone()),
@@ -59,7 +59,7 @@ impl Content {
         }
     }
 
-    /// Adds to its cache what a look-up elsewhere has found.
+    /// Adds to the cache what a look-up on another thread has found.
     pub(super) fn learn(&mut self, seen: Cache) {
         if let Content::Folder(_, cache, _) = self {
             cache.learn(seen);
@@ -77,7 +77,7 @@ impl Content {
                     body: b"",
                 });
             }
-            // RFC 9110 §9.1: a method that is not cache, and one that is cache and not allowed here.
+            // RFC 9110 §9.1: 501 for a method that is not known, 405 for one that is known and not allowed here.
             Method::Other(_) => respond_error(ops, 501, &[]),
             _ => respond_error(ops, 405, &[ALLOW]),
         }
@@ -107,7 +107,7 @@ impl Content {
             Content::Folder(folder, cache, _) => {
                 match folder.answer_now(head, prefix, cache, ops.now()) {
                     Some(answer) => send(ops, answer),
-                    // The disk has to be waited for.
+                    // It needs the disk, for which the loop must not wait.
                     None => ops.look_up(BlockingLookup::new(folder, head, prefix, ops.now())),
                 }
             }
@@ -115,7 +115,7 @@ impl Content {
     }
 }
 
-/// A folder whose files a script may have sent.
+/// The folder whose files a script may send (X-Sendfile).
 #[derive(Clone, Debug)]
 pub(super) struct SendRoot {
     folder: Arc<ServedFolder>,
@@ -145,8 +145,8 @@ impl SendRoot {
         &self.folder
     }
 
-    /// The path within the folder of a file that a script names; `None` when it is outside. The kernel sees to it that
-    /// no link leads out.
+    /// The path in the folder of a file that a script names; `None` when it is outside. When it is opened, the kernel
+    /// refuses links that lead out.
     pub(super) fn relative<'p>(&self, named: &'p [u8]) -> Option<&'p [u8]> {
         let path = Path::new(OsStr::from_bytes(named));
         let within = if path.is_absolute() {
@@ -159,7 +159,7 @@ impl SendRoot {
     }
 }
 
-/// Sends what a folder answers.
+/// Sends the answer of a folder.
 pub(super) fn send(ops: &mut Ops<'_>, answer: files::FileAnswer) {
     send_with(ops, answer, &[]);
 }
@@ -204,7 +204,7 @@ fn send_with(ops: &mut Ops<'_>, answer: files::FileAnswer, more: &[(&str, &[u8])
     }
 }
 
-/// Sends a file that a script has named, with what the script says beside it.
+/// Sends a file that a script has named, with the status and fields that the script has written.
 pub(super) fn send_for_script(ops: &mut Ops<'_>, mut answer: files::FileAnswer, head: &cgi::Head) {
     if answer.status >= 400 {
         return send(ops, answer);

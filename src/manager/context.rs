@@ -10,12 +10,12 @@ use super::trigger::Triggers;
 pub(super) struct Context {
     pub subscribers: Subscribers,
     pub triggers: Triggers,
-    /// Events and messages that came to nothing, beside those that slow peers were not sent.
+    /// Events and messages that were dropped. Messages to slow peers are counted by the engine.
     pub dropped: u64,
 }
 
 impl Context {
-    /// Nobody listens, and there are no triggers. `memory` is the account of the daemon.
+    /// A context without subscribers and triggers. `memory` is the account of the daemon.
     pub(super) fn new(memory: &Account) -> Context {
         Context {
             subscribers: Subscribers::default(),

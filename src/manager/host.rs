@@ -1,5 +1,5 @@
-//! What the manager cannot do itself: its host reads the configuration, and has the rights, or knows who has, to bind
-//! addresses and to read keys.
+//! What the manager leaves to the process that runs it: reading the configuration, binding addresses and reading keys.
+//! These need rights that the process, or its helper, has.
 
 use std::io;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use crate::config::{Address, Config, Daemon, Fault, Tls};
 use crate::engine::{Bound, Engine};
 use crate::manager::tls::{ServerTls, TlsFaults};
 
-/// A checked configuration, and what was read of the certificates that it names.
+/// A checked configuration, and the certificates that it names.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What the file says.
+    /// The configuration.
     pub config: Config,
-    /// What each server speaks TLS by, if it does, in the order of the file.
+    /// The TLS configuration of each server that speaks TLS, in the order of the file.
     pub server_tls: Vec<Option<ServerTls>>,
-    /// What each client speaks TLS by, if it does, in the order of the file.
+    /// The TLS configuration of each client that speaks TLS, in the order of the file.
     pub client_tls: Vec<Option<Arc<ClientConfig>>>,
 }
 
 impl From<Config> for Loaded {
-    /// Of a configuration without TLS.
+    /// For a configuration without TLS.
     fn from(config: Config) -> Loaded {
         Loaded {
             server_tls: config.servers.iter().map(|_| None).collect(),
@@ -32,9 +32,9 @@ impl From<Config> for Loaded {
     }
 }
 
-/// The process that runs the manager. The engine is lent, for it is the way to the helper.
+/// The process that runs the manager. It gets the engine as an argument, because the engine talks to the helper.
 pub trait Host {
-    /// Reads the configuration anew, and the certificates that it names.
+    /// Reads the configuration again, and the certificates that it names.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -58,6 +58,6 @@ pub trait Host {
     /// A reload begins.
     fn reloading(&mut self);
 
-    /// A reload is over; with what the configuration says of the daemon, if that has changed.
+    /// A reload is over; `daemon` is the new `[daemon]` table, if it has changed.
     fn reloaded(&mut self, daemon: Option<&Daemon>);
 }

@@ -1,8 +1,8 @@
-//! Floor 4: what happens. Servers, clients, scripts and the control socket, each with its state.
+//! Floor 4: servers, clients, triggers, scripts and the control socket, each with its state.
 //!
-//! [`Manager`] only receives events and hands them on to the one whose connection they are of. An event is acted on where
-//! it happens, by [`Handler::on_event`]; what needs the whole engine is kept by its owner, and done by [`Manager::work`]
-//! after the turn, with all that the engine reports besides.
+//! [`Manager`] receives the events of connections by [`Handler::on_event`] and hands each to the server, client or control
+//! socket that the connection belongs to. What needs the whole engine is queued there, and done by [`Manager::work`] after
+//! the turn, together with the outcomes that the engine reports.
 
 mod apply;
 mod client;
@@ -49,7 +49,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Of a daemon that does nothing yet. `base` is what all scripts have in common.
+    /// A manager without servers and clients. `base` is what all scripts have in common.
     #[must_use]
     pub fn new(engine: &Engine, daemon: Daemon, base: ScriptBase) -> Manager {
         let mut state = State::new(engine, daemon);
@@ -81,7 +81,7 @@ impl Manager {
         self.control.listen(&self.state, engine, bound)
     }
 
-    /// Reads the configuration anew and applies it. The log says what comes of it.
+    /// Reads the configuration again and applies it. The log has the result.
     pub fn reload(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         // Its error was logged.
         let _ = apply::reload(&mut self.state, engine, host, false);
@@ -89,7 +89,7 @@ impl Manager {
         engine.settle(self);
     }
 
-    /// Acts on what the engine has reported since the last turn, and does what events have left.
+    /// Acts on the outcomes that the engine has reported, and does what events have queued.
     #[inline]
     pub fn work(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         let state = &self.state;
@@ -114,21 +114,22 @@ impl Manager {
         clients.into_iter().chain(scripts).reduce(Tick::earlier)
     }
 
-    /// The daemon stops: no client connects any more, and no command is taken. Clients that are connected are closed with
+    /// The daemon stops: clients no longer connect, and commands are refused. Clients that are connected are closed with
     /// all other connections, by [`Engine::shut_down`].
     pub fn stop_clients(&mut self, engine: &mut Engine) {
         self.state.stopping = true;
         self.state.clients.stop(engine);
     }
 
-    /// The daemon stops: no trigger acts any more, and what runs is ended. Turn on until there are no processes.
+    /// The daemon stops: triggers no longer run anything, and processes are ended. The caller turns the engine until none
+    /// is left.
     pub fn stop_scripts(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         self.state.scripts.stop(engine);
         self.work_now(engine, host);
     }
 
-    /// The daemon has stopped, but for this: subscribers are told, and then all connections of the control socket are
-    /// ended. Turn on until there are none.
+    /// The last step of a stop: tells the subscribers, and ends all connections of the control socket. The caller turns the
+    /// engine until none is left.
     pub fn stop_commands(&mut self, engine: &mut Engine, host: &mut dyn Host) {
         let State {
             servers, context, ..
@@ -155,7 +156,7 @@ impl Manager {
         engine.settle(self);
     }
 
-    /// Does one thing that is to be done. False: there is none.
+    /// Does the next thing that is queued or due. False: there is none.
     fn work_once(&mut self, engine: &mut Engine, host: &mut dyn Host) -> bool {
         let Manager { state, control } = self;
         if let Some(outcome) = engine.poll() {
@@ -202,7 +203,7 @@ impl Manager {
         }
     }
 
-    /// An event that is no message of a server's connection.
+    /// Acts on any event but a message of a server's connection.
     #[inline(never)]
     fn on_other_event(&mut self, ops: &mut Ops<'_>, id: ConnId, event: &Event<'_>) {
         let State {
@@ -228,13 +229,13 @@ fn on_outcome(state: &mut State, engine: &mut Engine, outcome: Outcome) {
         ..
     } = state;
     match outcome {
-        Outcome::Visited(exchange, visited) => match scripts.take_file(exchange) {
+        Outcome::LookedUp(exchange, found) => match scripts.take_file(exchange) {
             Some(head) => {
                 engine.with_exchange(exchange, |ops| {
-                    content::send_for_script(ops, visited.answer, &head);
+                    content::send_for_script(ops, found.answer, &head);
                 });
             }
-            None => servers.on_looked_up(engine, exchange, *visited),
+            None => servers.on_looked_up(engine, exchange, *found),
         },
         Outcome::Helper(HelperReply { id, answer, .. }) => {
             servers.on_helper(engine, context, id, &answer);
@@ -269,7 +270,7 @@ fn on_deferred(state: &mut State, engine: &mut Engine, deferred: Deferred) {
     }
 }
 
-/// A trigger runs something, or holds a request.
+/// Runs what a trigger runs, or holds the request of the event.
 fn run(state: &mut State, engine: &mut Engine, event: TriggerEvent) {
     let request = state.scripts.hold(&event, engine.now());
     if request.is_some() {
@@ -282,7 +283,7 @@ fn run(state: &mut State, engine: &mut Engine, event: TriggerEvent) {
     state.scripts.on_event(engine, event, request);
 }
 
-/// A message goes to the peer of a client, or to every connection of a server.
+/// Sends a message to the peer of a client, or to every connection of a server.
 fn forward(state: &mut State, engine: &mut Engine, message: &Forward) {
     let Forward { to, kind, data, .. } = message;
     let State {

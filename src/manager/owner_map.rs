@@ -1,8 +1,8 @@
-//! What belongs to an owner of connections, found by the number that the engine gave it.
+//! A map with the owners of connections as keys.
 
 use crate::engine::OwnerId;
 
-/// A value for each of some owners. A look-up is an index and a comparison, for each event begins with one.
+/// A map from owners to values. A look-up costs an index and a comparison: each event needs one.
 #[derive(Debug)]
 pub(super) struct OwnerMap<T>(Vec<Option<(OwnerId, T)>>);
 
@@ -13,7 +13,7 @@ impl<T> Default for OwnerMap<T> {
 }
 
 impl<T> OwnerMap<T> {
-    /// Adds a value, in place of that of an owner that is gone.
+    /// Adds a value. It replaces that of an earlier owner with the same index.
     pub(super) fn insert(&mut self, owner: OwnerId, value: T) {
         let at = owner.index();
         if self.0.len() <= at {

@@ -1,4 +1,4 @@
-//! Everything that runs: what commands and reloads act on.
+//! Servers, clients, triggers and scripts: what commands and reloads act on.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use super::scripts::Scripts;
 use super::server::Servers;
 use super::trigger::rules::AllRules;
 
-/// The longest message in bytes that a command can send, whatever the limits of the servers are.
+/// A command can send messages of at least this many bytes, whatever the limits of the servers are.
 const MIN_MESSAGE: usize = 1024 * 1024;
 
 /// Servers, clients and scripts, and what they share.
@@ -24,10 +24,10 @@ pub(super) struct State {
     pub rules: AllRules,
     pub scripts: Scripts,
     pub context: Context,
-    /// What the configuration says of the daemon.
+    /// The `[daemon]` table of the configuration.
     pub daemon: config::Daemon,
     pub born: Instant,
-    /// The daemon stops: it takes no commands any more.
+    /// The daemon stops: commands are refused.
     pub stopping: bool,
 }
 
@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    /// The length in bytes of the longest line of the language: it holds the longest message that any server takes.
+    /// The longest line of a command in bytes: it can hold the longest message that any server takes.
     pub(super) fn max_line(&self) -> usize {
         rpc::max_line(self.servers.longest_message().max(MIN_MESSAGE))
     }
@@ -57,12 +57,12 @@ impl State {
         self.servers.find(id).is_some() || self.clients.find(id).is_some()
     }
 
-    /// All owners whose connections people know, and their ids.
+    /// The servers and clients: the owners of connections, with their ids.
     pub(super) fn owners(&self) -> impl Iterator<Item = (OwnerId, &str)> {
         self.servers.owners().chain(self.clients.owners())
     }
 
-    /// The peer of a request has left: who was to answer it need not any more.
+    /// The peer of a request has left: the script or command that was to answer it is released.
     pub(super) fn on_left(&mut self, engine: &mut Engine, exchange: ExchangeId) {
         if self.scripts.on_left(engine, exchange) {
             engine.with_exchange(exchange, |ops| {

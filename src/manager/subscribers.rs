@@ -1,7 +1,7 @@
-//! Events for subscribers: encoded once, queued for each subscriber that wants them, and counted where they are lost.
+//! Events for subscribers: each is encoded once and sent to every subscriber that wants it, or counted as lost.
 //!
-//! An event gets its number when a subscriber wants it. So a subscriber to all events sees no gap but those that a `lost`
-//! event reports, which has the number of the last event that it stands for.
+//! Only an event that some subscriber wants gets a number. So a subscriber to all events sees gaps only where it has lost
+//! events. A `lost` event tells how many, and has the number of the last of them.
 
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -11,13 +11,13 @@ use crate::engine::{Engine, Ops, Peer};
 use crate::proto::ws::frame;
 use crate::rpc::{self, ConnectionName, EventFilter, EventKind, Payload, Time};
 
-/// Bytes that may wait for one subscriber; it loses events beyond that, and they are counted.
+/// Bytes that may wait for one subscriber. Events that do not fit are lost.
 const BACKLOG: usize = 1024 * 1024;
 
-/// Bytes of events of one turn; every subscriber loses those beyond.
+/// Bytes of events in one turn. Events beyond that are lost for every subscriber.
 const TURN: usize = 1024 * 1024;
 
-/// What an event says of its connection.
+/// The members of an event that describe its connection.
 #[derive(Debug)]
 pub(super) struct ConnectionFacts {
     connection: ConnectionName,
@@ -34,7 +34,7 @@ impl ConnectionFacts {
         }
     }
 
-    /// Of the connection that an event is handled on.
+    /// The facts of the connection whose event is being handled.
     pub(super) fn of(ops: &Ops<'_>, id: ConnId) -> ConnectionFacts {
         ConnectionFacts::new(id, ops.peer(), ops.user())
     }
@@ -46,7 +46,7 @@ impl ConnectionFacts {
     }
 }
 
-/// A message as an event has it: text when it is text, else base64.
+/// The message of an event: text when it is text, else base64.
 pub(super) fn payload(kind: frame::Kind, data: &[u8]) -> Payload<'_> {
     match (kind, str::from_utf8(data)) {
         (frame::Kind::Text, Ok(text)) => Payload::Text(text),
@@ -57,13 +57,13 @@ pub(super) fn payload(kind: frame::Kind, data: &[u8]) -> Payload<'_> {
 struct Subscriber {
     conn: ConnId,
     filter: EventFilter,
-    /// Events that were not sent, and were not reported yet.
+    /// Lost events that the subscriber has not been told about.
     lost: Lost,
-    /// Events of this turn that come after all that is queued.
+    /// Events of this turn that were lost because the queue is full. They come after all that is queued.
     beyond: Lost,
 }
 
-/// Events that a subscriber was not sent.
+/// Events that a subscriber has lost.
 #[derive(Clone, Copy, Default)]
 struct Lost {
     count: u64,
@@ -94,7 +94,7 @@ struct Queued {
     line: Rc<[u8]>,
 }
 
-/// The subscribers, and the events that were not sent to them yet.
+/// The subscribers, and the events that are to be sent to them.
 #[derive(Default)]
 pub(super) struct Subscribers {
     seq: u64,
@@ -120,7 +120,7 @@ impl Subscribers {
         });
     }
 
-    /// It gets no more events.
+    /// Ends the subscription of a connection.
     pub(super) fn unsubscribe(&mut self, conn: ConnId) {
         self.subscribers.retain(|it| it.conn != conn);
     }
@@ -131,7 +131,7 @@ impl Subscribers {
         !self.subscribers.is_empty()
     }
 
-    /// Whether anybody wants an event.
+    /// Whether any subscriber wants an event.
     #[inline]
     pub(super) fn wants(&self, kind: EventKind, source: Option<&str>) -> bool {
         !self.subscribers.is_empty()
@@ -141,7 +141,7 @@ impl Subscribers {
                 .any(|it| it.filter.wants(kind, source))
     }
 
-    /// Publishes a message that has come.
+    /// Publishes that a message was received.
     pub(super) fn publish_message(
         &mut self,
         source: &Rc<str>,
@@ -170,7 +170,7 @@ impl Subscribers {
         });
     }
 
-    /// Publishes an event, if anybody wants it; `fill` adds what is known of it.
+    /// Publishes an event, if any subscriber wants it; `fill` sets its members.
     pub(super) fn publish<'e>(
         &mut self,
         kind: EventKind,
@@ -208,7 +208,7 @@ impl Subscribers {
         self.queue.is_empty()
     }
 
-    /// Sends what was published.
+    /// Sends the events that were published since the last call.
     pub(super) fn send_queued(&mut self, engine: &mut Engine) {
         self.bytes = 0;
         self.subscribers.retain(|it| engine.is_live(it.conn));
@@ -223,7 +223,7 @@ impl Subscribers {
                 }
                 let room = engine.backlog(subscriber.conn) + queued.line.len() <= BACKLOG;
                 if subscriber.lost.count > 0 && room {
-                    self.tell_lost(at, engine);
+                    self.send_lost(at, engine);
                 }
                 let subscriber = &mut self.subscribers[at];
                 if !room || !engine.queue_line(subscriber.conn, &queued.line) {
@@ -236,15 +236,15 @@ impl Subscribers {
         }
     }
 
-    /// A subscriber has read all that it was sent, and is told of what it lost.
+    /// A subscriber has read all that it was sent: tells it how many events it has lost.
     pub(super) fn on_drained(&mut self, conn: ConnId, engine: &mut Engine) {
         let at = self.subscribers.iter().position(|it| it.conn == conn);
         if let Some(at) = at.filter(|at| self.subscribers[*at].lost.count > 0) {
-            self.tell_lost(at, engine);
+            self.send_lost(at, engine);
         }
     }
 
-    /// Asks the engine to say when subscribers that have lost events have read what they were sent.
+    /// Asks the engine for an outcome when a subscriber that has lost events has read what it was sent.
     pub(super) fn watch_slow(&self, engine: &mut Engine) {
         for slow in self.subscribers.iter().filter(|it| it.lost.count > 0) {
             engine.with(slow.conn, |ops| {
@@ -253,7 +253,7 @@ impl Subscribers {
         }
     }
 
-    fn tell_lost(&mut self, at: usize, engine: &mut Engine) {
+    fn send_lost(&mut self, at: usize, engine: &mut Engine) {
         let subscriber = &mut self.subscribers[at];
         let lost = std::mem::take(&mut subscriber.lost);
         let mut event = rpc::Event::new(lost.last, Time::of(SystemTime::now()), EventKind::Lost);

@@ -1,9 +1,9 @@
-//! What servers speak TLS by, and why it cannot be had.
+//! The TLS configuration of servers, and the faults of its files.
 
 use crate::config::Place;
 
-/// What a server speaks TLS by.
+/// The TLS configuration of a server.
 pub use crate::certs::ServerTls;
 
-/// Why files of TLS cannot be used: the places of the keys that name them, and what is wrong.
+/// Faults of certificates and keys, each with the place of the configuration key that names the file.
 pub type TlsFaults = Vec<(Place, String)>;

@@ -7,14 +7,14 @@ use crate::rpc::Reloaded;
 
 use crate::manager::host::Loaded;
 
-/// What is to be done about a server of the configuration.
+/// What a reload does with a server of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// The place of the server of the same id that there is.
+    /// The place of the server with the same id among those that exist.
     pub old: Option<usize>,
-    /// That one is defined just the same.
+    /// Its definition has not changed.
     pub same: bool,
-    /// It is to run. One that is the same stays as it is, whatever the file says: a command may have said otherwise.
+    /// It is to run. A server whose definition has not changed stays as it is: a command may have started or stopped it.
     pub runs: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn plan(known: &[Definition], servers: &[config::Server]) -> Vec<Plan
     servers.iter().map(plan).collect()
 }
 
-/// What becomes of servers, for people: a start or a stop is named as that, whatever else changes. Other certificates in
+/// The difference for the servers. One that starts or stops is listed as that, whatever else changes. New certificates in
 /// the same files are a change.
 pub(super) fn of_servers(known: &[Definition], plans: &[Plan], loaded: &Loaded) -> Reloaded {
     let mut reloaded = Reloaded::default();
@@ -60,7 +60,7 @@ pub(super) fn of_servers(known: &[Definition], plans: &[Plan], loaded: &Loaded) 
     reloaded
 }
 
-/// What becomes of triggers. They have no ids: those of the same name are taken for the same.
+/// The difference for the triggers. They have no ids: those of the same name count as the same.
 pub(super) fn of_triggers(known: &AllRules, triggers: &[config::Trigger]) -> Reloaded {
     let mut reloaded = Reloaded::default();
     let mut old: Vec<&config::Trigger> = known.iter().map(|rule| &rule.conf).collect();

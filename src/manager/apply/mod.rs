@@ -1,9 +1,9 @@
-//! The one way to run what is configured. What may fail is done by [`prepare`], which changes nothing: folders, triggers,
-//! new addresses. Then `commit`, which does not fail. The start of the daemon is a reload from nothing, and a server that
-//! is started by command is prepared and run in the same way.
+//! Applies a configuration. [`prepare`] does what may fail, and changes nothing: it opens folders, reads triggers and binds
+//! new addresses. [`commit`] then runs the result and cannot fail. The start of the daemon is a reload from nothing, and a
+//! command that starts one server prepares and runs it in the same way.
 //!
-//! Servers are the same by their definition; those that are the same stay as a command left them. Listeners are the same
-//! by their address: one that moves to another server is handed over.
+//! A server whose definition has not changed stays as commands have left it. A listener is kept as long as its address is
+//! in the configuration; when the address moves to another server, the listener does too.
 
 mod diff;
 mod sockets;
@@ -23,16 +23,16 @@ use sockets::Sockets;
 /// Everything that a configuration needs, opened.
 struct Prepared {
     loaded: Loaded,
-    /// In the order of the file; of those that are to run.
+    /// In the order of the file; `None` for a server that is not to run.
     servers: Vec<Option<PreparedServer>>,
     rules: AllRules,
     /// Listeners that are to be closed.
-    left: Vec<Listener>,
+    unused: Vec<Listener>,
     difference: Reloaded,
 }
 
-/// Runs a configuration in place of what runs: everything of it, or nothing. Returns the difference, and what the file
-/// says of the daemon, if that has changed.
+/// Replaces what runs by a configuration, or changes nothing. Returns the difference, and the `[daemon]` table if it has
+/// changed.
 ///
 /// # Errors
 /// Everything that is wrong with it.
@@ -47,7 +47,7 @@ pub(super) fn apply(
     Ok((difference, commit(state, engine, host, prepared)))
 }
 
-/// Reads the configuration anew and applies it, or only says what would be done.
+/// Reads the configuration again and applies it; with `dry_run`, only tells what would change.
 ///
 /// # Errors
 /// Everything that is wrong with it.
@@ -81,7 +81,7 @@ pub(super) fn reload(
             for fault in &faults {
                 log::error!("{fault}");
             }
-            log::error!("the configuration is refused; everything goes on as it was");
+            log::error!("the configuration is refused; everything runs on unchanged");
             Err(rpc::Error::configuration(faults))
         }
     }
@@ -126,8 +126,8 @@ pub(super) fn stop_server(
     Ok(state.servers.definitions()[at].status(engine))
 }
 
-/// Opens everything that a configuration needs. With `dry_run` an address that a listener is in the way of, which goes,
-/// is not bound.
+/// Opens everything that a configuration needs. With `dry_run`, an address is not bound that needs another listener to be
+/// closed first.
 fn prepare(
     state: &mut State,
     engine: &mut Engine,
@@ -165,7 +165,7 @@ fn prepare(
     if !dry_run {
         sockets.make_room(&mut state.servers, config, engine, host)?;
     }
-    let (sockets, left) = sockets.finish();
+    let (sockets, unused) = sockets.finish();
     for (server, sockets) in servers.iter_mut().zip(sockets) {
         if let Some(server) = server {
             server.sockets = sockets;
@@ -175,12 +175,15 @@ fn prepare(
         loaded,
         servers,
         rules,
-        left,
+        unused,
         difference,
     })
 }
 
-/// Opens everything that one server needs; what is wrong otherwise.
+/// Opens everything that one server needs.
+///
+/// # Errors
+/// Everything that is wrong with it, as one text.
 fn prepare_one(
     engine: &mut Engine,
     host: &mut dyn Host,
@@ -201,7 +204,7 @@ fn prepare_one(
     Ok(prepared)
 }
 
-/// Runs what was prepared in place of what runs.
+/// Replaces what runs by what was prepared. Returns the `[daemon]` table if it has changed.
 fn commit(
     state: &mut State,
     engine: &mut Engine,
@@ -212,7 +215,7 @@ fn commit(
         loaded,
         servers: prepared,
         rules,
-        left,
+        unused,
         ..
     } = prepared;
     let config = loaded.config;
@@ -222,7 +225,7 @@ fn commit(
         context,
         ..
     } = state;
-    for listener in left {
+    for listener in unused {
         engine.unlisten(listener.id);
     }
     servers.forget_logins();
@@ -246,13 +249,13 @@ fn commit(
     adopt_daemon(state, engine, config.daemon)
 }
 
-/// Adopts what the file says of the daemon, and returns it, if it has changed.
+/// Applies the `[daemon]` table, and returns it if it has changed.
 fn adopt_daemon(state: &mut State, engine: &mut Engine, daemon: Daemon) -> Option<Daemon> {
     let value = |named: &Option<Placed<String>>| named.as_ref().map(|named| named.value.clone());
     let fixed = |it: &Daemon| (it.socket.clone(), value(&it.user), value(&it.group));
     if fixed(&daemon) != fixed(&state.daemon) {
         log::warn!(
-            "socket, user and group of [daemon] are those of the start; others take effect when the daemon is started again"
+            "changes of socket, user and group in [daemon] take effect when the daemon is started again"
         );
     }
     let max_memory = daemon.max_memory as usize;

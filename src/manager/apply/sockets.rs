@@ -1,4 +1,4 @@
-//! The listeners of a configuration: those that are there are kept or handed over, others are bound.
+//! The listeners of a configuration: existing ones are kept or move to another server, missing ones are bound.
 
 use crate::config::{self, Address, Config, Fault};
 use crate::engine::Engine;
@@ -7,20 +7,20 @@ use crate::manager::server::{Definition, Listener, Servers, Socket};
 use super::diff::Plan;
 use crate::manager::host::Host;
 
-/// A listener that there is, and the place of the server that it belongs to.
+/// An existing listener, and the place of its server.
 type Owned = (usize, Listener);
 
 /// The listeners for each binding of each server that is to run.
 pub(super) struct Sockets {
-    /// By server and binding, in the order of the file. `None`: it can be bound only when a listener that goes is closed.
+    /// By server and binding, in the order of the file. `None`: it can be bound only after another listener is closed.
     wanted: Vec<Vec<Option<Socket>>>,
     /// Listeners that no binding needs any more.
     left: Vec<Owned>,
 }
 
 impl Sockets {
-    /// Takes what is there, first for the server that it belongs to, for several may have an address such as
-    /// 127.0.0.1:0; then binds what is missing and not blocked. Faults are added.
+    /// Takes existing listeners, first for the server that they belong to, because several servers may have an address
+    /// such as 127.0.0.1:0. Then binds what is missing, unless an existing listener is in the way. Adds to `faults`.
     pub(super) fn open(
         definitions: &[Definition],
         plans: &[Plan],
@@ -66,8 +66,8 @@ impl Sockets {
         Sockets { wanted, left }
     }
 
-    /// The last that can fail: an address such as 0.0.0.0:80 is bound when 127.0.0.1:80, which goes, is closed. If that
-    /// fails, what was closed is bound again.
+    /// Closes listeners that are not needed and are in the way, and binds what they blocked: 127.0.0.1:80 has to be closed
+    /// before 0.0.0.0:80 can be bound. It is the last step that can fail; then what was closed is bound again.
     pub(super) fn make_room(
         &mut self,
         servers: &mut Servers,

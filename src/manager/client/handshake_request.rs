@@ -1,4 +1,4 @@
-//! The opening handshake of a client: its request, its limits and TLS, and what may be told of the answer.
+//! The opening handshake of a client: its request, limits and TLS, and how a refusal is shown without secrets.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::engine::{Outgoing, OwnerId};
 
 use super::offline_queue::MAX_BYTES;
 
-/// For TLS and the upgrade together.
+/// The longest time that TLS and the upgrade may take together.
 const HANDSHAKE: Millis = Millis::seconds(10);
 
 /// The opening handshake of one connection.
@@ -29,8 +29,10 @@ pub(super) struct HandshakeRequest {
 }
 
 impl HandshakeRequest {
+    /// Prepares the handshake of a client with this configuration.
+    ///
     /// # Errors
-    /// When there can be no certificate for the host.
+    /// No certificate can name the host, or there is no TLS configuration although the URL asks for TLS.
     pub(super) fn new(
         conf: &Rc<config::Client>,
         shared: &Rc<Conf>,
@@ -44,8 +46,8 @@ impl HandshakeRequest {
                     .map_err(|error| format!("no certificate can be for {}: {error}", conf.host))?;
                 Some((Arc::clone(tls), name))
             }
-            // What was meant to be secret is not sent in the clear.
-            (true, None) => return Err("there is nothing to speak TLS by".to_owned()),
+            // Never fall back to a connection without TLS.
+            (true, None) => return Err("the TLS configuration is missing".to_owned()),
         };
         Ok(HandshakeRequest {
             conf: Rc::clone(conf),
@@ -55,8 +57,12 @@ impl HandshakeRequest {
         })
     }
 
-    /// Begins the connection of `owner` with it.
-    pub(super) fn lend<T>(&self, owner: OwnerId, begin: impl FnOnce(&Outgoing<'_>) -> T) -> T {
+    /// Calls `begin` with the connection that is to be begun for `owner`.
+    pub(super) fn with_outgoing<T>(
+        &self,
+        owner: OwnerId,
+        begin: impl FnOnce(&Outgoing<'_>) -> T,
+    ) -> T {
         self.conf.with_request(|request| {
             begin(&Outgoing {
                 owner,
@@ -69,12 +75,12 @@ impl HandshakeRequest {
     }
 }
 
-/// The limits of a client's connection: mostly those that servers have by default, for a client has no keys for them.
+/// The limits of a client's connection. Most are the defaults of servers, because `[[client]]` has no keys for them.
 pub(super) fn connection_conf(client: &config::Client) -> Conf {
     let default = Conf::default();
     let ping = Millis::from(client.ping.unwrap_or(Duration::ZERO));
     let greetings: usize = client.on_connect.iter().map(String::len).sum();
-    // What is sent at once after the opening handshake must not count against the server as slowness.
+    // Messages that are sent at once after the handshake must not make the server look slow.
     let kept = if client.outbox > 0 { MAX_BYTES } else { 0 };
     Conf {
         max_backlog: default.max_backlog + greetings + kept,
@@ -85,8 +91,8 @@ pub(super) fn connection_conf(client: &config::Client) -> Conf {
     }
 }
 
-/// The target of a redirect may repeat the path that was asked for, and with it a password or a token: then only the
-/// server that it names is told.
+/// Shortens the target of a redirect to its origin when the requested path may hold a password or a token, because the
+/// target may repeat that path.
 pub(super) fn without_secrets<'r>(
     client: &config::Client,
     reason: CloseReason<'r>,

@@ -10,7 +10,7 @@ use crate::rpc::Reloaded;
 use super::machine::Client;
 use super::state::Phase;
 
-/// The clients. A place stays the same as long as its client is there.
+/// The clients. The place of a client never changes.
 #[derive(Debug, Default)]
 pub(super) struct ClientList {
     clients: Slab<Client>,
@@ -21,7 +21,7 @@ pub(super) struct ClientList {
 }
 
 impl ClientList {
-    /// Adds a client behind the others; its place.
+    /// Adds a client behind the others. Returns its place.
     pub(super) fn insert(&mut self, client: Client) -> usize {
         let at = self.clients.insert(client);
         self.order.push(at);
@@ -29,7 +29,7 @@ impl ClientList {
         at
     }
 
-    /// Removes a client; the number by which the engine knew it.
+    /// Removes a client. Returns the number by which the engine knows it.
     pub(super) fn remove(&mut self, at: usize) -> Option<OwnerId> {
         self.order.retain(|it| *it != at);
         self.clients.try_remove(at).map(|client| client.owner)
@@ -43,7 +43,7 @@ impl ClientList {
         self.clients.get_mut(at)
     }
 
-    /// The clients that stay, with their places, in the order of the file.
+    /// The clients that are still defined, with their places, in the order of the file.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Client)> {
         let clients = self.order.iter();
         clients
@@ -51,7 +51,7 @@ impl ClientList {
             .filter(|(_, client)| !client.leaving)
     }
 
-    /// The places of the clients that stay, in the order of the file.
+    /// The places of the clients that are still defined, in the order of the file.
     pub(super) fn places(&self) -> Vec<usize> {
         self.iter().map(|(at, _)| at).collect()
     }
@@ -84,7 +84,7 @@ impl ClientList {
         difference
     }
 
-    /// The places of the clients that these ids leave out.
+    /// The places of the clients whose ids are not among these.
     pub(super) fn left_out(&self, ids: &[Id]) -> Vec<usize> {
         self.iter()
             .filter(|(_, client)| !ids.iter().any(|id| is_of(client, id)))
@@ -102,7 +102,7 @@ impl ClientList {
         self.order.sort_by_key(|at| place(at).unwrap_or(usize::MAX));
     }
 
-    /// The place of the client whose host was asked for by this number.
+    /// The place of the client that waits for the look-up of this number.
     pub(super) fn resolving(&self, number: u64) -> Option<usize> {
         self.in_phase(Phase::Resolving(number))
     }
@@ -132,8 +132,8 @@ impl ClientList {
             .reduce(Tick::earlier);
     }
 
-    /// The places of the clients whose deadline has come. The deadline is that of the others then, until each of these
-    /// is noted.
+    /// The places of the clients whose deadline has come. The caller acts on each and then calls
+    /// [`ClientList::note_deadline`]; until then only the deadlines of the others count.
     pub(super) fn take_due(&mut self, now: Tick) -> Vec<usize> {
         let is_due = |client: &Client| client.deadline().is_some_and(|due| due.is_due(now));
         let (due, others): (Vec<_>, Vec<_>) =

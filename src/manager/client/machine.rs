@@ -1,11 +1,11 @@
-//! One client: an outgoing WebSocket connection, its state, and when it tries again.
+//! One client: an outgoing WebSocket connection, its state, and the time of the next attempt.
 //!
 //! ```text
 //! Idle -> Resolving -> Dialling -> Opening -> Open -> Closing -> Idle
 //!           any failure, or the end of an open connection: Waiting -> Resolving, or Idle without `reconnect`
 //! ```
 //!
-//! It says what it wants of the engine, and [`Clients`](super::Clients) does it: only what answers an event is done here.
+//! It decides what to do, and [`Clients`](super::Clients) acts on the engine.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ const WARNED_EVERY: Duration = Duration::from_secs(60);
 
 /// How an attempt or a connection ended.
 struct End<'e> {
-    /// For how long it was open; `None`: it never was.
+    /// How long the connection was open; `None`: it never was.
     lasted: Option<Duration>,
     code: u16,
     reason: &'e str,
@@ -50,24 +50,24 @@ pub(super) struct Client {
     /// The number by which the engine knows it.
     pub owner: OwnerId,
     pub conf: Rc<config::Client>,
-    /// Its definition is gone, and it goes when its connection has.
+    /// Its definition is gone. It is removed when its connection has ended.
     pub leaving: bool,
     shared: Rc<Conf>,
     tls: Option<Arc<ClientConfig>>,
-    /// Whether it is to be connected: as the configuration says, until a command says otherwise.
+    /// Whether it is to be connected: as the configuration says, until a command changes it.
     wanted: bool,
     phase: Phase,
-    /// As soon as the connection that is closing has ended, another is to be begun.
+    /// Another attempt is to begin as soon as the closing connection has ended.
     again: bool,
-    /// While there is one.
+    /// Its connection, while there is one.
     conn: Option<ConnId>,
     opened: Instant,
-    /// When it came into the state that it shows.
+    /// When the state that it shows began.
     since: SystemTime,
     error: Option<String>,
     backoff: Option<Backoff>,
-    /// Moves the next wait; drawn with each attempt.
-    luck: u32,
+    /// Jitter of the next pause; drawn with each attempt.
+    jitter: u32,
     /// The last warning, and when it was written.
     warned: Option<(String, Instant)>,
     offline: OfflineQueue,
@@ -102,7 +102,7 @@ impl Client {
             since: SystemTime::now(),
             error: None,
             backoff: backoff(&conf),
-            luck: 0,
+            jitter: 0,
             warned: None,
             offline: OfflineQueue::new(conf.outbox, Millis::from(conf.outbox_ttl)),
             rules: Rules::default(),
@@ -152,7 +152,7 @@ impl Client {
         }
     }
 
-    /// When something of it is due.
+    /// The next attempt, or the expiry of a kept message, whichever is first.
     pub(super) fn deadline(&self) -> Option<Tick> {
         let attempt = match self.phase {
             Phase::Waiting(due) => Some(due),
@@ -164,7 +164,7 @@ impl Client {
         }
     }
 
-    /// Another definition under the same id. Its connection is not touched.
+    /// Replaces its definition. Its connection is not touched.
     pub(super) fn redefine(
         &mut self,
         context: &mut Context,
@@ -179,13 +179,13 @@ impl Client {
         }
         let dropped = self
             .offline
-            .rebound(conf.outbox, Millis::from(conf.outbox_ttl));
-        self.tell_dropped(context, dropped);
+            .set_limits(conf.outbox, Millis::from(conf.outbox_ttl));
+        self.publish_dropped(context, dropped);
         self.conf = Rc::new(conf);
         self.tls = tls;
     }
 
-    /// It is to be connected, or not, from now on.
+    /// Sets whether it is to be connected from now on.
     pub(super) fn want(&mut self, wanted: bool) {
         self.wanted = wanted;
         self.warned = None;
@@ -201,7 +201,7 @@ impl Client {
         self.wanted
     }
 
-    /// Whether an attempt is to be begun now. When a connection is still closing, it is begun after that.
+    /// Whether an attempt is to begin now. While a connection is still closing, the attempt is noted for later.
     pub(super) fn starts(&mut self) -> bool {
         match self.phase {
             Phase::Idle | Phase::Waiting(_) => true,
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    /// It is to have no connection; what that takes.
+    /// Ends its connection or attempt. Returns what the engine has to do for it.
     pub(super) fn halt(&mut self) -> Halt {
         self.again = false;
         let (phase, halt) = match (self.phase, self.conn) {
@@ -231,26 +231,26 @@ impl Client {
     }
 
     /// An attempt has begun.
-    pub(super) fn begun(&mut self, phase: Phase, luck: u32) {
-        self.luck = luck;
+    pub(super) fn begun(&mut self, phase: Phase, jitter: u32) {
+        self.jitter = jitter;
         self.enter(phase);
     }
 
-    /// The addresses of its host are known, and being connected to.
+    /// The addresses of its host are known, and are being dialled.
     pub(super) fn dials(&mut self, dial: DialId) {
         self.enter(Phase::Dialling(dial));
     }
 
-    /// Its host is connected to: what the connection is to be begun with.
+    /// Dialling has succeeded. Returns the handshake to begin with.
     ///
     /// # Errors
-    /// Why it cannot be.
+    /// As [`HandshakeRequest::new`].
     pub(super) fn handshake(&mut self, nonce: [u8; 16]) -> Result<HandshakeRequest, String> {
         self.enter(Phase::Opening);
         HandshakeRequest::new(&self.conf, &self.shared, self.tls.as_ref(), nonce)
     }
 
-    /// The connection has a name now; it may have ended already.
+    /// Notes the id of the connection. It may have ended already.
     pub(super) fn named(&mut self, conn: ConnId) {
         if matches!(self.phase, Phase::Opening | Phase::Open) {
             self.conn = Some(conn);
@@ -267,7 +267,7 @@ impl Client {
         self.over(context, now, &end);
     }
 
-    /// A message for the peer, while there is no connection. False: none is kept.
+    /// Keeps a message for the peer until there is a connection. False: it keeps none.
     pub(super) fn keep(
         &mut self,
         context: &mut Context,
@@ -279,23 +279,23 @@ impl Client {
             return false;
         }
         let dropped = self.offline.push(kind, data, now);
-        self.tell_dropped(context, dropped);
+        self.publish_dropped(context, dropped);
         true
     }
 
-    /// Drops the messages that have waited for too long.
+    /// Drops messages that have waited for too long.
     pub(super) fn expire(&mut self, context: &mut Context, now: Tick) {
         let dropped = self.offline.expire(now);
-        self.tell_dropped(context, dropped);
+        self.publish_dropped(context, dropped);
     }
 
-    /// It is gone: so are its messages.
+    /// Drops all kept messages.
     pub(super) fn drop_kept(&mut self, context: &mut Context) {
-        let dropped = self.offline.rebound(0, Millis::default());
-        self.tell_dropped(context, dropped);
+        let dropped = self.offline.set_limits(0, Millis::default());
+        self.publish_dropped(context, dropped);
     }
 
-    fn tell_dropped(&self, context: &mut Context, count: usize) {
+    fn publish_dropped(&self, context: &mut Context, count: usize) {
         if count > 0 {
             let id = &self.source.id;
             log::debug!("{id}: {} dropped", counted(count, "kept message"));
@@ -325,7 +325,7 @@ impl Client {
         triggers.on_message(&self.rules, source, ops, id, kind, data);
     }
 
-    /// Everything but messages.
+    /// Acts on an event that is no message.
     pub(super) fn on_other(
         &mut self,
         context: &mut Context,
@@ -362,7 +362,7 @@ impl Client {
         );
         if self.conf.tls && !self.conf.trust.verify {
             log::warn!(
-                "{}: {id}: the certificate of {host} was not verified, for verify is false: it may be anybody's",
+                "{}: {id}: the certificate of {host} was not verified, for verify is false: the peer may be anyone",
                 self.source.id
             );
         }
@@ -379,7 +379,7 @@ impl Client {
             let sent = ops.reply(kept.kind, &kept.data);
             dropped += usize::from(sent != Sent::Queued);
         }
-        self.tell_dropped(context, dropped);
+        self.publish_dropped(context, dropped);
         context
             .triggers
             .on_connect(&self.rules, &self.source, ops, id);
@@ -419,7 +419,7 @@ impl Client {
         self.over(context, ops.now(), &end);
     }
 
-    /// An attempt or a connection has ended: what comes next.
+    /// An attempt or a connection has ended: decides what comes next.
     fn over(&mut self, context: &mut Context, now: Tick, end: &End<'_>) {
         if self.leaving || std::mem::take(&mut self.again) {
             return self.enter(Phase::Waiting(now));
@@ -433,14 +433,14 @@ impl Client {
         let wait = self
             .backoff
             .as_mut()
-            .map(|backoff| backoff.wait(lasted, self.luck));
+            .map(|backoff| backoff.wait(lasted, self.jitter));
         self.log_end(end, wait);
         let (phase, kind, code) = match wait {
             Some(wait) => {
                 let due = now.after(Millis::from(wait));
                 (Phase::Waiting(due), EventKind::ClientRetrying, None)
             }
-            // The end of an open connection has been told.
+            // The end of an open connection was published when it closed.
             None if end.lasted.is_some() => return self.enter(Phase::Idle),
             None => (Phase::Idle, EventKind::ClientDisconnected, Some(end.code)),
         };
@@ -453,7 +453,7 @@ impl Client {
             });
     }
 
-    /// A failure is a warning, but the same one again at most once a minute.
+    /// Logs a failure: as a warning, but the same one at most once a minute.
     fn log_end(&mut self, end: &End<'_>, wait: Option<Duration>) {
         let is_news = self.is_news(end, Instant::now());
         let level = if is_news {
@@ -463,12 +463,12 @@ impl Client {
         };
         let next = match wait {
             Some(wait) => format!("tries again in {:.1} s", wait.as_secs_f64()),
-            None => "does not try again, for there is no reconnect".to_owned(),
+            None => "does not try again, for reconnect is not set".to_owned(),
         };
         log::log!(level, "{}: {}; {next}", self.source.id, end.reason);
     }
 
-    /// Whether a failure is worth a warning, which is then taken as written.
+    /// Whether a failure is to be a warning, and if so, notes that it was written.
     fn is_news(&mut self, end: &End<'_>, now: Instant) -> bool {
         let known = self.warned.as_ref().is_some_and(|(reason, at)| {
             reason == end.reason && now.duration_since(*at) < WARNED_EVERY
@@ -491,10 +491,8 @@ fn source_of(conf: &config::Client, shared: &Conf) -> Rc<SourceInfo> {
 
 fn backoff(conf: &config::Client) -> Option<Backoff> {
     let reconnect = conf.reconnect.as_ref()?;
-    Some(Backoff::new(
-        reconnect.every,
-        reconnect.max.unwrap_or(reconnect.every),
-    ))
+    let max = reconnect.max.unwrap_or(reconnect.every);
+    Some(Backoff::new(reconnect.every, max))
 }
 
 #[cfg(test)]

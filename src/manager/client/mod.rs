@@ -1,4 +1,4 @@
-//! All clients: they are connected, closed, redefined, and send.
+//! All clients: connects them, closes them, replaces their definitions, and sends their messages.
 
 mod handshake_request;
 mod list;
@@ -29,10 +29,10 @@ use list::ClientList;
 use machine::Client;
 use state::{Halt, Phase};
 
-/// A definition of a client, and what it speaks TLS by, if it does.
+/// The definition of a client, and its TLS configuration if it speaks TLS.
 pub(super) type Defined = (config::Client, Option<Arc<ClientConfig>>);
 
-/// A client is not connected, and keeps nothing for when it is.
+/// The error of a message to a client that is not connected and keeps no messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotConnected;
 
@@ -42,14 +42,14 @@ pub(super) struct Clients {
     list: ClientList,
     /// Their places in the list.
     by_owner: OwnerMap<usize>,
-    /// The number of the last host name that was asked for.
-    asked: u64,
-    /// Limits what is logged of messages for clients that are not connected.
+    /// The number of the last look-up of a host name.
+    last_lookup: u64,
+    /// Limits the warnings about messages for clients that are not connected.
     unsent: RateLimit,
 }
 
 impl Clients {
-    /// The daemon stops: no client connects any more. Those that are connected are closed with all the rest.
+    /// The daemon stops: clients no longer connect. Those that are connected are closed with all other connections.
     pub(super) fn stop(&mut self, engine: &mut Engine) {
         for at in self.list.places() {
             let Some(client) = self.list.get_mut(at) else {
@@ -72,7 +72,7 @@ impl Clients {
         self.find(id).ok_or_else(|| rpc::Error::no_such_client(id))
     }
 
-    /// How each client is connected, in the order of the file.
+    /// The status of each client, in the order of the file.
     pub(super) fn status(&self) -> Vec<ClientStatus> {
         self.list
             .iter()
@@ -80,7 +80,7 @@ impl Clients {
             .collect()
     }
 
-    /// How the client at this place is connected.
+    /// The status of the client at this place.
     pub(super) fn status_of(&self, at: usize) -> Option<ClientStatus> {
         self.list.get(at).map(Client::status)
     }
@@ -122,8 +122,8 @@ impl Clients {
         }
     }
 
-    /// Sends a message to the peer of a client. The number of connections that it was sent to: none when it is kept for
-    /// later, or when the peer is too slow.
+    /// Sends a message to the peer of a client, or keeps it until the client is connected. Returns the number of
+    /// connections that it was sent to: 0 when it is kept, or when the peer is too slow.
     ///
     /// # Errors
     /// There is no connection, and nothing is kept.
@@ -162,7 +162,7 @@ impl Clients {
             context.dropped += 1;
             context.subscribers.publish_dropped(source, 1, None);
             self.unsent.warn(format_args!(
-                "{id}: a message is dropped, for it is not connected; outbox keeps some"
+                "{id}: a message is dropped, for the client is not connected; to keep messages, set outbox"
             ));
         }
     }
@@ -172,8 +172,8 @@ impl Clients {
         self.list.compare(defined)
     }
 
-    /// Replaces all definitions. An unchanged client keeps its connection, and stays as commands left it; so does one of
-    /// which nothing has changed that its server was told.
+    /// Replaces all definitions. A client whose definition has not changed stays as commands have left it. Another one
+    /// keeps its connection when nothing of its handshake has changed.
     pub(super) fn replace(
         &mut self,
         engine: &mut Engine,
@@ -193,7 +193,7 @@ impl Clients {
         self.list.sort(&ids);
     }
 
-    /// Adds a client. It begins to connect with the next [`Clients::on_due`], when it is active.
+    /// Adds a client. If it is active, it begins to connect in the next [`Clients::on_due`].
     fn add(&mut self, engine: &mut Engine, (conf, tls): Defined) {
         // `max_connections` limits what a server accepts.
         let owner = engine.add_owner(conf.id.as_str(), usize::MAX, Speaks::Http);
@@ -233,7 +233,7 @@ impl Clients {
             return;
         };
         let changed = *client.conf != conf;
-        let moves = !asks_the_same(&client.conf, &conf);
+        let moves = !has_same_handshake(&client.conf, &conf);
         client.redefine(context, conf, tls);
         let wanted = client.is_wanted();
         if changed {
@@ -257,19 +257,19 @@ impl Clients {
             return;
         }
         let [a, b, c, d, ..] = engine.random();
-        let luck = u32::from_ne_bytes([a, b, c, d]);
+        let jitter = u32::from_ne_bytes([a, b, c, d]);
         let phase = match &client.conf.host {
             Host::Ip(address) => {
                 let address = SocketAddr::new(*address, client.conf.port);
                 Phase::Dialling(engine.dial(vec![address]))
             }
             Host::Name(name) => {
-                self.asked += 1;
-                engine.resolve(self.asked, name, client.conf.port);
-                Phase::Resolving(self.asked)
+                self.last_lookup += 1;
+                engine.resolve(self.last_lookup, name, client.conf.port);
+                Phase::Resolving(self.last_lookup)
             }
         };
-        client.begun(phase, luck);
+        client.begun(phase, jitter);
     }
 
     fn halt(&mut self, engine: &mut Engine, at: usize) {
@@ -290,7 +290,7 @@ impl Clients {
         }
     }
 
-    /// The addresses of a host were found, or not.
+    /// Dials the addresses of a host, or notes that they were not found.
     pub(super) fn on_resolved(
         &mut self,
         engine: &mut Engine,
@@ -313,7 +313,7 @@ impl Clients {
         }
     }
 
-    /// A host is connected to, or not.
+    /// Begins the handshake on a dialled connection, or notes that dialling has failed.
     pub(super) fn on_dialled(
         &mut self,
         engine: &mut Engine,
@@ -330,7 +330,7 @@ impl Clients {
             Err(error) => Err(format!("cannot connect: {error}")),
             Ok(stream) => client.handshake(engine.random()).and_then(|request| {
                 request
-                    .lend(client.owner, |outgoing| engine.adopt(stream, outgoing))
+                    .with_outgoing(client.owner, |outgoing| engine.adopt(stream, outgoing))
                     .map_err(|error| format!("the connection cannot begin: {error}"))
             }),
         };
@@ -386,7 +386,7 @@ impl Clients {
         let Some(&mut at) = self.by_owner.get_mut(ops.owner()) else {
             return false;
         };
-        // Its place may be another's by now, who has another number.
+        // By now another client, with another number, may have its place.
         let client = self.list.get_mut(at);
         let Some(client) = client.filter(|client| client.owner == ops.owner()) else {
             return true;
@@ -402,8 +402,8 @@ impl Clients {
     }
 }
 
-/// Whether two definitions lead to the same connection: other differences take effect at once, or with the next one.
-fn asks_the_same(a: &config::Client, b: &config::Client) -> bool {
+/// Whether two definitions have the same endpoint and handshake. Other differences need no new connection.
+fn has_same_handshake(a: &config::Client, b: &config::Client) -> bool {
     let endpoint = |it: &config::Client| (it.host.clone(), it.port, it.tls);
     endpoint(a) == endpoint(b)
         && a.parameters == b.parameters

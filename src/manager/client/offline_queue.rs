@@ -1,11 +1,12 @@
-//! Messages that are kept while a client is not connected: bounded in number, bytes and time, the oldest dropped first.
+//! Messages that are kept while a client is not connected. Number, bytes and age are limited; the oldest are dropped
+//! first.
 
 use std::collections::VecDeque;
 
 use crate::conn::deadline::{Millis, Tick};
 use crate::proto::ws::frame::Kind;
 
-/// Bytes of messages that one client keeps at most.
+/// The most bytes of messages that one client keeps.
 pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// A message that waits for a connection.
@@ -26,7 +27,7 @@ pub(super) struct OfflineQueue {
 }
 
 impl OfflineQueue {
-    /// For `max` messages, each of which is kept for `ttl`.
+    /// A queue of at most `max` messages, each of which is kept for `ttl`.
     pub(super) fn new(max: usize, ttl: Millis) -> OfflineQueue {
         OfflineQueue {
             max,
@@ -41,13 +42,13 @@ impl OfflineQueue {
         self.max == 0
     }
 
-    /// Other bounds from now on; how many messages were dropped for them.
-    pub(super) fn rebound(&mut self, max: usize, ttl: Millis) -> usize {
+    /// Sets other limits. Returns how many messages were dropped for them.
+    pub(super) fn set_limits(&mut self, max: usize, ttl: Millis) -> usize {
         (self.max, self.ttl) = (max, ttl);
         self.make_room(0, 0)
     }
 
-    /// Keeps a message; how many were dropped for it, itself among them when it is too long for any queue.
+    /// Keeps a message. Returns how many were dropped: older ones to make room, or this one when it is too long.
     pub(super) fn push(&mut self, kind: Kind, data: &[u8], now: Tick) -> usize {
         if data.len() > MAX_BYTES || self.max == 0 {
             return 1;
@@ -69,7 +70,7 @@ impl OfflineQueue {
         Some(kept)
     }
 
-    /// Drops the messages whose time is over; how many.
+    /// Drops messages that are too old. Returns how many.
     pub(super) fn expire(&mut self, now: Tick) -> usize {
         let mut dropped = 0;
         while self.deadline().is_some_and(|due| due.is_due(now)) {
@@ -79,13 +80,13 @@ impl OfflineQueue {
         dropped
     }
 
-    /// When the time of the oldest is over.
+    /// When the oldest message becomes too old.
     pub(super) fn deadline(&self) -> Option<Tick> {
         let oldest = self.kept.front()?;
         Some(oldest.since.after(self.ttl))
     }
 
-    /// Drops messages until there is room for `count` more of `bytes`; how many.
+    /// Drops messages until `count` more of `bytes` in all fit. Returns how many.
     fn make_room(&mut self, count: usize, bytes: usize) -> usize {
         let mut dropped = 0;
         while self.kept.len() + count > self.max || self.bytes + bytes > MAX_BYTES {
@@ -134,8 +135,8 @@ mod tests {
         assert_eq!(queue.expire(Tick(999)), 0);
         assert_eq!(queue.expire(Tick(1000)), 1);
         assert_eq!(queue.deadline(), Some(Tick(1500)));
-        // What is changed counts for those that are there.
-        assert_eq!(queue.rebound(9, Millis::new(100)), 0);
+        // New limits hold for messages that are kept already.
+        assert_eq!(queue.set_limits(9, Millis::new(100)), 0);
         assert_eq!(queue.expire(Tick(1000)), 1);
         assert_eq!(queue.deadline(), None);
     }
@@ -163,10 +164,10 @@ mod tests {
         for text in ["a", "b", "c"] {
             queue.push(Kind::Text, text.as_bytes(), Tick(0));
         }
-        assert_eq!(queue.rebound(1, Millis::new(1000)), 2);
+        assert_eq!(queue.set_limits(1, Millis::new(1000)), 2);
         assert_eq!(texts(&mut queue), ["c"]);
         assert!(!queue.is_disabled());
-        assert_eq!(queue.rebound(0, Millis::new(1000)), 0);
+        assert_eq!(queue.set_limits(0, Millis::new(1000)), 0);
         assert!(queue.is_disabled());
         assert_eq!(queue.push(Kind::Text, b"d", Tick(0)), 1);
     }

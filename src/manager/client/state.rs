@@ -1,4 +1,4 @@
-//! The states of a client, and what it takes to end its connection.
+//! The states of a client, and the ways to end its connection.
 
 use crate::conn::deadline::Tick;
 use crate::conn::event::ConnId;
@@ -9,9 +9,9 @@ use crate::engine::DialId;
 pub(super) enum Phase {
     /// It is not connected, and does not try.
     Idle,
-    /// The addresses of its host are looked up, by this number.
+    /// The addresses of its host are being looked up; the look-up has this number.
     Resolving(u64),
-    /// They are being connected to.
+    /// The addresses are being dialled.
     Dialling(DialId),
     /// TLS and the opening handshake are under way.
     Opening,
@@ -19,19 +19,19 @@ pub(super) enum Phase {
     Open,
     /// It has begun to close the connection.
     Closing,
-    /// The next attempt is due then.
+    /// It waits for the next attempt, which is due at this time.
     Waiting(Tick),
 }
 
 /// What the engine has to do to end the connection of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Halt {
-    /// Nothing: there is none, or it is ending.
+    /// Nothing: there is no connection, or it is ending.
     Nothing,
-    /// A connect is to be given up.
+    /// Give up a dial.
     Cancel(DialId),
-    /// A connection that is not open is to be dropped; nothing will be told of it.
+    /// Drop a connection that is not open. No event will follow.
     Abort(ConnId),
-    /// An open one is to be closed; its end will be told.
+    /// Close an open connection. An event will tell its end.
     Close(ConnId),
 }

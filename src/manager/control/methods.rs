@@ -1,4 +1,4 @@
-//! The methods of the language: what each call does, by whichever way it comes.
+//! What each method of the language does, for commands and for workers.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use crate::rpc::{
 /// Who makes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
-    /// By the control socket.
+    /// A connection of the control socket.
     Connection(ConnId),
     /// The process of a trigger.
     Worker,
@@ -78,9 +78,9 @@ pub(super) fn call(
     }
 }
 
-/// Writes a call to the log: at `info` when it changes something that others see.
+/// Logs a call: at level info when it changes something that others see.
 fn log_call(engine: &Engine, call: &Call, caller: Caller) {
-    let (level, of) = match call {
+    let (level, params) = match call {
         Call::ServerStart(id)
         | Call::ServerStop(id)
         | Call::ClientConnect(id)
@@ -90,13 +90,13 @@ fn log_call(engine: &Engine, call: &Call, caller: Caller) {
         _ => (log::Level::Debug, String::new()),
     };
     if log::log_enabled!(level) {
-        let who = match caller {
+        let credentials = match caller {
             Caller::Connection(conn) => engine.credentials(conn),
             Caller::Worker => None,
         };
-        let who = who.map(|who| format!(", {who}")).unwrap_or_default();
-        let (method, of) = (call.method(), of.escape_debug());
-        log::log!(level, "{caller}{who}: {method}{of}");
+        let process = credentials.map_or(String::new(), |it| format!(", {it}"));
+        let (method, params) = (call.method(), params.escape_debug());
+        log::log!(level, "{caller}{process}: {method}{params}");
     }
 }
 
@@ -140,7 +140,7 @@ fn want_client(
     status.ok_or_else(|| Error::no_such_client(id))
 }
 
-/// The open WebSockets of a server or client; of all without an id.
+/// The open WebSockets of a server or client; without an id, of all.
 fn connections(state: &State, engine: &Engine, id: Option<&str>) -> Result<CallResult, Error> {
     if let Some(id) = id {
         check_id(state, id)?;
@@ -203,7 +203,7 @@ fn send(state: &mut State, engine: &mut Engine, message: &Send) -> Result<CallRe
     Ok(CallResult::Reached(Reached { reached }))
 }
 
-/// A client has one peer: a message for others reaches none.
+/// Sends a message to the one peer of a client, unless the receivers leave it out.
 fn send_to_client(
     state: &mut State,
     engine: &mut Engine,
@@ -254,7 +254,7 @@ fn subscribe(state: &mut State, subscribe: Subscribe, caller: Caller) -> Result<
     Ok(CallResult::Subscribed(Subscribed { seq }))
 }
 
-/// When a connection of this age began, to the second: so it is the same each time that it is asked for.
+/// When a connection of this age began, rounded to a second, so that each call gives the same time.
 fn began(now: SystemTime, age: Duration) -> Time {
     let half = Duration::from_millis(500);
     let began = now.checked_sub(age).unwrap_or(now) + half;

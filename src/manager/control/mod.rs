@@ -1,7 +1,7 @@
-//! The control socket: connections of lines, each line a command, and the answers in their order.
+//! The control socket. Each line of a connection is a command; answers are sent in the same order.
 //!
-//! The permissions of the socket decide who may use it. Commands are carried out after the turn that they came in, with
-//! the engine at hand. A peer that does not read its answers loses its connection: nothing waits for it.
+//! The permissions of the socket decide who may use it. Commands are carried out after the turn in which they were
+//! received, because they need the whole engine. A peer that does not read its answers is disconnected.
 
 mod methods;
 
@@ -21,32 +21,32 @@ use super::state::State;
 
 use methods::Caller;
 
-/// Connections at a time.
+/// The most connections at a time.
 const MAX_CONNECTIONS: usize = 64;
 
 /// Bytes of answers and events that may wait for one connection.
 const MAX_BACKLOG: usize = 4 * 1024 * 1024;
 
-/// The socket, as the engine knows it.
+/// The socket in the engine.
 #[derive(Debug)]
 struct Socket {
     owner: OwnerId,
     listener: ListenerId,
-    /// The longest line that it takes.
+    /// The longest line in bytes that it accepts.
     max_line: usize,
 }
 
-/// What has come by a connection.
+/// What was received on a connection.
 #[derive(Debug)]
 enum Input {
     Line(Vec<u8>),
-    /// A line was longer than any may be, and nothing that follows it can be understood.
+    /// A line was too long. Nothing after it can be understood.
     TooLong,
-    /// No more will come.
+    /// The peer sends no more.
     End,
 }
 
-/// The control socket, and what has come by it.
+/// The control socket, and what was received on it.
 #[derive(Debug, Default)]
 pub(super) struct Control {
     socket: Option<Socket>,
@@ -54,7 +54,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Takes commands from a socket.
+    /// Accepts commands on a socket.
     ///
     /// # Errors
     /// When the system does not watch it.
@@ -75,7 +75,7 @@ impl Control {
         Ok(())
     }
 
-    /// The servers may have changed, and with them the longest line.
+    /// Adjusts the longest line to the limits of the servers.
     pub(super) fn adjust(&mut self, state: &State, engine: &mut Engine) {
         let max_line = state.max_line();
         if let Some(socket) = &mut self.socket
@@ -86,14 +86,14 @@ impl Control {
         }
     }
 
-    /// Ends all connections, when their answers have left.
+    /// Ends all connections after their answers were sent.
     pub(super) fn stop(&self, engine: &mut Engine) {
         if let Some(socket) = &self.socket {
             engine.end_all(socket.owner);
         }
     }
 
-    /// Whether nothing waits to be carried out.
+    /// Whether no command waits to be carried out.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         self.input.is_empty()
@@ -123,7 +123,7 @@ impl Control {
         self.input.push_back((id, input));
     }
 
-    /// Carries out the next command that has come. False: there is none.
+    /// Carries out the next command. False: there is none.
     pub(super) fn on_input(
         &mut self,
         state: &mut State,
@@ -155,7 +155,7 @@ impl Control {
         true
     }
 
-    /// Carries out a worker's command; a line with its newline, if it is answered.
+    /// Carries out the command of a worker. Returns the answer, a line with its newline, unless there is none.
     pub(super) fn on_worker_line(
         &mut self,
         state: &mut State,
@@ -171,12 +171,12 @@ impl Control {
 
 /// Sends a line with its newline.
 fn send(engine: &mut Engine, id: ConnId, mut line: Vec<u8>) {
-    // A connection of lines ends them itself.
+    // The connection adds the newline itself.
     line.pop();
     engine.with(id, |ops| ops.reply(Kind::Text, &line));
 }
 
-/// No more lines will come, and those that came are answered.
+/// Closes a connection whose lines are all answered.
 fn finish(state: &mut State, engine: &mut Engine, id: ConnId) {
     state.context.subscribers.unsubscribe(id);
     engine.with(id, |ops| {

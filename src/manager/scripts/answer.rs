@@ -1,11 +1,11 @@
-//! The answer to a request that a script makes, from what it writes.
+//! The HTTP answer that a script writes to its stdout.
 //!
-//! Output is the answer's head and body ([`proto::cgi`](crate::proto::cgi)). When the script ends soon, its whole answer
-//! is sent with its length, and a failure is a 502. Else the answer flows as it comes and as the peer takes it; when the
+//! Output is the answer's head and body ([`proto::cgi`](crate::proto::cgi)). When the script ends soon, the answer is
+//! sent whole, with its length, and a failure is a 502. Otherwise the answer is streamed at the pace of the peer; when the
 //! script fails then, the connection is cut, since nothing else tells the peer that something is missing.
 //!
-//! A connection reads nothing while an answer is written, so the answer to a request whose body has not all gone to the
-//! script waits for that, as long as it is not too long to be kept.
+//! A connection reads nothing while it sends an answer. So the answer is kept until the script has got the whole body of
+//! the request, up to a limit.
 
 use zeroize::Zeroizing;
 
@@ -22,22 +22,22 @@ use crate::proto::cgi::{self, Head, OutputHead};
 use super::reply::HIGH;
 use super::run::Run;
 
-/// An answer is kept for so long before it flows: mostly the script has ended by then, and the answer has a length, or
-/// the failure a status.
-const SHORTLY: Millis = Millis::new(50);
+/// How long an answer is kept before it is streamed. Most scripts end sooner, and then the answer gets a length, or the
+/// failure a status.
+const STREAM_AFTER: Millis = Millis::new(50);
 
-/// A script takes more of a body when less than this waits for it.
-const AHEAD: usize = 64 * 1024;
+/// More of a body is read from the peer while less than this, in bytes, waits for the script.
+const MAX_BODY_AHEAD: usize = 64 * 1024;
 
-/// Output without a head is kept up to this length, to learn first whether the script succeeds.
-const KEPT: usize = 64 * 1024;
+/// Output is kept up to this length before it is streamed early.
+const MAX_KEPT: usize = 64 * 1024;
 
-/// Output is kept up to this length while the body of the request is not all taken.
-const KEPT_FOR_BODY: usize = 1024 * 1024;
+/// The same while the script has not got the whole body of the request.
+const MAX_KEPT_FOR_BODY: usize = 1024 * 1024;
 
 const PLAIN: &[u8] = b"text/plain; charset=utf-8";
 
-/// The answer that a script makes.
+/// The answer that a script writes.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub exchange: ExchangeId,
@@ -45,27 +45,27 @@ pub(super) struct Answer {
     files: Option<SendRoot>,
     head_only: bool,
     stage: Stage,
-    /// Output that was not acted on.
+    /// Output that is not sent yet.
     kept: Vec<u8>,
     /// More of the request's body is to come.
     body_open: bool,
     output_ended: bool,
-    /// When it begins to flow, unless it is whole by then.
-    flows_at: Option<Tick>,
+    /// When streaming begins, unless the answer is complete by then.
+    stream_at: Option<Tick>,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Its head has not all come.
+    /// The head is not complete yet.
     Begins,
-    /// It has no head.
+    /// The output has no head: it is plain text.
     Text,
-    /// Its body comes.
+    /// The head is complete, and the body is kept.
     Body(Box<Head>),
-    /// It names a file to be sent.
+    /// The head names a file to be sent.
     File(Box<Head>),
-    /// It is on its way to the peer.
-    Flows,
+    /// The body is streamed to the peer.
+    Streamed,
     /// Nothing more is sent.
     Over,
 }
@@ -99,7 +99,7 @@ fn is_bodiless(status: u16) -> bool {
 }
 
 impl Answer {
-    /// Nothing of it is there yet. `request` is the head of the request.
+    /// An answer of which nothing is written yet. `request` is the head of the request.
     pub(super) fn new(
         exchange: ExchangeId,
         request: Zeroizing<Vec<u8>>,
@@ -116,7 +116,7 @@ impl Answer {
             kept: Vec::new(),
             body_open,
             output_ended: false,
-            flows_at: None,
+            stream_at: None,
         }
     }
 
@@ -125,12 +125,12 @@ impl Answer {
         self.kept.len() + self.request.len()
     }
 
-    /// When it begins to flow, unless it is whole by then.
-    pub(super) fn flows_at(&self) -> Option<Tick> {
-        self.flows_at
+    /// When streaming begins, unless the answer is complete by then.
+    pub(super) fn stream_at(&self) -> Option<Tick> {
+        self.stream_at
     }
 
-    /// Its process runs.
+    /// Its process has started: sends `input`, or has the body of the request sent.
     pub(super) fn begin(&self, run: &Run, engine: &mut Engine, input: &[u8]) {
         if !input.is_empty() {
             // A process that does not read its input need not get it.
@@ -147,13 +147,13 @@ impl Answer {
         engine.with_exchange(self.exchange, |ops| ops.hold_body(hold));
     }
 
-    /// Nobody waits for it any more.
+    /// The peer has left: discards everything.
     pub(super) fn forget(&mut self) {
         self.stage = Stage::Over;
         self.body_open = false;
     }
 
-    /// Acts on what its process does.
+    /// Acts on an event of its process.
     pub(super) fn on_event(&mut self, run: &mut Run, engine: &mut Engine, event: ChildEvent) {
         match event {
             ChildEvent::Output(bytes) => {
@@ -166,11 +166,11 @@ impl Answer {
         }
     }
 
-    /// Its time is up.
+    /// The timeout has passed: answers with 504, or cuts an answer that is being streamed.
     pub(super) fn time_out(&mut self, run: &Run, engine: &mut Engine) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => return,
-            Stage::Flows => self.cut(engine),
+            Stage::Streamed => self.cut(engine),
             _ => refuse(engine, self.exchange, 504),
         }
         self.body_open = false;
@@ -193,7 +193,7 @@ impl Answer {
         let cramped = !run.rule.memory.has_room(bytes.len());
         match &self.stage {
             Stage::Over | Stage::File(_) => return,
-            Stage::Flows => return self.send(run, engine, bytes),
+            Stage::Streamed => return self.send(run, engine, bytes),
             Stage::Begins | Stage::Text | Stage::Body(_) => self.kept.extend_from_slice(bytes),
         }
         if matches!(self.stage, Stage::Begins) {
@@ -205,47 +205,51 @@ impl Answer {
                 run.discard_output(engine);
             }
             Stage::Body(_) | Stage::Text => {
-                let most = if self.body_open { KEPT_FOR_BODY } else { KEPT };
+                let most = if self.body_open {
+                    MAX_KEPT_FOR_BODY
+                } else {
+                    MAX_KEPT
+                };
                 if self.kept.len() > most || cramped {
-                    self.flow(run, engine);
+                    self.start_stream(run, engine);
                 }
-                self.flow_by(engine.now().after(SHORTLY));
+                self.stream_by(engine.now().after(STREAM_AFTER));
             }
-            Stage::Begins | Stage::Flows => {}
+            Stage::Begins | Stage::Streamed => {}
         }
     }
 
-    /// A piece of the body of its request.
+    /// Passes a piece of the body of the request on to the script.
     pub(super) fn feed(&mut self, run: &Run, engine: &mut Engine, piece: &BodyPiece) {
         if !self.body_open {
             return;
         }
         match engine.write_to_child(run.id, &piece.data) {
             Ok(backlog) => {
-                if backlog > AHEAD && !piece.ended {
+                if backlog > MAX_BODY_AHEAD && !piece.ended {
                     self.hold_body(engine, true);
                 }
             }
-            // It reads no more: the rest is not read, and the answer need not wait for it.
+            // The script has closed its stdin: the rest of the body is not read, and the answer need not wait for it.
             Err(_) => {
                 self.body_open = false;
                 self.hold_body(engine, true);
-                self.flow_by(engine.now());
+                self.stream_by(engine.now());
             }
         }
         if piece.ended {
             self.body_open = false;
             engine.children().close_stdin(run.id);
-            self.flow_by(engine.now().after(SHORTLY));
+            self.stream_by(engine.now().after(STREAM_AFTER));
         }
     }
 
-    /// It begins to flow then, unless it is whole.
-    fn flow_by(&mut self, due: Tick) {
-        self.flows_at = Some(self.flows_at.map_or(due, |known| known.earlier(due)));
+    /// Streaming begins at `due`, or earlier if that was set.
+    fn stream_by(&mut self, due: Tick) {
+        self.stream_at = Some(self.stream_at.map_or(due, |known| known.earlier(due)));
     }
 
-    /// Reads the head, if it is there.
+    /// Reads the head, if it is complete.
     fn read_head(&mut self, run: &Run, engine: &mut Engine, ended: bool) {
         match cgi::decode(&self.kept, ended) {
             Ok(OutputHead::More) => {}
@@ -261,23 +265,23 @@ impl Answer {
         }
     }
 
-    /// Begins to flow when its time has come: what has a head and a body, and has not ended.
-    pub(super) fn flow_if_due(&mut self, run: &mut Run, engine: &mut Engine) {
+    /// Begins streaming, if it is due and the output has a head and a part of the body, and has not ended.
+    pub(super) fn stream_if_due(&mut self, run: &mut Run, engine: &mut Engine) {
         let now = engine.now();
-        if !self.flows_at.is_some_and(|due| due.is_due(now)) {
+        if !self.stream_at.is_some_and(|due| due.is_due(now)) {
             return;
         }
-        self.flows_at = None;
+        self.stream_at = None;
         let has_head = matches!(self.stage, Stage::Body(_));
         if has_head && !self.kept.is_empty() && !self.body_open && !self.output_ended {
-            self.flow(run, engine);
+            self.start_stream(run, engine);
         }
         self.pause_if_slow(run, engine);
     }
 
-    /// Begins to send what there is.
-    fn flow(&mut self, run: &Run, engine: &mut Engine) {
-        let head = match std::mem::replace(&mut self.stage, Stage::Flows) {
+    /// Begins streaming, with the output that was kept.
+    fn start_stream(&mut self, run: &Run, engine: &mut Engine) {
+        let head = match std::mem::replace(&mut self.stage, Stage::Streamed) {
             Stage::Body(head) => *head,
             _ => plain(),
         };
@@ -307,7 +311,7 @@ impl Answer {
         }
     }
 
-    /// No more of its output is wanted.
+    /// Ends the answer: further output is discarded.
     fn over(&mut self, run: &Run, engine: &mut Engine) {
         self.stage = Stage::Over;
         run.discard_output(engine);
@@ -320,9 +324,9 @@ impl Answer {
         }
     }
 
-    /// A peer that has too much to read still makes the process wait.
+    /// Pauses the output of the process while the peer has too much to read.
     fn pause_if_slow(&self, run: &mut Run, engine: &mut Engine) {
-        if run.paused || !matches!(self.stage, Stage::Flows) {
+        if run.paused || !matches!(self.stage, Stage::Streamed) {
             return;
         }
         let slow = engine.with_exchange(self.exchange, |ops| {
@@ -337,7 +341,7 @@ impl Answer {
         }
     }
 
-    /// Its process has ended. Returns the file that is to be sent, and what is said beside it, if that is the answer.
+    /// Its process has ended: answers. When the answer is a file, returns the look-up for it, and the head of the answer.
     pub(super) fn finish(
         &mut self,
         run: &Run,
@@ -349,27 +353,27 @@ impl Answer {
         }
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Over => {}
-            Stage::Flows if succeeded => {
+            Stage::Streamed if succeeded => {
                 engine.with_exchange(self.exchange, |ops| {
                     ops.body_end();
                 });
             }
-            Stage::Flows => self.cut(engine),
+            Stage::Streamed => self.cut(engine),
             _ if !succeeded => refuse(engine, self.exchange, 502),
             Stage::Begins | Stage::Text => self.respond(run, engine, &plain()),
             Stage::Body(head) => self.respond(run, engine, &head),
             Stage::File(head) => {
-                let visit = self.visit(engine, &head);
-                if visit.is_none() {
+                let lookup = self.file_lookup(engine, &head);
+                if lookup.is_none() {
                     self.fail(run, engine, "it names a file that it may not send");
                 }
-                return Some((visit?, head));
+                return Some((lookup?, head));
             }
         }
         None
     }
 
-    /// Answers with what is whole.
+    /// Sends the complete answer.
     fn respond(&mut self, run: &Run, engine: &mut Engine, head: &Head) {
         let mut body = std::mem::take(&mut self.kept);
         if let Some(length) = head.length.filter(|_| !self.head_only) {
@@ -397,8 +401,8 @@ impl Answer {
         });
     }
 
-    /// The way to the file that the script names; `None` when it may not send that.
-    fn visit(&self, engine: &Engine, head: &Head) -> Option<BlockingLookup> {
+    /// The look-up of the file that the script names; `None` when it may not send that file.
+    fn file_lookup(&self, engine: &Engine, head: &Head) -> Option<BlockingLookup> {
         let root = self.files.as_ref()?;
         let path = root.relative(head.send_file.as_deref()?)?;
         let (folder, now) = (root.folder(), engine.now());
@@ -406,7 +410,7 @@ impl Answer {
     }
 }
 
-/// The head of what has none.
+/// The head for output that has none.
 fn plain() -> Head {
     Head {
         status: 200,

@@ -1,12 +1,12 @@
 //! The environment of a process that a trigger runs: what happened, and for a request CGI/1.1 (RFC 3875 §4.1).
 //!
-//! It has nothing of the daemon's own but PATH, HOME and LANG. Pure: facts in, variables out.
+//! Of the daemon's own environment it has only PATH, HOME and LANG. Nothing here does I/O.
 //!
-//! **Names that strangers choose.** A parameter's name keeps its ASCII letters, digits and underscores; every other byte
-//! of it becomes an underscore, so that a shell can name the variable: `first-name` is `BELLWIRE_QUERY_first_name`. Of
-//! parameters that come to the same variable the first counts, and all of them stand in QUERY_STRING; one without a name
-//! has no variable. A field becomes a variable only when its name is of letters, digits and hyphens: with an underscore
-//! it could pose as another (`X_Real_IP` as `X-Real-IP`). Of a Referer the password is left out that a URL may have.
+//! **Names that peers choose.** The name of a parameter keeps its ASCII letters, digits and underscores; every other byte
+//! of it becomes an underscore, so that a shell can name the variable: `first-name` is `BELLWIRE_QUERY_first_name`. When
+//! several parameters give the same variable, the first counts; QUERY_STRING has all. One without a name has no variable.
+//! A field becomes a variable only when its name is of letters, digits and hyphens: with an underscore
+//! it could pose as another (`X_Real_IP` as `X-Real-IP`). Passwords in the URL of a Referer are left out.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -24,8 +24,8 @@ mod tests;
 /// The longest environment, with an equals sign and a NUL to each variable.
 pub(super) const MAX_ENVIRONMENT: usize = 128 * 1024;
 
-/// Fields that are no `HTTP_*`: passwords, what programs take for their own proxy (httpoxy), and what has a name of its
-/// own.
+/// Fields without a variable `HTTP_*`: those that hold passwords, the one that programs take for their proxy (httpoxy), and
+/// those with a variable of another name.
 const LEFT_OUT: [&str; 5] = [
     "Authorization",
     "Proxy-Authorization",
@@ -34,20 +34,20 @@ const LEFT_OUT: [&str; 5] = [
     "Content-Length",
 ];
 
-/// Variables, in an order of no meaning; no name is there twice.
+/// Names and values of variables. No name occurs twice; the order does not matter.
 pub(super) type Environment = Vec<(OsString, OsString)>;
 
-/// Why there is no environment for a request.
+/// Why no environment can hold an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Error {
-    /// There is a NUL, which no variable can hold.
+    /// A value contains a NUL.
     Nul,
     /// It is longer than [`MAX_ENVIRONMENT`].
     TooLong,
 }
 
 impl Error {
-    /// The status code that answers it.
+    /// The status code that answers a request with it.
     #[must_use]
     pub(super) fn status(self) -> u16 {
         match self {
@@ -68,16 +68,16 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What all processes have in common.
+/// The variables and limits that all processes have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Base {
-    /// Where programs are found.
+    /// PATH: where programs are found.
     pub path: OsString,
-    /// Of the user that the daemon runs as.
+    /// HOME of the user that the daemon runs as.
     pub home: OsString,
-    /// The locale.
+    /// LANG, the locale.
     pub lang: OsString,
-    /// The control socket.
+    /// BELLWIRE_SOCKET, the control socket.
     pub socket: Option<PathBuf>,
     /// The soft limit of descriptors that the daemon was started with.
     pub descriptors: Option<u64>,
@@ -93,7 +93,7 @@ impl Base {
         }
     }
 
-    /// The environment of a worker, which runs for no event.
+    /// The environment of a worker: it has no variables of an event.
     pub(super) fn worker_environment(&self, trigger: &str) -> Environment {
         let mut builder = Builder::default();
         self.fill(&mut builder);
@@ -102,7 +102,7 @@ impl Base {
     }
 }
 
-/// What is known of every event.
+/// What every event tells.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts<'f> {
     /// The name of the trigger.
@@ -113,9 +113,9 @@ pub(super) struct Facts<'f> {
     pub connection: &'f str,
     /// Who is at the other end; `None` behind a unix socket.
     pub peer: Option<SocketAddr>,
-    /// Whom they proved to be, and how, where that is known: `Basic`, or `URL`.
+    /// The user who logged in, and how, where that is known: `Basic` or `URL`.
     pub user: Option<(&'f str, Option<&'f str>)>,
-    /// The name by which the server was asked, without a port, and its port; `None` for a client.
+    /// The name of the server in the request, without a port, and its port; `None` for a client.
     pub server: Option<(&'f str, u16)>,
     /// Whether the connection is encrypted.
     pub https: bool,
@@ -166,8 +166,7 @@ pub(super) struct Request<'r> {
 /// The environment of a process for one event.
 ///
 /// # Errors
-/// Of what a request brings there may be too much, or a NUL. Other events have no errors: a NUL in a reason becomes
-/// U+FFFD.
+/// A request may bring a NUL or be too long. In the reason of a disconnect, a NUL becomes U+FFFD instead.
 pub(super) fn build(
     base: &Base,
     facts: &Facts<'_>,
@@ -205,7 +204,7 @@ impl Builder {
     fn put(&mut self, name: &str, value: &[u8]) {
         self.bytes += name.len() + value.len() + 2;
         self.nul |= value.contains(&0);
-        // What is too long already need not be kept.
+        // An environment that is too long is refused as a whole, so the rest is not kept.
         if self.bytes <= MAX_ENVIRONMENT {
             self.variables
                 .push((name.into(), OsString::from_vec(value.to_vec())));
@@ -266,7 +265,7 @@ impl Builder {
         self.fields(request.fields);
         self.parameters("BELLWIRE_QUERY_", request.parameters);
         self.parameters("BELLWIRE_POST_", request.form);
-        // An unlucky client learns of the NUL in its parameter before it learns of a length.
+        // A NUL is reported before a length: the status 400 says more than 431.
         if self.nul { Err(Error::Nul) } else { Ok(()) }
     }
 
@@ -282,7 +281,7 @@ impl Builder {
             }
             let lines = fields[at..].iter().filter(is_same);
             let lines: Vec<Cow<'_, [u8]>> = lines.map(|it| redact_field(name, it.1)).collect();
-            // RFC 9110 §5.3, and RFC 6265 §5.4 for what has commas of its own.
+            // RFC 9110 §5.3: lines of a field are joined by commas. RFC 6265 §5.4: cookies by semicolons.
             let is_cookie = name.eq_ignore_ascii_case("Cookie");
             let separator: &[u8] = if is_cookie { b"; " } else { b", " };
             let variable = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));

@@ -1,4 +1,4 @@
-//! Requests that are held open until somebody answers them by name.
+//! Requests that are held open until a command or a worker answers them by name.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct HeldRequests {
 }
 
 impl HeldRequests {
-    /// Names a request that `hold` or a worker answers; `None` when the event is another one.
+    /// Holds the request of an event and names it; `None` when neither `hold` nor a worker is to answer it.
     pub(super) fn hold(&mut self, event: &TriggerEvent, now: Tick) -> Option<RequestName> {
         let request = event.request()?;
         let timeout = match (&event.rule.conf.action, event.rule.run()) {
@@ -39,19 +39,19 @@ impl HeldRequests {
         self.requests.len() < before
     }
 
-    /// When the first of them has waited for too long.
+    /// The earliest timeout.
     pub(super) fn deadline(&self) -> Option<Tick> {
         let dues = self.requests.values().map(|(_, due)| *due);
         dues.reduce(Tick::earlier)
     }
 
-    /// Takes those that have waited for too long.
+    /// Takes the requests whose timeout has passed.
     pub(super) fn take_due(&mut self, now: Tick) -> Vec<ExchangeId> {
         let due = self.requests.extract_if(.., |_, (_, due)| due.is_due(now));
         due.map(|(_, (exchange, _))| exchange).collect()
     }
 
-    /// Takes all of them.
+    /// Takes all requests.
     pub(super) fn take_all(&mut self) -> Vec<ExchangeId> {
         let all = std::mem::take(&mut self.requests);
         all.into_values().map(|(exchange, _)| exchange).collect()
@@ -60,7 +60,7 @@ impl HeldRequests {
     /// Answers a held request.
     ///
     /// # Errors
-    /// There is no such request: it was answered, its time was up, or its peer has left.
+    /// There is no such request: it was answered, its timeout has passed, or its peer has left.
     pub(super) fn respond(
         &mut self,
         engine: &mut Engine,

@@ -1,4 +1,4 @@
-//! What a process is started for.
+//! Jobs: what a process is started for, with its environment and input.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use crate::proto::ws::frame::Kind;
 use super::answer::Answer;
 use super::environment::{self, Base, Environment, Facts, Happening};
 
-/// A process that is to be started, or waits for that.
+/// A process that is to be started.
 #[derive(Debug)]
 pub(super) struct Job {
     pub origin: Origin,
@@ -24,20 +24,20 @@ pub(super) struct Job {
 
 #[derive(Debug)]
 pub(super) enum Task {
-    /// It gets this as its stdin, and ends.
+    /// For one event that is no request. `input` is its stdin.
     Once { input: Option<Vec<u8>> },
-    /// It answers a request.
+    /// For a request, which it answers.
     Answer {
         answer: Box<Answer>,
         input: Vec<u8>,
         has_body: bool,
     },
-    /// It lives as long as a connection, and gets this line first.
+    /// For a connection, as long as that lives. `line` is the first line of its stdin.
     PerConnection { line: Option<Vec<u8>> },
 }
 
 impl Job {
-    /// A job of a rule, whose memory is charged to it.
+    /// A job for a rule, whose account is charged with its memory.
     pub(super) fn new(rule: &Rule, origin: Origin, env: Environment, task: Task) -> Job {
         let variables = env.iter();
         let env_size: usize = variables
@@ -60,7 +60,7 @@ impl Job {
     /// Starts its process.
     ///
     /// # Errors
-    /// Why that cannot be.
+    /// Why it cannot be started.
     pub(super) fn spawn(
         &self,
         engine: &mut Engine,
@@ -76,7 +76,7 @@ impl Job {
         spawn(engine, base, rule, &self.env, stdin)
     }
 
-    /// The request that waits for it.
+    /// The request that the process is to answer.
     pub(super) fn exchange(&self) -> Option<ExchangeId> {
         match &self.task {
             Task::Answer { answer, .. } => Some(answer.exchange),
@@ -108,7 +108,7 @@ pub(super) fn spawn(
     started.map_err(|error| format!("cannot run {}: {error}", run.program.display()))
 }
 
-/// The job of an event that is no request, by the mode of its rule.
+/// The job for an event that is no request.
 ///
 /// # Errors
 /// No environment can hold the event.
@@ -142,7 +142,7 @@ pub(super) fn of_event(
     Ok(Job::new(rule, origin, env, task))
 }
 
-/// A message as a line: text as it is, so that a newline in it makes two; binary in base64.
+/// A message as a line: text unchanged, so that a newline in it makes two lines; binary as base64.
 pub(super) fn line_of(kind: Kind, mut data: Vec<u8>) -> Vec<u8> {
     if kind == Kind::Binary {
         data = STANDARD.encode(&data).into_bytes();

@@ -1,9 +1,9 @@
 //! The processes that triggers run, and the requests that wait for them.
 //!
-//! Each rule that runs something has a [`Pool`]: how many of its processes run, and what waits for one of them to end.
-//! At most [`SPAWNS`] processes are started in a turn, for each holds the loop up for a moment. What a process writes is
-//! acted on by its [`Role`]; its `Stop` says when it has to end. Nothing here waits, and everything that queues is
-//! bounded: by `max_queued`, and by the memory of its rule.
+//! Each rule that runs something has a [`Pool`] with the number of its running processes and the jobs that wait for a free
+//! place. At most [`SPAWNS`] processes are started in a turn, because each start delays the loop. The [`Role`] of a
+//! process acts on its output; its `Stop` says when it has to end. Queues are limited by `max_queued` and by the memory of
+//! the rule.
 
 mod answer;
 mod cgi;
@@ -45,10 +45,10 @@ use job::{Job, Task, line_of};
 use pool::Pool;
 use process::{Process, Role};
 
-/// Processes started in one turn.
+/// The most processes that are started in one turn.
 const SPAWNS: usize = 4;
 
-/// An answer that is under way when the daemon stops may take so long still, of the 10 seconds that there are.
+/// How long answers may take after the daemon was told to stop; it ends after 10 seconds.
 const LAST_ANSWERS: Millis = Millis::seconds(7);
 
 /// All processes of triggers.
@@ -60,7 +60,7 @@ pub(super) struct Scripts {
     processes: HashMap<ChildId, Process>,
     /// Which process answers a request.
     answering: HashMap<ExchangeId, ChildId>,
-    /// What scripts say beside the files that they have sent.
+    /// The heads of answers whose files are being looked up.
     files: HashMap<ExchangeId, Box<Head>>,
     held: HeldRequests,
     reports: VecDeque<Report>,
@@ -70,12 +70,12 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    /// What all processes have in common. To be set before there are rules.
+    /// Sets what all processes have in common. To be called before there are rules.
     pub(super) fn set_base(&mut self, base: Base) {
         self.base = base;
     }
 
-    /// When [`Scripts::on_due`] or [`Scripts::start_queued`] has something to do; now when that is so already.
+    /// When [`Scripts::on_due`] or [`Scripts::start_queued`] has something to do next.
     #[inline]
     pub(super) fn deadline(&self) -> Option<Tick> {
         self.deadline
@@ -91,12 +91,12 @@ impl Scripts {
         self.deadline = all.chain(processes).reduce(Tick::earlier);
     }
 
-    /// What scripts say beside a file that they have sent.
+    /// The head of the answer whose file was looked up.
     pub(super) fn take_file(&mut self, exchange: ExchangeId) -> Option<Box<Head>> {
         self.files.remove(&exchange)
     }
 
-    /// Something for others.
+    /// The next report.
     pub(super) fn take_report(&mut self) -> Option<Report> {
         self.reports.pop_front()
     }
@@ -111,8 +111,8 @@ impl Scripts {
         }
     }
 
-    /// Replaces the rules. Processes of rules that are gone are ended, but for those that run once; what was queued for
-    /// those still runs.
+    /// Replaces the rules. Processes of rules that are gone are ended, except those that run once: these finish, and their
+    /// queued jobs still run.
     pub(super) fn set_rules(&mut self, engine: &mut Engine, rules: &AllRules, max_line: usize) {
         let now = engine.now();
         for (number, pool) in &mut self.pools {
@@ -139,7 +139,7 @@ impl Scripts {
         self.schedule(now);
     }
 
-    /// Holds a request that `hold` or a worker is to answer, and names it; `None` when the event is another one.
+    /// Holds the request of an event and names it; `None` when neither `hold` nor a worker is to answer it.
     pub(super) fn hold(&mut self, event: &TriggerEvent, now: Tick) -> Option<RequestName> {
         if self.stopping && event.rule.mode() == Some(Mode::Worker) {
             return None;
@@ -152,7 +152,7 @@ impl Scripts {
     /// Answers a held request.
     ///
     /// # Errors
-    /// There is no such request any more, or the answer cannot be sent as it is.
+    /// As [`HeldRequests::respond`].
     pub(super) fn respond(
         &mut self,
         engine: &mut Engine,
@@ -161,7 +161,7 @@ impl Scripts {
         self.held.respond(engine, respond)
     }
 
-    /// A rule has to act on an event; a request that something else answers has a name.
+    /// Runs what a rule runs for an event. `request` is the name of a held request.
     pub(super) fn on_event(
         &mut self,
         engine: &mut Engine,
@@ -201,7 +201,7 @@ impl Scripts {
         }
     }
 
-    /// An event for the process of its connection, which is started if there is none.
+    /// Passes an event on to the process of its connection, which is started if there is none.
     fn pass_on(&mut self, engine: &mut Engine, event: TriggerEvent) {
         let TriggerEvent {
             rule, origin, what, ..
@@ -242,13 +242,13 @@ impl Scripts {
             }
             what => match job::of_event(&self.base, engine, &rule, origin, what, false) {
                 Ok(job) => self.offer(engine, rule.number, job),
-                // A certificate may name its user at length, and with anything in it.
+                // The user of a client certificate may have a name of any length and content.
                 Err(_) => log::warn!("{rule}: an environment cannot hold the event"),
             },
         }
     }
 
-    /// Starts a process for a job, or queues it; what has no room is dropped.
+    /// Starts the process of a job, or queues the job, or drops it when the queue is full.
     fn offer(&mut self, engine: &mut Engine, number: u32, job: Job) {
         let Some(pool) = self.pools.get_mut(&number) else {
             return refuse(engine, job.exchange(), 503);
@@ -294,7 +294,7 @@ impl Scripts {
         }
     }
 
-    /// Starts what may be started in this turn; to be called once a turn, after everything else.
+    /// Starts as many queued jobs as one turn allows. To be called once a turn, after everything else.
     pub(super) fn start_queued(&mut self, engine: &mut Engine) {
         let numbers: Vec<u32> = self.pools.keys().copied().collect();
         let mut any = !self.stopping;
@@ -312,7 +312,7 @@ impl Scripts {
         self.schedule(engine.now());
     }
 
-    /// Starts one process of a pool, if one waits for it.
+    /// Starts one process of a pool, if a job waits and there is a place. False: none was started.
     fn start_one(&mut self, engine: &mut Engine, number: u32) -> bool {
         let now = engine.now();
         let Some(pool) = self.pools.get_mut(&number) else {
@@ -343,7 +343,7 @@ impl Scripts {
         true
     }
 
-    /// A process has done something.
+    /// Acts on an event of a process.
     pub(super) fn on_child(&mut self, engine: &mut Engine, id: ChildId, event: ChildEvent) {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
@@ -382,9 +382,9 @@ impl Scripts {
             Role::Once(_) => {}
             Role::Answer(mut answer) => {
                 self.answering.remove(&answer.exchange);
-                if let Some((visit, head)) = answer.finish(&run, engine, exit == Exit::Code(0)) {
+                if let Some((lookup, head)) = answer.finish(&run, engine, exit == Exit::Code(0)) {
                     self.files.insert(answer.exchange, head);
-                    engine.visit(answer.exchange, visit);
+                    engine.look_up(answer.exchange, lookup);
                 }
             }
             Role::PerConnection(process) => {
@@ -403,7 +403,7 @@ impl Scripts {
         }
     }
 
-    /// A piece of the body of a request has come.
+    /// Passes a piece of the body of a request on to its process.
     pub(super) fn on_body(&mut self, engine: &mut Engine, piece: &BodyPiece) {
         if let Some(id) = self.answering.get(&piece.exchange)
             && let Some(process) = self.processes.get_mut(id)
@@ -413,7 +413,7 @@ impl Scripts {
         }
     }
 
-    /// What waited for a peer has left.
+    /// Everything that waited for the peer of a connection was sent: its processes may write again.
     pub(super) fn on_drained(&mut self, engine: &mut Engine, conn: ConnId) {
         for process in self.processes.values_mut() {
             if process
@@ -443,7 +443,7 @@ impl Scripts {
         pools.any(|pool| pool.forget_request(exchange))
     }
 
-    /// A connection has ended that processes may belong to.
+    /// A connection has ended: so do the processes that live as long as it.
     pub(super) fn on_closed(&mut self, engine: &mut Engine, conn: ConnId) {
         for pool in self.pools.values_mut() {
             if let Some(id) = pool.forget_connection(conn)
@@ -470,8 +470,7 @@ impl Scripts {
         }
     }
 
-    /// The daemon stops: nothing is started any more, answers that are under way are finished in time, and everything
-    /// else is ended.
+    /// The daemon stops: nothing is started any more. Processes that answer a request get some time; all others are ended.
     pub(super) fn stop(&mut self, engine: &mut Engine) {
         self.stopping = true;
         let now = engine.now();

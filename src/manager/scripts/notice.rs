@@ -1,11 +1,11 @@
-//! A trigger event as an event of the language: for workers, and for subscribers where a request is held.
+//! A trigger event as an event of the language: for workers, and for subscribers when a request is held.
 
 use crate::manager::subscribers::{ConnectionFacts, payload};
 use crate::manager::trigger::trigger_event::{TriggerEvent, What};
 use crate::proto::http::head::{FieldTable, RequestHead, RequestTarget};
 use crate::rpc::{self, EventKind, RequestName};
 
-/// What the event says, borrowed from the trigger event.
+/// The members of the event, borrowed from the trigger event.
 #[derive(Debug)]
 pub(in crate::manager) struct Notice<'e> {
     event: &'e TriggerEvent,
@@ -17,7 +17,7 @@ pub(in crate::manager) struct Notice<'e> {
 }
 
 impl<'e> Notice<'e> {
-    /// The head of a request is read again, into `table`.
+    /// Reads the head of a request again, into `table`.
     pub(in crate::manager) fn of(
         event: &'e TriggerEvent,
         table: &'e mut FieldTable,
@@ -50,7 +50,7 @@ impl<'e> Notice<'e> {
         }
     }
 
-    /// Adds what is known.
+    /// Sets the members of an event.
     pub(in crate::manager) fn fill<'n>(&'n self, event: &mut rpc::Event<'n>) {
         self.facts.fill(event);
         event.request = self.request;

@@ -1,4 +1,4 @@
-//! A process for one event that is no request: what of its output goes back to the sender.
+//! A process for one event that is no request, and the reply that it sends to the peer.
 
 use crate::config::Reply;
 use crate::engine::Engine;
@@ -8,19 +8,19 @@ use crate::proto::lines::LineSplitter;
 use super::reply;
 use super::run::Run;
 
-/// What of the output goes back.
+/// Which part of the output is the reply.
 #[derive(Debug)]
 pub(super) enum Once {
     /// Nothing.
     Mute,
-    /// All of it, when it has ended.
+    /// The whole output, sent as one message when it has ended.
     Whole(Vec<u8>),
-    /// Each line.
+    /// Each line, sent as a message.
     Lines(LineSplitter),
 }
 
 impl Once {
-    /// Its process runs, and gets its input.
+    /// Its process has started: sends its input.
     pub(super) fn begin(run: &Run, engine: &mut Engine, input: Option<&[u8]>) -> Once {
         if let Some(input) = input {
             // A process that does not read its input need not get it.

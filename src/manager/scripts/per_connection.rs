@@ -9,19 +9,19 @@ use super::reply;
 use super::run::Run;
 use super::stdin_queue::StdinQueue;
 
-/// The state of such a process.
+/// What is kept of such a process.
 #[derive(Debug)]
 pub(super) struct PerConnection {
     lines: LineSplitter,
-    /// Its connection lives.
+    /// Its connection has not ended.
     attached: bool,
     stdin: StdinQueue,
-    /// It wrote what no message can hold.
+    /// It wrote a line that is too long for a message.
     broken: bool,
 }
 
 impl PerConnection {
-    /// Its process runs; `first` are the lines that have come for it already.
+    /// Its process has started; `first` are the lines that were queued for it.
     pub(super) fn begin(run: &Run, engine: &mut Engine, first: Vec<Vec<u8>>) -> PerConnection {
         let origin = run.origin.as_ref();
         let max_message = origin.map_or(0, |origin| origin.source.max_message);
@@ -50,7 +50,7 @@ impl PerConnection {
             .offer(engine, &run.rule.memory, Some(run.id), line, max)
     }
 
-    /// Its connection has ended: it gets what its pipe takes, and is not heard any more.
+    /// Its connection has ended: the process gets the lines that fit into its pipe, and its output is ignored.
     pub(super) fn detach(&mut self, run: &Run, engine: &mut Engine) {
         self.attached = false;
         self.stdin.flush(engine, run.id);
@@ -80,7 +80,7 @@ impl PerConnection {
         }
     }
 
-    /// It has ended, and ends its connection. True: that was open.
+    /// The process has ended: closes its connection. True: that was open.
     pub(super) fn ended(&self, run: &Run, engine: &mut Engine, exit: Exit) -> bool {
         let Some(origin) = run.origin.as_ref().filter(|_| self.attached) else {
             return false;

@@ -1,4 +1,4 @@
-//! The processes of one rule: how many run, and what waits for one of them to end.
+//! The processes of one rule: how many run, and the jobs that wait for a place.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -12,15 +12,15 @@ use crate::manager::trigger::rules::Rule;
 use super::job::{Job, Task};
 use super::worker::Worker;
 
-/// The least time between two reports that a trigger drops events.
-const APART: Millis = Millis::seconds(1);
+/// The shortest time between two reports of dropped events.
+const REPORT_INTERVAL: Millis = Millis::seconds(1);
 
-/// What scripts have for others.
+/// What scripts report to the manager.
 #[derive(Debug)]
 pub(in crate::manager) enum Report {
     /// A worker has written a line.
     WorkerLine { worker: u32, line: Vec<u8> },
-    /// Events were dropped, for a trigger was too slow.
+    /// Events were dropped, because a trigger was too slow.
     Dropped {
         source: Option<Rc<str>>,
         rule: Rc<Rule>,
@@ -34,15 +34,15 @@ pub(super) struct Pool {
     pub rule: Rc<Rule>,
     pub running: usize,
     pub queue: VecDeque<Job>,
-    /// Of a rule with a worker.
+    /// The worker, if the rule has one.
     pub worker: Option<Worker>,
-    /// The process of each connection, of a rule with one for each.
+    /// The process of each connection, if the rule runs one for each.
     pub by_connection: HashMap<ConnId, ChildId>,
-    /// The configuration has it no more.
+    /// Its rule is no longer in the configuration.
     pub retired: bool,
     dropped: u64,
     dropped_of: Option<Rc<str>>,
-    /// When it was reported last that something was dropped.
+    /// When dropped events were last reported.
     reported: Option<Tick>,
     began: Tick,
 }
@@ -64,7 +64,7 @@ impl Pool {
         }
     }
 
-    /// The configuration has it no more. What was queued for processes that run once runs still.
+    /// Its rule is no longer in the configuration. Queued jobs that run once still run.
     pub(super) fn retire(&mut self) {
         self.retired = true;
         self.by_connection.clear();
@@ -82,7 +82,7 @@ impl Pool {
         run.is_some_and(|run| self.running < run.max_running)
     }
 
-    /// Whether one more job may be queued; jobs for which there is a place already do not count.
+    /// Whether one more job may be queued. Jobs that only wait for the next turn do not count.
     pub(super) fn may_queue(&self) -> bool {
         let run = self.rule.run();
         run.is_some_and(|run| {
@@ -98,7 +98,7 @@ impl Pool {
         self.queue.len() < before
     }
 
-    /// A connection has ended: nothing is started for it any more that would live as long. Its process, if it runs.
+    /// A connection has ended: drops the jobs of its process. Returns the process, if it runs.
     pub(super) fn forget_connection(&mut self, conn: ConnId) -> Option<ChildId> {
         if self.rule.mode() == Some(Mode::Connection) {
             self.queue.retain(|job| job.origin.conn != conn);
@@ -127,7 +127,7 @@ impl Pool {
         self.dropped_of = Some(Rc::clone(source));
     }
 
-    /// What was dropped since the last report: at once, and then once a second.
+    /// A report of the events that were dropped, at most once a second.
     pub(super) fn take_dropped(&mut self, now: Tick) -> Option<Report> {
         self.dropped += self.rule.dropped.take();
         if !self.reports_at().is_some_and(|due| due.is_due(now)) {
@@ -141,13 +141,15 @@ impl Pool {
         })
     }
 
-    /// When there is something dropped to report.
+    /// When dropped events are to be reported.
     fn reports_at(&self) -> Option<Tick> {
-        let next = self.reported.map_or(self.began, |last| last.after(APART));
+        let next = self
+            .reported
+            .map_or(self.began, |last| last.after(REPORT_INTERVAL));
         (self.dropped > 0).then_some(next)
     }
 
-    /// When it has something to do. Nothing is started when the daemon stops.
+    /// When it has something to do next. Nothing is started when the daemon stops.
     pub(super) fn deadline(&self, now: Tick, stopping: bool) -> Option<Tick> {
         let again = self.worker.as_ref().and_then(|worker| worker.again);
         let starts = (self.has_free() && !self.queue.is_empty()).then_some(now);

@@ -1,4 +1,4 @@
-//! One process in its role: what its output is for, and when it has to end.
+//! One process: the role that acts on its output, and the time when it has to end.
 
 use std::rc::Rc;
 
@@ -51,7 +51,7 @@ impl Process {
         }
     }
 
-    /// One that was started for a job; `lines` were queued for it beside those of the job.
+    /// A process that was started for a job; `lines` were queued for it after that of the job.
     pub(super) fn begin(
         engine: &mut Engine,
         rule: &Rc<Rule>,
@@ -77,12 +77,12 @@ impl Process {
         Process::new(run, role)
     }
 
-    /// Counts what it holds by now.
+    /// Charges the bytes that it holds now.
     pub(super) fn recount(&mut self) {
         self.charge.resize(self.role.held());
     }
 
-    /// Acts on what it does. Lines of a worker are returned: they are commands.
+    /// Acts on an event of the process. Returns the lines of a worker, which are commands.
     pub(super) fn on_event(&mut self, engine: &mut Engine, event: ChildEvent) -> Vec<Vec<u8>> {
         let run = &mut self.run;
         let mut lines = Vec::new();
@@ -96,14 +96,14 @@ impl Process {
         lines
     }
 
-    /// What waited for this peer has left.
+    /// Everything that waited for its peer was sent: it may write again.
     pub(super) fn on_drained(&mut self, engine: &mut Engine) {
         if self.run.paused {
             self.run.resume(engine);
         }
     }
 
-    /// Nobody waits for what it does any more.
+    /// The peer of its request has left: ends it.
     pub(super) fn give_up(&mut self, engine: &mut Engine) {
         if let Role::Answer(answer) = &mut self.role {
             answer.forget();
@@ -123,20 +123,20 @@ impl Process {
         self.run.stop.no_later_than(end);
     }
 
-    /// When it is to be told to end, or an answer begins to flow.
+    /// When it is to end, or its answer is to be streamed.
     pub(super) fn deadline(&self) -> Option<Tick> {
-        let flows = match &self.role {
-            Role::Answer(answer) => answer.flows_at(),
+        let stream = match &self.role {
+            Role::Answer(answer) => answer.stream_at(),
             _ => None,
         };
         let stop = self.run.stop.deadline();
-        stop.into_iter().chain(flows).reduce(Tick::earlier)
+        stop.into_iter().chain(stream).reduce(Tick::earlier)
     }
 
-    /// Acts on its deadlines. `is_wanted`: others wait for its place. `stopping`: the daemon does.
+    /// Acts on its deadlines. `is_wanted`: jobs wait for its place. `stopping`: the daemon stops.
     pub(super) fn on_due(&mut self, engine: &mut Engine, is_wanted: bool, stopping: bool) {
         if let Role::Answer(answer) = &mut self.role {
-            answer.flow_if_due(&mut self.run, engine);
+            answer.stream_if_due(&mut self.run, engine);
             self.recount();
         }
         let due = self.run.stop.deadline();
@@ -148,9 +148,9 @@ impl Process {
     fn stop_step(&mut self, engine: &mut Engine, is_wanted: bool, stopping: bool) {
         let now = engine.now();
         let id = self.run.id;
-        // What it left running may hold its pipes for a while, but that is no fault of its own.
+        // Its own children may keep its pipes open for a while after it has exited.
         let has_exited = engine.children().has_exited(id);
-        // A slow peer may take its time as long as no other event waits for the place.
+        // It may wait for a slow peer as long as no other job waits for its place.
         let may_wait = !is_wanted && self.run.waits_for_peer(engine);
         if (has_exited || may_wait) && !stopping {
             self.run.stop = Stop::after(Millis::seconds(1), now);

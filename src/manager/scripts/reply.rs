@@ -1,4 +1,4 @@
-//! Messages from processes to peers, no faster than those read.
+//! Messages from processes to peers. A process is paused while its peer reads too slowly.
 
 use crate::engine::Engine;
 use crate::proto::lines::{LineSplitter, LineTooLong};
@@ -6,7 +6,7 @@ use crate::proto::ws::frame::Kind;
 
 use super::run::Run;
 
-/// A process waits while so many bytes of its output wait for the peer.
+/// Above this number of bytes that wait for the peer, the process is paused.
 pub(super) const HIGH: usize = 256 * 1024;
 
 /// Sends a message to the peer: text when it is UTF-8, else binary.
@@ -45,7 +45,7 @@ fn kind_of(message: &[u8]) -> Kind {
     }
 }
 
-/// A peer that does not read makes the process wait.
+/// Pauses the process while its peer has too much to read.
 fn pause_if_slow(run: &mut Run, engine: &mut Engine) {
     let Some(conn) = run.origin.as_ref().map(|origin| origin.conn) else {
         return;

@@ -1,4 +1,4 @@
-//! What all processes have in common, whatever their role: whose event they run for, and their output's flow.
+//! What processes of all roles have in common: their rule, the origin of their event, and pausing their output.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use crate::engine::child::{ChildId, Stop};
 use crate::manager::trigger::rules::Rule;
 use crate::manager::trigger::trigger_event::Origin;
 
-/// What all processes have in common, whatever their role.
+/// What processes of all roles have in common.
 #[derive(Debug)]
 pub(super) struct Run {
     pub id: ChildId,
@@ -16,7 +16,7 @@ pub(super) struct Run {
     /// Where the event came from; none for a worker.
     pub origin: Option<Origin>,
     pub stop: Stop,
-    /// It was told to end.
+    /// Its time was up, and it was told to end.
     pub timed_out: bool,
     /// Its output waits for a peer.
     pub paused: bool,
@@ -34,7 +34,7 @@ impl Run {
         }
     }
 
-    /// Its output waits until the peer has read what was sent.
+    /// Stops reading its output until the peer has read what was sent.
     pub(super) fn pause(&mut self, engine: &mut Engine) {
         if !self.paused {
             self.paused = true;
@@ -43,20 +43,20 @@ impl Run {
         }
     }
 
-    /// Its output is read again.
+    /// Reads its output again.
     pub(super) fn resume(&mut self, engine: &mut Engine) {
         self.paused = false;
         let now = engine.now();
         engine.children().pause_output(self.id, false, now);
     }
 
-    /// No more of its output is wanted.
+    /// Discards its output from now on.
     pub(super) fn discard_output(&self, engine: &mut Engine) {
         let now = engine.now();
         engine.children().discard_output(self.id, now);
     }
 
-    /// Ends it, for it has written what no message can hold.
+    /// Kills it, because its output is too long for a message.
     pub(super) fn kill_for_length(&self, engine: &mut Engine) {
         log::warn!(
             "{}: killed, for its output is longer than a message may be",
@@ -66,13 +66,13 @@ impl Run {
         engine.children().kill(self.id);
     }
 
-    /// How long its rule gives it.
+    /// The timeout of its rule.
     pub(super) fn timeout(&self) -> Millis {
         let run = self.rule.run();
         run.map_or(Millis::MAX, |run| Millis::from(run.timeout))
     }
 
-    /// Whether it can do nothing, for its output waits for a peer who is there.
+    /// Whether it is paused because of a peer that is still connected.
     pub(super) fn waits_for_peer(&self, engine: &Engine) -> bool {
         let conn = self.origin.as_ref().map(|origin| origin.conn);
         self.paused && !self.timed_out && conn.is_some_and(|conn| engine.is_live(conn))

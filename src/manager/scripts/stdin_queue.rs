@@ -1,14 +1,14 @@
-//! Lines for a process that reads more slowly than they come.
+//! Lines that wait for a process which reads its stdin too slowly.
 
 use std::collections::VecDeque;
 
 use crate::engine::child::ChildId;
 use crate::engine::{Account, Charge, Engine};
 
-/// Bytes that wait in the backlog of the pipe before lines are queued here.
+/// Up to so many bytes are handed to the engine; lines beyond that are queued here.
 const BACKLOG: usize = 1024 * 1024;
 
-/// Lines that wait, in their order.
+/// The lines, in their order.
 #[derive(Debug)]
 pub(super) struct StdinQueue {
     lines: VecDeque<Vec<u8>>,
@@ -53,7 +53,7 @@ impl StdinQueue {
         self.lines.push_back(line);
     }
 
-    /// Writes what the process takes.
+    /// Writes as many lines as the process takes.
     pub(super) fn flush(&mut self, engine: &mut Engine, to: ChildId) {
         while let Some(line) = self.lines.pop_front_if(|line| fits(engine, to, line.len())) {
             self.charge.resize(self.charge.bytes() - line.len());

@@ -1,5 +1,5 @@
-//! A process that all events of a rule share and that lives as long as the daemon: events are its lines, and its lines
-//! are commands.
+//! A worker: one process for all events of a rule, which lives as long as the daemon. It reads events as lines, and its
+//! lines are commands.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -25,28 +25,28 @@ use super::stdin_queue::StdinQueue;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// A worker's commands are not read while so many bytes of their results wait for it.
-const UNREAD: usize = 1024 * 1024;
+/// The commands of a worker are not read while more bytes than this wait in its stdin.
+const MAX_UNREAD: usize = 1024 * 1024;
 
-/// The worker of a rule: whether it runs, and what waits for it.
+/// The worker of a rule, and the events that wait for it.
 #[derive(Debug)]
 pub(super) struct Worker {
-    /// When it is to be started.
+    /// When it is to be started; `None` while it runs.
     pub again: Option<Tick>,
     child: Option<ChildId>,
     stdin: StdinQueue,
     pauses: Backoff,
     began: Tick,
-    /// It was logged that it does not read its results.
+    /// The warning that it does not read its results was logged.
     is_deaf: bool,
-    /// Counts the events that it was meant to get, so that it sees what it has missed.
+    /// The number of the last event for it, so that it can see a gap where events were dropped.
     seq: u64,
     /// The longest line that it may write.
     pub max_line: usize,
 }
 
 impl Worker {
-    /// It is to be started at once.
+    /// A worker that is to be started at once.
     pub(super) fn new(rule: &Rule, now: Tick) -> Worker {
         Worker {
             again: Some(now),
@@ -127,14 +127,14 @@ impl Worker {
         }
     }
 
-    /// It has read all that was written to its stdin.
+    /// It has read its stdin: writes what waits.
     pub(super) fn on_drained(&mut self, engine: &mut Engine) {
         if let Some(id) = self.child {
             self.stdin.flush(engine, id);
         }
     }
 
-    /// It has ended. `restarts`: that was not asked of it.
+    /// Its process has ended. `restarts`: it is to be started again.
     pub(super) fn ended(&mut self, rule: &Rule, now: Tick, restarts: bool) {
         self.child = None;
         if restarts {
@@ -149,19 +149,19 @@ impl Worker {
     }
 }
 
-/// What a running worker has written.
+/// The output of a running worker.
 #[derive(Debug)]
 pub(super) struct WorkerOutput {
     lines: LineSplitter,
-    /// It does not read: its commands wait until it does.
+    /// It does not read its results, so its commands wait.
     waits: bool,
     kept: VecDeque<Vec<u8>>,
-    /// A line was too long: it is ended.
+    /// A line was too long: it was killed.
     broken: bool,
 }
 
 impl WorkerOutput {
-    /// Acts on what it does; its commands, in their order.
+    /// Acts on an event of its process. Returns commands that are to be carried out, in their order.
     pub(super) fn on_event(
         &mut self,
         run: &mut Run,
@@ -183,7 +183,7 @@ impl WorkerOutput {
                     run.discard_output(engine);
                     engine.children().kill(id);
                 }
-                if engine.children().backlog(id) > UNREAD {
+                if engine.children().backlog(id) > MAX_UNREAD {
                     self.waits = true;
                     engine.children().pause_output(id, true, now);
                 }

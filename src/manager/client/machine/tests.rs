@@ -45,7 +45,7 @@ fn the_interval_holds_whatever_the_failure_was_and_begins_again_after_a_stable_m
         let wait = f64::from(waits(&client, Tick(7))) / 1000.0;
         seen.push(wait.round() as u32);
     }
-    // A tenth less for each, as no luck was drawn.
+    // A tenth less for each, as no jitter was drawn.
     assert_eq!(seen, [1, 2, 4, 1]);
 }
 
