@@ -116,7 +116,7 @@ fn without_reconnect_one_attempt_is_all() {
     let at = address(&listener);
     let mut daemon = run(&format!("[[client]]\nurl = \"ws://{at}\"\n"));
     drop(open(&listener));
-    let line = daemon.wait_for_log("does not try again, for there is no reconnect");
+    let line = daemon.wait_for_log("does not try again, for reconnect is not set");
     assert!(line.contains("[WARN]"), "{line}");
     let log = end(daemon);
     let attempts = log.iter().filter(|line| line.contains("connected to"));

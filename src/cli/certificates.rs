@@ -1,4 +1,4 @@
-//! The certificates and keys of the configured servers and clients. Their faults have the places of the keys that name them.
+//! Reads the certificates of servers and clients, and reports their faults at the configuration keys that name them.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use crate::config::{Client, Config, Findings, Open, Place, Server, Tls, open_fil
 use crate::manager;
 use crate::proto::counted::counted;
 
-/// The certificates and keys of servers and clients, in the order of the file.
+/// The TLS configurations of servers and clients, in the order of the file.
 #[derive(Default)]
 pub(super) struct Certificates {
     servers: Vec<Option<ServerTls>>,
@@ -18,8 +18,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Reads the certificates of these servers and clients, whose files are opened by `open`. Returns faults and warnings
-    /// too.
+    /// Reads the certificates that these servers and clients name, by files that `open` opens. Also returns their faults
+    /// and warnings.
     pub(super) fn read(
         servers: &[Server],
         clients: &[Client],
@@ -63,7 +63,7 @@ impl Certificates {
         (read, findings)
     }
 
-    /// Adds them to the configuration that names them.
+    /// Joins them with the configuration that names them.
     pub(super) fn with(self, config: Config) -> manager::Loaded {
         manager::Loaded {
             config,
@@ -81,7 +81,7 @@ pub(super) fn load_client(
     load_client_by(client, system, &open_file)
 }
 
-/// The same, opened by `open`.
+/// The same, by files that `open` opens.
 pub(super) fn load_client_by(
     client: &Client,
     system: &mut SystemRoots,
@@ -113,7 +113,7 @@ pub(super) fn load_client_by(
     })
 }
 
-/// Reads the files of a server, opened by `open`.
+/// Reads the files of a server that speaks TLS.
 pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<ServerTls, Vec<(Place, String)>> {
     let files = ServerFiles {
         certificate: &tls.certificate.value,
@@ -137,7 +137,7 @@ pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<ServerTls, Vec<(Place
     })
 }
 
-/// Warnings of certificates that are expired or not yet valid.
+/// Warnings about certificates that have expired or are not valid yet.
 pub(super) fn warnings(loaded: &ServerTls) -> Vec<String> {
     loaded.chain.iter().filter_map(warning).collect()
 }
@@ -147,7 +147,7 @@ fn warning(facts: &certs::CertificateFacts) -> Option<String> {
     Some(format!("certificate: {warning}"))
 }
 
-/// Logs the certificates.
+/// Logs the certificates that were read.
 pub(super) fn log_read(tls: &Tls, loaded: &ServerTls) {
     let file = tls.certificate.value.display();
     for line in describe(loaded) {
@@ -155,7 +155,7 @@ pub(super) fn log_read(tls: &Tls, loaded: &ServerTls) {
     }
 }
 
-/// Each certificate in a line: subject, names and days left.
+/// A line for each certificate: subject, names and days left.
 pub(super) fn describe(loaded: &ServerTls) -> Vec<String> {
     let line = |facts: &certs::CertificateFacts| format!("{facts}, {}", time_left(facts));
     loaded.chain.iter().map(line).collect()

@@ -45,7 +45,7 @@ pub(super) fn make(
         Err(error) if is_needed => Err(NoSocket::Failed(path, error)),
         Err(error) => {
             log::warn!(
-                "no control socket, so that no command can reach this daemon: {}: {error}",
+                "no control socket, so commands cannot reach this daemon: {}: {error}",
                 path.display()
             );
             Ok(None)

@@ -1,4 +1,4 @@
-//! The daemon: starts what the configuration says, and turns the event loop until a signal ends it.
+//! The daemon: starts everything, and runs the event loop until a signal stops it.
 
 use std::io;
 use std::panic;
@@ -23,13 +23,13 @@ use super::script_base;
 use super::signals::Signals;
 use super::sockets::Sockets;
 
-/// How long answers may take to finish after a signal to stop.
+/// How long answers under way may take after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long subscribers may then read the last events.
+/// How long subscribers may then take to read the last events.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
 
-/// The daemon ends by itself; the error is in the log.
+/// The exit status of a daemon that ends because of an error, which is in the log.
 struct Ended(Exit);
 
 impl Ended {
@@ -62,11 +62,11 @@ struct Daemon {
     host: ThisProcess,
 }
 
-/// Starts the daemon. Root's rights are given up as soon as the helper runs; what needs them later is asked of the helper,
-/// as in a reload.
+/// Starts everything. Root's rights are given up as soon as the helper runs. What needs them later, as in a reload, is
+/// done by the helper.
 fn start(loaded: Loaded, verbosity: Verbosity) -> Result<Daemon, Ended> {
     let config = &loaded.config;
-    // First: a signal that arrives from now on waits for the loop.
+    // This comes first, so that a signal during the start is acted on when the loop runs.
     let signals =
         Signals::watch().map_err(|error| Ended::failed("signals cannot be taken", &error))?;
     let descriptors = raise_descriptor_limit()
@@ -81,7 +81,9 @@ fn start(loaded: Loaded, verbosity: Verbosity) -> Result<Daemon, Ended> {
         .map_err(|error| Ended::failed("root's rights cannot be given up", &error))?;
     match &identity {
         Some(identity) if identity.account.user == 0 => {
-            log::warn!("running as root, as user in [daemon] says; better is a user of its own");
+            log::warn!(
+                "running as root, because user in [daemon] is root; a user of its own is safer"
+            );
         }
         Some(identity) => log::info!("running as {} from here on", identity.name),
         None => {}
@@ -165,7 +167,7 @@ impl Daemon {
             let looks = helper.and_then(|helper| helper.look_after(&mut self.engine));
             self.turn(looks)?;
             if self.signals.take_reloads() > 0 {
-                log::info!("SIGHUP: reading the configuration anew");
+                log::info!("SIGHUP: reading the configuration again");
                 self.manager.reload(&mut self.engine, &mut self.host);
             }
         }
@@ -190,7 +192,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Turns the loop until `end`, or until a second signal to stop.
+    /// Turns while `is_busy`, at most until `end` or a second signal to stop.
     fn turn_while(
         &mut self,
         end: Instant,
@@ -206,7 +208,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// One turn of the loop, which waits at most this long, or until the manager is due.
+    /// One turn. It waits for events, at most for `wait`, and not beyond the deadline of the manager.
     fn turn(&mut self, wait: Option<Duration>) -> io::Result<()> {
         let due = self.manager.deadline();
         let left = due.map(|due| u64::from(due.since(self.engine.now())));
@@ -217,7 +219,7 @@ impl Daemon {
     }
 }
 
-/// Raises the soft limit of descriptors to the hard one: each connection needs one. Returns the old limit.
+/// Raises the soft limit of descriptors to the hard one, because each connection needs one. Returns the old soft limit.
 fn raise_descriptor_limit() -> io::Result<u64> {
     // SAFETY: both pointers are of an rlimit.
     unsafe {
@@ -230,7 +232,7 @@ fn raise_descriptor_limit() -> io::Result<u64> {
     }
 }
 
-/// Logs the place of each panic, which ends one connection.
+/// Logs panics with their place. A panic ends one connection only.
 fn log_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();

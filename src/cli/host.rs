@@ -1,5 +1,5 @@
-//! The host of the manager: reads the configuration and keys and binds addresses, with the rights of this process, or by
-//! the helper if root's rights were given up.
+//! The host of the manager: reads the configuration and keys, and binds addresses. It uses the rights of this process, or
+//! those of the helper after this process has given up root's.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -20,16 +20,16 @@ use crate::proto::helper::Ask;
 /// The longest configuration that is read from the helper, in bytes.
 const MAX_TEXT: u64 = 16 * 1024 * 1024;
 
-/// The running process.
+/// This process, as the host of the manager.
 #[derive(Debug)]
 pub(super) struct ThisProcess {
-    /// The configuration file that was read at start; none for the built-in default.
+    /// The configuration file; `None` for the built-in default.
     pub file: Option<PathBuf>,
-    /// Where sockets come from. What else needs rights comes from there too.
+    /// Where sockets come from: here, or by the helper. Files are opened in the same way.
     pub sockets: Sockets,
     /// The log level of the command line.
     pub verbosity: Verbosity,
-    /// The service manager.
+    /// Reports to the service manager.
     pub notify: Notify,
 }
 
@@ -39,7 +39,7 @@ impl ThisProcess {
         self.sockets == Sockets::OwnOrHelper
     }
 
-    /// Runs `work` with a function that opens files: by this process, or by the helper if this process may not.
+    /// Runs `work` with a function that opens files: as this process, or by the helper where that is not permitted.
     fn opening<T>(
         &self,
         engine: &mut Engine,
@@ -55,7 +55,7 @@ impl ThisProcess {
         })
     }
 
-    /// The text of the configuration. If the helper reads it, it permits from then on what this text names.
+    /// Reads the text of the configuration. When the helper reads it, the helper permits from then on what that text names.
     fn read(&self, engine: &mut Engine, file: &Path) -> io::Result<Vec<u8>> {
         if !self.gave_up_root() {
             return std::fs::read(file);
@@ -87,7 +87,7 @@ impl Host for ThisProcess {
                 let (certificates, mut findings) =
                     source::system_findings(servers, clients, open, has_rights);
                 read = certificates;
-                // The user in [daemon] matters at start only. That this process is another user now is no fault.
+                // The user in [daemon] is applied at start only, so this process need not be able to become that user.
                 if has_rights {
                     findings.refused.extend(identity::faults(daemon));
                 }

@@ -1,4 +1,4 @@
-//! The environment that all scripts share: variables of the daemon's own environment, its socket, its descriptor limit.
+//! What all scripts have in common: variables of the daemon's environment, its control socket, its descriptor limit.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,8 @@ use crate::config::search_path;
 use crate::manager::ScriptBase;
 use crate::process::identity;
 
-/// Call it when the daemon runs as its final user. `socket` is its control socket, `descriptors` the soft limit that it was
-/// started with.
+/// What the scripts of this process have in common. To be called after it has become the user that it runs as. `socket`
+/// is its control socket, `descriptors` the soft limit of descriptors that it was started with.
 pub(super) fn of(socket: Option<PathBuf>, descriptors: Option<u64>) -> ScriptBase {
     let lang = std::env::var_os("LANG").filter(|lang| !lang.is_empty());
     ScriptBase {

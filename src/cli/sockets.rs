@@ -1,4 +1,4 @@
-//! The source of the sockets that servers listen on.
+//! The origin of the sockets that servers listen on: this process, or the helper.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -46,7 +46,7 @@ fn bind_by_helper(engine: &mut Engine, address: &Address) -> io::Result<Bound> {
     }
 }
 
-/// Asks the helper for a descriptor.
+/// Asks the helper for a descriptor, and waits for it.
 pub(super) fn ask_helper(engine: &mut Engine, ask: Ask) -> io::Result<OwnedFd> {
     let HelperReply {
         answer, descriptor, ..
@@ -54,7 +54,7 @@ pub(super) fn ask_helper(engine: &mut Engine, ask: Ask) -> io::Result<OwnedFd> {
         .ask_now(ask)
         .map_err(|error| io::Error::other(error.to_string()))?;
     match (answer, descriptor) {
-        // The text of a faulty configuration is given too: its reader finds the faults.
+        // A faulty configuration is returned too: its reader reports the faults.
         (Answer::Descriptor | Answer::Reloaded { .. }, Some(descriptor)) => Ok(descriptor),
         (Answer::Failed(why), _) => Err(io::Error::other(why)),
         _ => Err(io::Error::other("the helper cannot do it now")),

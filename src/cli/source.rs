@@ -22,7 +22,7 @@ pub(super) fn file(named: Option<PathBuf>) -> Option<PathBuf> {
     find(named, variable, identity::is_root(), is_there)
 }
 
-/// Finds and reads the configuration, and the certificates that it names; the built-in default when there is none at all.
+/// Finds and reads the configuration and its certificates; without any file, the built-in default.
 pub(super) fn load(named: Option<PathBuf>) -> Result<Loaded, Vec<Fault>> {
     let Some(file) = file(named) else {
         return Ok(Loaded::from(config::built_in()));
@@ -37,9 +37,9 @@ pub(super) fn load(named: Option<PathBuf>) -> Result<Loaded, Vec<Fault>> {
     Ok(read.with(config))
 }
 
-/// The certificates that these servers and clients name, and what the system finds wrong with them and with their users.
+/// Reads the certificates that these servers and clients name, and checks them and the users against the system.
 ///
-/// `rights_known`: what asks the system for users has the rights of this process.
+/// `rights_known`: this process has the rights with which users are looked up.
 pub(super) fn system_findings(
     servers: &[Server],
     clients: &[Client],

@@ -1,4 +1,4 @@
-//! What can be done to the engine between turns: act on connections, send, start processes, connect, ask the helper.
+//! The methods of the engine for between turns: act on connections, send, start processes, dial, ask the helper.
 
 use std::io;
 use std::net::SocketAddr;
@@ -57,7 +57,7 @@ impl Engine {
         self.connections.slots.len()
     }
 
-    /// Connections that are open in any phase, without those of lines.
+    /// Connections that are open in any phase, except those of the control socket, which speak lines.
     #[must_use]
     pub fn peers(&self) -> usize {
         let owners = self.connections.owners.iter();
@@ -120,13 +120,13 @@ impl Engine {
         self.connections.find(id).is_some()
     }
 
-    /// Acts on a connection from outside of its events. What follows from it, its end too, is told by the next
-    /// [`Engine::settle`] or turn. `None`: it has ended.
+    /// Acts on a connection outside of its events. The next [`Engine::settle`] or turn tells the handler what follows, also
+    /// the end of the connection. `None`: it has ended.
     pub fn with<T>(&mut self, id: ConnId, act: impl FnOnce(&mut Ops<'_>) -> T) -> Option<T> {
         self.connections.act(id, act)
     }
 
-    /// Acts on a request whose answer was deferred, or is under way in pieces. `None`: it is no more.
+    /// Acts on a request whose answer was deferred, or is sent in pieces. `None`: it has ended.
     pub fn with_exchange<T>(
         &mut self,
         exchange: ExchangeId,
@@ -190,7 +190,7 @@ impl Engine {
         sent == Some(Sent::Queued)
     }
 
-    /// Sends a message to all open WebSockets of an owner, but `except`: encoded once. How many got it.
+    /// Sends a message to all open WebSockets of an owner except `except`, encoded once. Returns how many get it.
     pub fn broadcast(
         &mut self,
         owner: OwnerId,
@@ -220,7 +220,7 @@ impl Engine {
         self.with(id, |ops| ops.close(code, reason)).is_some()
     }
 
-    /// The open WebSocket of that ordinal number.
+    /// The open WebSocket with this serial number, and its owner.
     #[must_use]
     pub fn find(&self, serial: u64) -> Option<(ConnId, OwnerId)> {
         let mut slots = self.connections.slots.iter();
@@ -336,7 +336,7 @@ impl Engine {
         self.connections.slots[index].socket.credentials()
     }
 
-    /// Sends a message to some open WebSockets: encoded once. How many got it.
+    /// Sends a message to some open WebSockets, encoded once. Returns how many get it.
     pub fn send_each(&mut self, to: &[ConnId], kind: Kind, data: &[u8]) -> usize {
         let message = SharedMessages::new(kind, data);
         let got = |id: &&ConnId| queue_to(&mut self.connections, **id, &message);

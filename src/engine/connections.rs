@@ -227,7 +227,7 @@ impl Connections {
         }
     }
 
-    /// Settles what needs no handler, after everything was sent that could be; `wrote` says what became of that.
+    /// Settles what needs no handler, after as much was sent as possible; `wrote` is the result of sending.
     pub(super) fn settle_state(&mut self, index: usize, wrote: Wrote) {
         let slot = &mut self.slots[index];
         let outcomes = &mut self.shared.effects.outcomes;
@@ -269,7 +269,7 @@ impl Connections {
         }
     }
 
-    /// Frees the slots that have ended; how many.
+    /// Frees the slots that have ended. Returns how many.
     pub(super) fn free_ended(&mut self) -> usize {
         let count = self.ended.len();
         for index in std::mem::take(&mut self.ended) {

@@ -18,7 +18,7 @@ struct Inner {
 }
 
 impl Account {
-    /// The account of the whole, with its limit in bytes.
+    /// The account of the whole daemon, with its limit in bytes.
     #[must_use]
     pub fn root(max: usize) -> Account {
         Account::new(None, max)
@@ -51,7 +51,7 @@ impl Account {
         self.0.max.get()
     }
 
-    /// Another limit from now on; what is charged already stays.
+    /// Sets another limit; what is charged already stays.
     pub fn set_max(&self, max: usize) {
         self.0.max.set(max);
     }
@@ -81,7 +81,7 @@ impl Account {
         charge
     }
 
-    /// From now on `held` is so many bytes of this account.
+    /// Sets the bytes of `held`, which are charged to this account.
     pub(super) fn hold(&self, held: &mut Held, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         if bytes != held.0 {
@@ -121,7 +121,7 @@ impl Charge {
         self.bytes
     }
 
-    /// From now on it is so many bytes.
+    /// Sets the number of bytes.
     #[inline]
     pub fn resize(&mut self, bytes: usize) {
         self.account.replace(self.bytes, bytes);

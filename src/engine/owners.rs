@@ -50,7 +50,7 @@ impl From<OwnerId> for u64 {
     }
 }
 
-/// An owner, as the engine knows it.
+/// What the engine keeps of an owner.
 #[derive(Debug)]
 pub(super) struct Owner {
     id: OwnerId,
@@ -70,7 +70,7 @@ pub(super) struct Owner {
 pub(super) struct Owners(Vec<Owner>);
 
 impl Owners {
-    /// Adds an owner. When there is room for no more, the id is one that no function knows.
+    /// Adds an owner. When there are too many, returns [`OwnerId::NONE`].
     pub(super) fn add(&mut self, speaks: Speaks, max_connections: usize) -> OwnerId {
         let free = self
             .0
@@ -99,7 +99,7 @@ impl Owners {
         id
     }
 
-    /// Gives an owner up. It stays while it has connections; then its index, with another id, is another's.
+    /// Gives up an owner. It stays while it has connections; then another owner gets its index, with another id.
     pub(super) fn retire(&mut self, id: OwnerId) {
         if let Some(owner) = self.get_mut(id) {
             owner.retired = true;

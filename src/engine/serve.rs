@@ -18,7 +18,7 @@ use super::receive::{begin_outgoing, receive};
 use super::shared::{Shared, with_ops};
 use super::slot::{Pending, Slot};
 
-/// The connections, and the handler of what happens on them.
+/// The connections, and the handler of their events.
 pub(super) struct Driver<'d, H> {
     pub connections: &'d mut Connections,
     pub handler: &'d mut H,
@@ -95,7 +95,7 @@ impl<H: Handler> Driver<'_, H> {
         let mut wrote = Wrote::default();
         let worked = AssertUnwindSafe(|| work(slot, shared, handler, &mut wrote));
         match catch_unwind(worked) {
-            // By far the most frequent end: a message came whole, and everything that was sent for it has left.
+            // The most frequent case: a whole message was received, and all that was sent for it has left.
             Ok(()) if !wrote.short && !wrote.broken && slot.is_quiet() => {
                 if let Some(due) = slot.conn.deadline() {
                     connections.wheel.arm(index, due);

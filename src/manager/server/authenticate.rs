@@ -14,13 +14,13 @@ use crate::proto::helper::{Answer, Ask};
 use crate::proto::http::credentials::{self, Credentials};
 use crate::proto::http::head::RequestHead;
 
-use super::pending_logins::{Entry, Logins, PendingLogin, seed};
+use super::pending_logins::{Login, Logins, PendingLogin, seed};
 
-/// What is decided about a request.
+/// The decision about a request.
 pub(super) enum Decision {
-    /// It is let in.
-    Enter(Entry),
-    /// It was answered.
+    /// It is allowed.
+    Allowed(Login),
+    /// It was refused, and answered.
     Refused,
     /// It waits until the helper has checked its login.
     Pending,
@@ -34,7 +34,7 @@ enum UserSource {
     },
 }
 
-/// Lets in the users of one server.
+/// Authenticates the users of one server.
 pub(super) struct Authenticator {
     ways: Ways,
     challenge: String,
@@ -44,7 +44,7 @@ pub(super) struct Authenticator {
 }
 
 impl Authenticator {
-    /// Of a server; none where nothing is asked.
+    /// The authenticator of a server; `None` when it needs no login.
     pub(super) fn of(server: &config::Server) -> Option<Authenticator> {
         let Auth::Required { ways, realm } = &server.auth else {
             return None;
@@ -71,7 +71,7 @@ impl Authenticator {
         })
     }
 
-    /// How users of a server prove who they are, when there is one way only.
+    /// How users of a server log in, when there is one way only.
     pub(super) fn only_scheme(server: &config::Server) -> Option<&'static str> {
         let Auth::Required { ways, .. } = &server.auth else {
             return None;
@@ -83,7 +83,7 @@ impl Authenticator {
         }
     }
 
-    /// Decides about a request. One that is refused has been answered, one that is pending is deferred.
+    /// Decides about a request. It answers one that is refused, and defers one that is pending.
     pub(super) fn authenticate(
         &mut self,
         ops: &mut Ops<'_>,
@@ -94,7 +94,7 @@ impl Authenticator {
             Ok(Some(found)) => found,
             Ok(None) => return self.refuse(ops),
             Err(error) => {
-                log::debug!("{}: credentials: {error}", ops.peer());
+                log::debug!("{}: malformed credentials: {error}", ops.peer());
                 respond_error(ops, 400, &[]);
                 return Decision::Refused;
             }
@@ -112,14 +112,14 @@ impl Authenticator {
         let login = login(ops.owner(), logins, &credentials);
         if logins.remembered.holds(&login, now) {
             self.succeeded(client, &credentials, now);
-            return Decision::Enter(entry);
+            return Decision::Allowed(entry);
         }
         let (ask, check) = match &self.users {
             UserSource::List(list) => {
                 match list.check(&credentials.username, credentials.password.as_bytes()) {
                     Check::Done(true) => {
                         self.succeeded(client, &credentials, now);
-                        return Decision::Enter(entry);
+                        return Decision::Allowed(entry);
                     }
                     Check::Done(false) => {
                         self.failed(ops, client, &credentials, now);
@@ -149,7 +149,7 @@ impl Authenticator {
                 (ask, None)
             }
         };
-        // Only now: a login that needs no helper is not kept out by those that wait for it.
+        // Only checked here: a login that needs no helper must not be refused because of others that do.
         if let Some(client) = client
             && logins.is_busy(ops.owner(), client, &credentials.username)
         {
@@ -169,14 +169,14 @@ impl Authenticator {
         Decision::Pending
     }
 
-    /// The helper's answer to a request; one that is refused has been answered.
+    /// Acts on the answer of the helper. `None`: the request is refused, and answered.
     pub(super) fn settle(
         &mut self,
         ops: &mut Ops<'_>,
         pending: PendingLogin,
         answer: &Answer,
         logins: &mut Logins,
-    ) -> Option<Entry> {
+    ) -> Option<Login> {
         let PendingLogin {
             client,
             credentials,
@@ -205,7 +205,7 @@ impl Authenticator {
             self.refuse(ops);
             return None;
         }
-        // Only a name that was typed as the system spells it is remembered.
+        // The system may spell the name in another way. Only logins in its spelling are remembered.
         if entry.user.as_deref() == Some(&credentials.username) {
             let login = login(ops.owner(), logins, &credentials);
             logins.remembered.add(&login, now);
@@ -214,12 +214,12 @@ impl Authenticator {
         Some(entry)
     }
 
-    /// The credentials of a request, and how they came.
+    /// The credentials of a request, and the entry that it gets if they are right.
     fn credentials(
         &self,
         ops: &mut Ops<'_>,
         head: &RequestHead<'_>,
-    ) -> Result<Option<(Credentials, Entry)>, credentials::Error> {
+    ) -> Result<Option<(Credentials, Login)>, credentials::Error> {
         if self.ways.url()
             && let Some(path) = path_of(head)
         {
@@ -228,7 +228,7 @@ impl Authenticator {
                 ops.set_private();
             }
             if let Some(found) = found? {
-                let entry = Entry {
+                let entry = Login {
                     user: Some(Rc::new(found.credentials.username.clone())),
                     auth_scheme: Some("URL"),
                     prefix: found.prefix.len(),
@@ -240,7 +240,7 @@ impl Authenticator {
             return Ok(None);
         }
         Ok(credentials::basic(head)?.map(|credentials| {
-            let entry = Entry {
+            let entry = Login {
                 user: Some(Rc::new(credentials.username.clone())),
                 auth_scheme: Some("Basic"),
                 prefix: 0,
@@ -310,14 +310,14 @@ impl Authenticator {
     }
 }
 
-/// Too many attempts (RFC 6585 §4); the next makes sense after so many seconds.
+/// Answers that there were too many attempts (RFC 6585 §4). `retry_after` is in seconds.
 fn too_many(ops: &mut Ops<'_>, retry_after: u32) -> Decision {
     let retry_after = retry_after.to_string();
     respond_error(ops, 429, &[("Retry-After", retry_after.as_bytes())]);
     Decision::Refused
 }
 
-/// A login as it is remembered.
+/// The key by which a login is remembered.
 fn login<'c>(owner: OwnerId, logins: &Logins, credentials: &'c Credentials) -> LoginKey<'c> {
     LoginKey {
         owner: u64::from(owner),

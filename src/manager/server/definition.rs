@@ -15,7 +15,7 @@ pub(in crate::manager) struct Definition {
     pub running: Option<Running>,
 }
 
-/// What the engine has of a server that runs.
+/// The parts of a running server in the engine.
 #[derive(Debug)]
 pub(in crate::manager) struct Running {
     pub owner: OwnerId,
@@ -27,9 +27,9 @@ pub(in crate::manager) struct Running {
 /// A listener of a server.
 #[derive(Clone, Debug)]
 pub(in crate::manager) struct Listener {
-    /// As it is defined.
+    /// As it is configured.
     pub address: Address,
-    /// As it came to be: the system picks a port for 0.
+    /// As it is shown to people, with the port that the system has chosen for 0.
     pub shown: String,
     pub id: ListenerId,
 }
@@ -48,7 +48,7 @@ impl Definition {
         self.id.eq_ignore_ascii_case(id)
     }
 
-    /// As it is listed.
+    /// Its status, for lists.
     pub(in crate::manager) fn status(&self, engine: &Engine) -> ServerStatus {
         let running = self.running.as_ref();
         let bindings = match running {
@@ -75,8 +75,8 @@ impl Definition {
     }
 }
 
-/// Whether a user who was let in by the definition `old` may stay with the definition `new`: in a list the password is
-/// the same, and in the system the user is in one of the groups, which `is_member` tells.
+/// Whether a user whom the definition `old` has allowed may stay under the definition `new`: a user of a list when the
+/// password has not changed, a user of the system when `is_member` finds it in one of the groups.
 pub(super) fn may_stay(
     old: &config::Server,
     new: &config::Server,
@@ -100,7 +100,7 @@ pub(super) fn may_stay(
     }
 }
 
-/// What is listened on, for people.
+/// The address of a listener as it is shown to people.
 pub(super) fn shown(bind: &Bind, bound: &Bound) -> String {
     match (&bind.address, bound.address()) {
         (Address::Tcp(_), Some(address)) => address.to_string(),

@@ -33,11 +33,11 @@ use running::Server;
 
 pub(super) use definition::{Definition, Listener};
 
-/// Where the listener of a binding comes from.
+/// The source of the listener of a binding.
 pub(super) enum Socket {
-    /// It listens already, for this server or for another one.
+    /// It exists already, for this server or for another one.
     Held(Listener),
-    /// It was bound for this.
+    /// It was bound just now.
     Fresh(Bound),
 }
 
@@ -50,10 +50,10 @@ pub(super) struct PreparedServer {
 }
 
 impl PreparedServer {
-    /// Opens what a server serves. It has no sockets yet.
+    /// Opens the content of a server. Sockets are added later.
     ///
     /// # Errors
-    /// The folder's.
+    /// When its folder cannot be opened.
     pub(super) fn open(
         conf: &config::Server,
         tls: Option<ServerTls>,
@@ -91,19 +91,19 @@ impl Servers {
         self.find(id).ok_or_else(|| rpc::Error::no_such_server(id))
     }
 
-    /// The number by which the engine knows a server that runs.
+    /// The owner id of a server that runs.
     pub(super) fn owner(&self, at: usize) -> Option<OwnerId> {
         let running = self.definitions.get(at)?.running.as_ref();
         running.map(|running| running.owner)
     }
 
-    /// All servers as they are listed.
+    /// The status of all servers, in the order of the file.
     pub(super) fn status(&self, engine: &Engine) -> Vec<ServerStatus> {
         let servers = self.definitions.iter();
         servers.map(|server| server.status(engine)).collect()
     }
 
-    /// The numbers of the servers whose connections may live, and their ids.
+    /// The owner ids of all servers that have run and may have connections, with the ids of the servers.
     pub(super) fn owners(&self) -> impl Iterator<Item = (OwnerId, &str)> {
         let running = self.running.iter();
         running.map(|(owner, server)| (owner, &*server.source().id))
@@ -116,8 +116,8 @@ impl Servers {
         longest.unwrap_or(0)
     }
 
-    /// Replaces all definitions. What runs of those with the same id keeps running. Returns the earlier definition of
-    /// each, and the definitions that are gone, with what ran of them.
+    /// Replaces all definitions. A running server goes on under the new definition of its id. Returns the earlier
+    /// definition of each, and the definitions whose id is gone; the caller ends those that run.
     pub(super) fn replace(
         &mut self,
         definitions: Vec<config::Server>,
@@ -137,8 +137,8 @@ impl Servers {
         (earlier, old)
     }
 
-    /// Runs a server with what was prepared for it. One that runs already, by the definition `earlier`, goes on as this:
-    /// its connections stay, but for those of users who are not allowed any more, of which `host` is asked.
+    /// Runs a server with what was prepared for it. If it runs already, by the definition `earlier`, its connections stay,
+    /// except those of users who are not allowed any more. `host` tells the groups of users of the system.
     pub(super) fn run(
         &mut self,
         engine: &mut Engine,
@@ -171,11 +171,11 @@ impl Servers {
         if starts {
             self.publish(context, EventKind::ServerStarted, at);
         } else if let Some(earlier) = earlier.filter(|_| !same) {
-            self.close_strangers(engine, host, at, owner, earlier);
+            self.close_disallowed(engine, host, at, owner, earlier);
         }
     }
 
-    /// Stops a server: it listens no more, and its connections are closed.
+    /// Stops a server: closes its listeners and its connections.
     pub(super) fn stop(&mut self, engine: &mut Engine, context: &mut Context, at: usize) {
         let definition = &mut self.definitions[at];
         if let Some(running) = definition.running.take() {
@@ -186,14 +186,14 @@ impl Servers {
         }
     }
 
-    /// Ends a server whose definition is gone. Its listeners are closed, or serve another, already.
+    /// Ends a server whose definition is gone. Its listeners were closed, or moved to another server, before.
     pub(super) fn end(engine: &mut Engine, context: &mut Context, gone: &Definition) {
         if let Some(running) = &gone.running {
             retire(engine, context, &gone.id, running);
         }
     }
 
-    /// Ends a server that is not to run any more. Its listeners are closed, or serve another, already.
+    /// Ends a server that is not to run any more. Its listeners were closed, or moved to another server, before.
     pub(super) fn leave(&mut self, engine: &mut Engine, context: &mut Context, at: usize) {
         let definition = &mut self.definitions[at];
         if let Some(running) = definition.running.take() {
@@ -201,7 +201,7 @@ impl Servers {
         }
     }
 
-    /// Replaces a listener of a running server that was closed a moment ago.
+    /// Replaces a listener that was closed just before, of a server that still runs.
     pub(super) fn relisten(
         &mut self,
         engine: &mut Engine,
@@ -220,7 +220,7 @@ impl Servers {
                     listener.id = new;
                 }
             }
-            Err(error) => log::error!("{id}: listens no more on {}: {error}", closed.address),
+            Err(error) => log::error!("{id}: no longer listens on {}: {error}", closed.address),
         }
     }
 
@@ -233,12 +233,12 @@ impl Servers {
         }
     }
 
-    /// Users have been read again: logins that were good are checked anew.
+    /// The users were read again: forgets remembered logins, so that they are checked again.
     pub(super) fn forget_logins(&mut self) {
         self.logins.forget();
     }
 
-    /// The daemon stops: publishes that the servers do.
+    /// The daemon stops: publishes that each running server stops.
     pub(super) fn publish_stop(&self, context: &mut Context) {
         for at in 0..self.definitions.len() {
             if self.definitions[at].running.is_some() {
@@ -247,7 +247,7 @@ impl Servers {
         }
     }
 
-    /// A message for every connection of a server, if it runs.
+    /// Sends a message to every connection of a server, if it runs.
     pub(super) fn forward(&self, engine: &mut Engine, at: usize, kind: Kind, data: &[u8]) {
         if let Some(owner) = self.owner(at) {
             engine.broadcast(owner, None, kind, data);
@@ -286,7 +286,7 @@ impl Servers {
         true
     }
 
-    /// A file was looked up by the blocking lane: answers the request.
+    /// A file was looked up on the thread for the disk: answers the request.
     pub(super) fn on_looked_up(
         &mut self,
         engine: &mut Engine,
@@ -308,14 +308,14 @@ impl Servers {
         self.logins.is_idle()
     }
 
-    /// Asks the helper about the logins that this turn has brought.
+    /// Asks the helper about the logins that this turn has queued.
     pub(super) fn ask_helper(&mut self, engine: &mut Engine, context: &mut Context) {
         while let Some(pending) = self.logins.ask_all(engine) {
             self.on_checked(engine, context, *pending, &Answer::Unavailable);
         }
     }
 
-    /// The helper has answered a question about a login.
+    /// The helper has answered a request about a login.
     pub(super) fn on_helper(
         &mut self,
         engine: &mut Engine,
@@ -328,7 +328,7 @@ impl Servers {
         }
     }
 
-    /// Goes on with a request whose login was checked, if it still waits.
+    /// Continues a request whose login was checked, if it still waits.
     fn on_checked(
         &mut self,
         engine: &mut Engine,
@@ -353,7 +353,7 @@ impl Servers {
     }
 
     /// Closes connections of users who are not allowed any more.
-    fn close_strangers(
+    fn close_disallowed(
         &self,
         engine: &mut Engine,
         host: &dyn Host,
@@ -367,12 +367,12 @@ impl Servers {
                 host.is_member(user, groups)
             })
         };
-        let strangers: Vec<ConnId> = engine
+        let disallowed: Vec<ConnId> = engine
             .members(owner)
             .filter(|member| !stays(member.user.as_ref().map(|user| user.as_str())))
             .map(|member| member.id)
             .collect();
-        for conn in strangers {
+        for conn in disallowed {
             engine.close(conn, CloseCode::POLICY_VIOLATION, "not allowed any more");
         }
     }
@@ -393,7 +393,7 @@ fn retire(engine: &mut Engine, context: &mut Context, id: &Rc<str>, running: &Ru
         .publish(EventKind::ServerStopped, Some(id), |_| {});
 }
 
-/// Lets listeners accept for a server.
+/// Lets the sockets of a server accept connections.
 fn listen(
     engine: &mut Engine,
     conf: &config::Server,

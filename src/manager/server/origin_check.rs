@@ -1,8 +1,8 @@
-//! Whose pages may connect: the Origin and Host rules.
+//! The Origin and Host rules: which web pages may connect.
 //!
 //! A browser lets any page open a WebSocket to any address and tells the page's origin (RFC 6454); only the server can
-//! refuse. And a page whose name has been made to resolve to this machine (DNS rebinding) has an origin that matches its
-//! Host: so on a loopback binding the Host must be an address, `localhost`, or the host of an origin that is listed.
+//! refuse. A page whose name was made to resolve to this machine (DNS rebinding) has an origin that matches its
+//! Host. So on a loopback binding the Host must be an address, `localhost`, or the host of an origin that is listed.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use crate::config::Origins;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::origin::{is_address_or_localhost, origin_matches_host};
 
-/// Why a request is not let in; its status is 403.
+/// Why a request is refused, with status 403.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Denied<'a> {
-    /// The page's origin is another one than the server's, and not listed.
+    /// The origin of the page is neither that of the server nor listed.
     Origin(&'a [u8]),
-    /// A page of another site has sent it, and does not say which.
+    /// A page of another site has sent it, without an Origin.
     Site,
-    /// The name in Host is not one that a loopback binding goes by.
+    /// The name in Host is not allowed on a loopback binding.
     Host(&'a str),
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for Denied<'_> {
     }
 }
 
-/// Applies the rules to a request that came by a binding which is, or is not, on a loopback address.
+/// Applies the rules to a request. `loopback`: its binding is on a loopback address.
 pub(super) fn check<'a>(
     origins: &Origins,
     head: &RequestHead<'a>,
@@ -67,7 +67,7 @@ pub(super) fn check<'a>(
             return Err(Denied::Host(host));
         }
     }
-    // RFC 6455 §10.2: no Origin, no browser.
+    // RFC 6455 §10.2: a request without Origin is not from a browser.
     for origin in head.field_lines("Origin") {
         let known = listed
             .iter()
@@ -79,8 +79,8 @@ pub(super) fn check<'a>(
     Ok(())
 }
 
-/// The same for a request that fires a trigger. A browser tells no origin with the GET of an image or of a form, but that
-/// it comes from another site (Fetch Metadata, Sec-Fetch-Site).
+/// Applies the rules to a request that fires a trigger. A browser sends no Origin with the GET of an image or a form, but
+/// Sec-Fetch-Site (Fetch Metadata) tells that another site has caused it.
 pub(super) fn check_trigger<'a>(
     origins: &Origins,
     head: &RequestHead<'a>,

@@ -1,7 +1,7 @@
-//! Logins that the helper checks, and those that are remembered, of all servers.
+//! The logins of all servers: those that the helper checks, and those that are remembered.
 //!
-//! Slow checks (a hash, the system's accounts) are left to the helper; the request waits, its body unread, and goes on
-//! where it stopped when the answer comes. Passwords are wiped with what holds them.
+//! The helper does slow checks: hashes, and accounts of the system. Meanwhile the request waits, and its body is not read.
+//! Passwords are wiped from memory when they are dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -17,27 +17,27 @@ use crate::proto::helper::Ask;
 use crate::proto::http::credentials::Credentials;
 use crate::proto::http::head::RequestHead;
 
-/// A good login is remembered for so long, for the pages and files that follow it.
+/// How long a login is remembered, for the requests that follow it.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// The most checks of one user from one address at a time: each may fail, and is not counted before it does.
+/// The most checks of one user from one address at a time. Each may be a wrong guess that is not counted as failed yet.
 const AT_ONCE: usize = 10;
 
-/// The most checks from one address at a time, whatever user it names.
+/// The most checks from one address at a time, of all users together.
 const AT_ONCE_BY_ADDRESS: usize = 32;
 
-/// How a request was let in.
+/// How a request was allowed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Entry {
-    /// Its user; none where nothing is asked.
+pub(super) struct Login {
+    /// Its user; `None` when no login is needed.
     pub user: Option<Rc<String>>,
     /// `Basic` or `URL`.
     pub auth_scheme: Option<&'static str>,
-    /// The length of the part of the path that holds credentials.
+    /// The length in bytes of the part of the path that holds credentials.
     pub prefix: usize,
 }
 
-impl Entry {
+impl Login {
     /// The part of the path that holds credentials: `/auth/…/…`, or nothing.
     pub(super) fn prefix<'h>(&self, head: &RequestHead<'h>) -> &'h str {
         path_of(head)
@@ -51,19 +51,19 @@ pub(super) struct PendingLogin {
     pub exchange: ExchangeId,
     /// The server that it came to.
     pub owner: OwnerId,
-    /// The head, to be read again. It holds the credentials.
+    /// Its head, which is read again later. It holds the credentials.
     pub head: Zeroizing<Vec<u8>>,
     pub client: Option<ClientNetwork>,
     pub credentials: Credentials,
-    pub entry: Entry,
-    /// What the list says beside the hash, of a user in a list.
+    pub entry: Login,
+    /// For a user of a list: how to judge the result of the hash.
     pub check: Option<HashVerdict>,
-    /// Of the users that it is checked against.
+    /// The generation of the users that it is checked against.
     pub generation: u64,
 }
 
 impl PendingLogin {
-    /// The server, the address and the user that it is counted for.
+    /// The server, address and user whose checks are counted together.
     fn key(&self) -> (OwnerId, Option<ClientNetwork>, &str) {
         (self.owner, self.client, &self.credentials.username)
     }
@@ -72,13 +72,13 @@ impl PendingLogin {
 /// The logins of all servers.
 pub(in crate::manager) struct Logins {
     pub(super) remembered: RecentLogins,
-    /// Raised when users are read again.
+    /// Grows each time the users are read again.
     pub(super) generation: u64,
-    /// Limits what is logged of checks that cannot be made.
+    /// Limits the warnings about checks that cannot be made.
     unchecked: RateLimit,
-    /// Requests that the helper was asked about, by the number of the question.
+    /// Requests that the helper was asked about, by the number that was sent to it.
     pending: HashMap<u32, Box<PendingLogin>>,
-    /// Requests that it will be asked about after the turn, in their order.
+    /// Requests that the helper is to be asked about after the turn, in their order.
     unasked: VecDeque<(Box<PendingLogin>, Ask)>,
 }
 
@@ -95,24 +95,24 @@ impl Default for Logins {
 }
 
 impl Logins {
-    /// Users have been read again: what was right may be wrong now.
+    /// The users were read again: passwords that were right may be wrong now.
     pub(super) fn forget(&mut self) {
         self.generation += 1;
         self.remembered.clear();
     }
 
-    /// The helper is to be asked about a request after the turn.
+    /// Queues a request, so that the helper is asked about it after the turn.
     pub(super) fn queue(&mut self, pending: Box<PendingLogin>, ask: Ask) {
         self.unasked.push_back((pending, ask));
     }
 
-    /// Whether the helper is to be asked about some request.
+    /// Whether there is nothing to ask the helper.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         self.unasked.is_empty()
     }
 
-    /// Asks the helper about each request that waits for that; gives back one that it cannot be asked about.
+    /// Asks the helper about queued requests. Returns one that it cannot be asked about; then others may still be queued.
     pub(super) fn ask_all(&mut self, engine: &mut Engine) -> Option<Box<PendingLogin>> {
         while let Some((pending, ask)) = self.unasked.pop_front() {
             match engine.ask(ask) {
@@ -134,12 +134,12 @@ impl Logins {
         pending.generation == self.generation
     }
 
-    /// The request that an answer is for.
+    /// Takes the request that an answer is for.
     pub(super) fn take(&mut self, number: u32) -> Option<Box<PendingLogin>> {
         self.pending.remove(&number)
     }
 
-    /// Whether as many checks are under way for this address, or for this user from it, as may be.
+    /// Whether this address, or this user from it, has the most checks under way already.
     pub(super) fn is_busy(&self, owner: OwnerId, client: ClientNetwork, user: &str) -> bool {
         let unasked = self.unasked.iter().map(|(pending, _)| pending);
         let (mut all, mut same) = (0, 0);
@@ -152,7 +152,7 @@ impl Logins {
     }
 }
 
-/// A random key; the system has always given randomness before it comes to this.
+/// A random key. The system has given random bytes before, so it does not fail here.
 pub(super) fn seed() -> [u8; 32] {
     auth::random().expect("the system has randomness")
 }

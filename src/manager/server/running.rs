@@ -11,7 +11,7 @@ use crate::manager::context::Context;
 use crate::manager::source::SourceInfo;
 use crate::manager::subscribers::ConnectionFacts;
 use crate::manager::trigger::rules::Rules;
-use crate::manager::trigger::{self, Entrance};
+use crate::manager::trigger::{self, RequestLogin};
 use crate::proto::helper::Answer;
 use crate::proto::http::head::RequestHead;
 use crate::proto::ws::frame::Kind;
@@ -20,7 +20,7 @@ use crate::rpc::EventKind;
 
 use super::authenticate::{Authenticator, Decision};
 use super::origin_check::{self, Denied};
-use super::pending_logins::{Entry, Logins, PendingLogin};
+use super::pending_logins::{Login, Logins, PendingLogin};
 
 /// One running server.
 #[derive(Debug)]
@@ -31,16 +31,16 @@ pub(super) struct Server {
     origins: Origins,
     content: Content,
     authenticator: Option<Authenticator>,
-    /// Limits what is logged of requests that the Origin and Host rules refuse.
+    /// Limits the warnings about requests that the Origin and Host rules refuse.
     denials: RateLimit,
     rules: Rules,
 }
 
 impl Server {
-    /// Opens what it serves. It has no triggers yet.
+    /// Opens the content of a server. Its triggers are set later.
     ///
     /// # Errors
-    /// The folder's.
+    /// When its folder cannot be opened.
     pub(super) fn open(conf: &config::Server) -> io::Result<Server> {
         Ok(Server {
             source: Rc::new(SourceInfo {
@@ -68,12 +68,12 @@ impl Server {
         self.rules = rules;
     }
 
-    /// Serves from now on what another has opened.
+    /// Takes over the content that another one has opened.
     pub(super) fn take_content(&mut self, other: Server) {
         self.content = other.content;
     }
 
-    /// What it serves to requests that are no upgrades.
+    /// The content that it serves to requests that are no upgrades.
     pub(super) fn content(&mut self) -> &mut Content {
         &mut self.content
     }
@@ -122,7 +122,7 @@ impl Server {
         self.rules.on_messages() && triggers.on_message(&self.rules, source, ops, id, kind, data)
     }
 
-    /// Everything but messages.
+    /// Acts on an event that is no message.
     pub(super) fn on_event(
         &mut self,
         logins: &mut Logins,
@@ -170,23 +170,23 @@ impl Server {
         id: ConnId,
         head: &RequestHead<'_>,
     ) {
-        // Before any password is looked at: a foreign page must not be able to try some.
+        // Before any password is checked: a page of another site must not be able to guess passwords.
         if handshake::wants_upgrade(head)
             && let Err(denied) = origin_check::check(&self.origins, head, ops.is_loopback())
         {
             return self.deny(ops, id, &denied);
         }
         let entry = match &mut self.authenticator {
-            None => Entry::default(),
+            None => Login::default(),
             Some(authenticator) => match authenticator.authenticate(ops, head, logins) {
-                Decision::Enter(entry) => entry,
+                Decision::Allowed(entry) => entry,
                 Decision::Refused | Decision::Pending => return,
             },
         };
         self.enter(context, ops, id, head, &entry);
     }
 
-    /// The helper has checked the login of a request that waited; its head is read again.
+    /// The helper has checked the login of a request: continues it. `head` is its head, read again.
     pub(super) fn on_checked(
         &mut self,
         logins: &mut Logins,
@@ -198,26 +198,26 @@ impl Server {
     ) {
         let id = ops.exchange().conn;
         if !logins.is_current(&pending) {
-            // The users have changed: those of now decide.
+            // The users have changed since: check it again.
             return self.on_request(logins, context, ops, id, head);
         }
         let entry = match &mut self.authenticator {
             Some(authenticator) => authenticator.settle(ops, pending, answer, logins),
-            None => Some(Entry::default()),
+            None => Some(Login::default()),
         };
         if let Some(entry) = entry {
             self.enter(context, ops, id, head, &entry);
         }
     }
 
-    /// A request that is let in.
+    /// Acts on a request that is allowed.
     fn enter(
         &mut self,
         context: &mut Context,
         ops: &mut Ops<'_>,
         id: ConnId,
         head: &RequestHead<'_>,
-        entry: &Entry,
+        entry: &Login,
     ) {
         if self.authenticator.is_some() {
             ops.set_user(entry.user.clone());
@@ -229,25 +229,25 @@ impl Server {
         }
     }
 
-    /// Hands a request to the trigger that acts on it. True: there is one, and it answers later, or has refused.
+    /// Passes a request to its trigger. True: there is one, and it answers later, or the request was refused.
     fn trigger(
         &mut self,
         context: &mut Context,
         ops: &mut Ops<'_>,
         id: ConnId,
         head: &RequestHead<'_>,
-        entry: &Entry,
+        entry: &Login,
     ) -> bool {
-        let entrance = Entrance {
+        let login = RequestLogin {
             auth_scheme: entry.auth_scheme,
             prefix: entry.prefix(head),
         };
         let files = || self.content.send_root();
-        match trigger::aim(&self.rules, &self.source, files, ops, head, &entrance) {
+        match trigger::find_trigger(&self.rules, &self.source, files, ops, head, &login) {
             Ok(None) => return false,
-            Ok(Some(aim)) => {
+            Ok(Some(fired)) => {
                 match origin_check::check_trigger(&self.origins, head, ops.is_loopback()) {
-                    Ok(()) => context.triggers.on_request(aim, ops),
+                    Ok(()) => context.triggers.on_request(fired, ops),
                     Err(denied) => self.deny(ops, id, &denied),
                 }
             }
@@ -284,7 +284,7 @@ impl Server {
                 return respond_error(ops, refused.status(), &fields);
             }
         };
-        // The first of the client's that is listed: its preference counts (RFC 6455 §4.2.2).
+        // RFC 6455 §4.2.2: the client lists its protocols in the order of its preference.
         let protocol = offer
             .protocols()
             .find(|&offered| self.subprotocols.iter().any(|known| known == offered));

@@ -1,8 +1,7 @@
-//! Whether a message is one that a trigger waits for.
+//! Whether a message matches the text that a trigger looks for.
 //!
-//! Without regard to case means Unicode simple case folding: one character for one, so `ß` and `ẞ` are the same and `ss`
-//! is another. Nothing is allocated for a message, and the time for one is linear in its length, whatever is in it and
-//! whatever is looked for.
+//! Case-insensitive means Unicode simple case folding, which maps one character to one: `ß` and `ẞ` are the same, but not
+//! `ss`. Matching allocates nothing, and takes linear time for any message and any text.
 
 use memchr::memchr2;
 use memchr::memmem::Finder;
@@ -12,21 +11,21 @@ use crate::config::{How, Match};
 #[cfg(test)]
 mod tests;
 
-/// What is looked for, prepared.
+/// The text to look for, prepared.
 #[derive(Clone, Debug)]
 pub(super) struct Matcher(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
     Any,
-    /// Byte by byte.
+    /// Compares bytes.
     Exactly(How, Box<Finder<'static>>),
-    /// Character by character, folded.
+    /// Compares folded characters.
     Folded(How, Pattern),
 }
 
 impl Matcher {
-    /// Prepares what the configuration says.
+    /// Prepares the keys `match`, `string` and `case_sensitive` of a trigger.
     pub(super) fn new(rule: &Match) -> Matcher {
         Matcher(match rule.how {
             How::Any => Kind::Any,
@@ -37,7 +36,7 @@ impl Matcher {
         })
     }
 
-    /// Whether it looks at the text at all: a binary message that is no text then matches too.
+    /// Whether every message matches, also a binary one that is no text.
     pub(super) fn is_any(&self) -> bool {
         matches!(self.0, Kind::Any)
     }
@@ -67,11 +66,11 @@ impl Matcher {
     }
 }
 
-/// Folded characters, to be found by the algorithm of Knuth, Morris and Pratt.
+/// Folded characters, found by the algorithm of Knuth, Morris and Pratt.
 #[derive(Clone, Debug)]
 struct Pattern {
     characters: Vec<char>,
-    /// At each place, how many characters before and at it are also those that the pattern begins with.
+    /// For each place: the length of the longest proper prefix of the pattern that also ends there.
     overlaps: Vec<usize>,
 }
 
@@ -92,7 +91,7 @@ impl Pattern {
         pattern
     }
 
-    /// How much of the pattern has been seen after `next`, when it was `seen` before.
+    /// How many characters of the pattern match after `next`, when `seen` matched before it.
     fn advance(&self, mut seen: usize, next: char) -> usize {
         loop {
             if self.characters.get(seen) == Some(&next) {
@@ -116,7 +115,7 @@ impl Pattern {
         true
     }
 
-    /// The same at several times the speed: where nothing of the pattern has been seen, what cannot begin it is skipped.
+    /// The same, several times as fast: it skips to the next byte that can begin the pattern.
     fn is_in_ascii(&self, text: &[u8]) -> bool {
         let Some(&first) = self.characters.first() else {
             return true;
@@ -151,25 +150,25 @@ impl Pattern {
 
 /// Unicode simple case folding: the mappings C and S of CaseFolding.txt.
 ///
-/// It is the lower case of the upper case, where each is one character, but for what is named here: std knows case, and
-/// these are what folding has otherwise.
+/// It is the lower case of the upper case, where each is one character. The exceptions are listed here: std has tables
+/// for case, but not for folding.
 pub(super) fn fold(character: char) -> char {
     if character.is_ascii() {
         return character.to_ascii_lowercase();
     }
     match character {
-        // What is written most, for std has to search its tables.
+        // The most frequent letters: std would search its tables for them.
         '×' | 'ß'..='ÿ' | 'α'..='ρ' | 'σ'..='ω' | 'а'..='я' => character,
         '\u{2e80}'..='\u{a63f}' | '가'..='힣' => character,
         'À'..='Þ' | 'Α'..='Ρ' | 'Σ'..='Ω' | 'А'..='Я' => {
             char::from_u32(u32::from(character) + 32).unwrap_or(character)
         }
-        // Of its own, although its upper case is I.
+        // Folds to itself, although its upper case is I.
         'ı' => character,
-        // Cherokee is folded to upper case, which was there first.
+        // Cherokee folds to upper case, which Unicode had first.
         'Ꭰ'..='Ᏽ' => character,
         'ᏸ'..='ᏽ' | 'ꭰ'..='ꮿ' => single(character.to_uppercase(), character),
-        // Mapped since Unicode 15.1, for they differ in nothing but their history.
+        // Since Unicode 15.1 these pairs are equal, because they differ only in their history.
         '\u{1fd3}' => '\u{390}',
         '\u{1fe3}' => '\u{3b0}',
         '\u{fb05}' => '\u{fb06}',

@@ -1,5 +1,5 @@
-//! Events meet triggers: what can be done at once is done here, and what needs the whole engine is kept for after the
-//! turn.
+//! Triggers: finds those that an event fires. What can be done at once is done here; what needs the whole engine is
+//! queued, and done after the turn.
 
 pub(super) mod matching;
 mod request_body;
@@ -28,18 +28,18 @@ use trigger_event::{HttpRequest, Origin, TriggerEvent, What};
 
 pub(super) use request_body::BodyPiece;
 
-/// The share of the daemon's memory for all that waits for scripts, or was collected from them, and the share for bodies
-/// of requests that are on their way to them: a quarter each.
+/// Input and output of all scripts may use this fraction of `max_memory`, and so may the bodies of requests that are on
+/// their way to them: a quarter each.
 const SHARE: usize = 4;
 
-/// Something that needs the whole engine, and is done after the turn.
+/// Work that needs the whole engine, and is done after the turn.
 #[derive(Debug)]
 pub(super) enum Deferred {
     /// A trigger has to run something, or to hold a request.
     Run(Box<TriggerEvent>),
     /// A message goes to a client's peer, or to every connection of a server.
     Forward(Forward),
-    /// What has come of a body goes to the script that waits for it.
+    /// Received parts of a body go to the script that waits for them.
     Body(ConnId),
     /// A request is given up: there is too little memory for its body.
     GiveUp(ExchangeId),
@@ -57,16 +57,16 @@ pub(super) struct Forward {
 }
 
 /// A request that a trigger will act on.
-pub(super) struct Aim {
+pub(super) struct FiredRequest {
     event: Box<TriggerEvent>,
-    /// How much of the body is collected first; `None`: nothing.
+    /// How many bytes of the body are collected first; `None`: nothing.
     collects: Option<usize>,
 }
 
-/// What events have left for triggers to do.
+/// The work that events have queued, and the bodies that triggers wait for.
 #[derive(Debug)]
 pub(super) struct Triggers {
-    /// The account of all that waits for scripts.
+    /// The account for input and output of all scripts.
     memory: Account,
     bodies: RequestBodies,
     deferred: VecDeque<Deferred>,
@@ -75,7 +75,7 @@ pub(super) struct Triggers {
 }
 
 impl Triggers {
-    /// Nothing is left to do. `memory` is the account of the daemon.
+    /// Without any work. `memory` is the account of the daemon.
     pub(super) fn new(memory: &Account) -> Triggers {
         let part = || memory.part(memory.max() / SHARE);
         Triggers {
@@ -86,18 +86,18 @@ impl Triggers {
         }
     }
 
-    /// The account of all that waits for scripts.
+    /// The account for input and output of all scripts.
     pub(super) fn memory(&self) -> &Account {
         &self.memory
     }
 
-    /// From now on the daemon may use so many bytes.
+    /// Sets the limit of the whole daemon, in bytes.
     pub(super) fn set_max_memory(&self, max: usize) {
         self.memory.set_max(max / SHARE);
         self.bodies.memory().set_max(max / SHARE);
     }
 
-    /// What is to be done next with the engine at hand.
+    /// Takes the next work that needs the whole engine.
     pub(super) fn next(&mut self) -> Option<Deferred> {
         self.deferred.pop_front()
     }
@@ -107,17 +107,17 @@ impl Triggers {
         self.deferred.is_empty()
     }
 
-    /// What has come of a body since the last time.
+    /// Takes what was received of a body since the last call.
     pub(super) fn take_body(&mut self, conn: ConnId) -> Option<BodyPiece> {
         self.bodies.take(conn)
     }
 
-    /// Forgets the bodies of requests that nobody answers any more.
+    /// Forgets the bodies of requests that are no longer to be answered.
     pub(super) fn retain_bodies(&mut self, awaits_answer: impl FnMut(ExchangeId) -> bool) {
         self.bodies.retain(awaits_answer);
     }
 
-    /// A message has come. True: a trigger has taken it.
+    /// Fires the triggers of a message. True: the source is not to act on it any further.
     pub(super) fn on_message(
         &mut self,
         rules: &Rules,
@@ -135,7 +135,7 @@ impl Triggers {
         fires.done
     }
 
-    /// A WebSocket has opened.
+    /// Fires the triggers of a WebSocket that has opened.
     pub(super) fn on_connect(
         &mut self,
         rules: &Rules,
@@ -146,7 +146,7 @@ impl Triggers {
         self.act(&rules.connect(), source, ops, id, || What::Connect);
     }
 
-    /// A WebSocket has ended.
+    /// Fires the triggers of a WebSocket that has ended.
     pub(super) fn on_disconnect(
         &mut self,
         rules: &Rules,
@@ -200,15 +200,15 @@ impl Triggers {
                     let event = TriggerEvent::new(rule, Origin::new(ops, id, source), what);
                     self.deferred.push_back(Deferred::Run(Box::new(event)));
                 }
-                // `hold` is for requests and `forward` for messages only, says the configuration.
+                // The configuration allows `hold` for requests only, and `forward` for messages only.
                 _ => {}
             }
         }
     }
 
-    /// A request that [`aim`] has found a trigger for: its answer comes later.
-    pub(super) fn on_request(&mut self, aim: Aim, ops: &mut Ops<'_>) {
-        let Aim { event, collects } = aim;
+    /// Defers a request that [`find_trigger`] has found a trigger for: it is answered later.
+    pub(super) fn on_request(&mut self, fired: FiredRequest, ops: &mut Ops<'_>) {
+        let FiredRequest { event, collects } = fired;
         let streams = event.request().is_some_and(|request| request.streams);
         let exchange = ops.defer(streams);
         if streams {
@@ -216,7 +216,7 @@ impl Triggers {
         }
         match collects {
             Some(limit) => {
-                // It may have been held back until the login was checked.
+                // The body may have been held back while the login was checked.
                 ops.hold_body(false);
                 self.bodies.collect(event, limit);
                 self.keep_to_memory();
@@ -228,7 +228,7 @@ impl Triggers {
     /// A piece of the body of a request, or its end.
     pub(super) fn on_body(&mut self, ops: &mut Ops<'_>, id: ConnId, piece: Option<&[u8]>) {
         let received = match piece {
-            // Pieces of a body that is not wanted any more are empty.
+            // The pieces of a body that is being discarded are empty.
             Some([]) => return,
             Some(data) => self.bodies.receive(id, data),
             None => self.bodies.end(id),
@@ -259,25 +259,25 @@ impl Triggers {
     }
 }
 
-/// How a request came in: its user's way to prove who it is, and the part of its path that holds credentials.
-pub(super) struct Entrance<'e> {
+/// How the user of a request has logged in, and the part of its path that holds credentials.
+pub(super) struct RequestLogin<'e> {
     pub auth_scheme: Option<&'static str>,
     pub prefix: &'e str,
 }
 
-/// The trigger that will act on a request, if there is one; `Err` is the status for a path that cannot be decoded.
-pub(super) fn aim(
+/// Finds the trigger that is to act on a request; `Err` is the status for a path that cannot be decoded.
+pub(super) fn find_trigger(
     rules: &Rules,
     source: &Rc<SourceInfo>,
     files: impl FnOnce() -> Option<SendRoot>,
     ops: &Ops<'_>,
     head: &RequestHead<'_>,
-    entrance: &Entrance<'_>,
-) -> Result<Option<Aim>, u16> {
+    login: &RequestLogin<'_>,
+) -> Result<Option<FiredRequest>, u16> {
     let Some(whole) = path_of(head) else {
         return Ok(None);
     };
-    let path = whole.strip_prefix(entrance.prefix).unwrap_or(whole);
+    let path = whole.strip_prefix(login.prefix).unwrap_or(whole);
     let path = path::decode(path).map_err(path::Error::status)?;
     let Some(rule) = rules.request(head.method().as_str(), &path) else {
         return Ok(None);
@@ -305,9 +305,9 @@ pub(super) fn aim(
         files: rule.files.clone().or_else(files),
     };
     let mut origin = Origin::new(ops, exchange.conn, source);
-    origin.auth_scheme = entrance.auth_scheme.or(origin.auth_scheme);
+    origin.auth_scheme = login.auth_scheme.or(origin.auth_scheme);
     let event = TriggerEvent::new(rule, origin, What::Request(Box::new(request)));
-    Ok(Some(Aim {
+    Ok(Some(FiredRequest {
         event: Box::new(event),
         collects,
     }))

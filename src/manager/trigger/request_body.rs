@@ -1,4 +1,4 @@
-//! Bodies of requests that triggers act on: kept until they are whole, or on their way to a script.
+//! Bodies of requests that triggers act on: collected until they are complete, or streamed to a script.
 //!
 //! They have an account of their own, so that requests that never finish take no memory from what scripts do. When it is
 //! full, the request that has waited longest for the rest of its body is given up.
@@ -10,25 +10,25 @@ use crate::engine::{Account, Charge};
 
 use super::trigger_event::{HttpRequest, TriggerEvent, What};
 
-/// A form up to this length is read before its script runs.
+/// A form up to this many bytes is collected before its script runs.
 pub(super) const MAX_FORM: usize = 64 * 1024;
 
-/// What a piece of a body leads to.
+/// What is to be done after a piece of a body was received.
 #[derive(Debug)]
 pub(super) enum Received {
     /// Nothing is to be done.
     Kept,
     /// No trigger waits for this body.
     Unwanted,
-    /// All that was waited for is there. When more is to come, it is to be held back for now.
+    /// The event can run. If the body has not ended, the rest is to be held back for now.
     Ready(Box<TriggerEvent>),
-    /// A script waits for it; told once until it is taken.
+    /// A script can take it. Returned once until it is taken.
     ForScript,
 }
 
 #[derive(Debug)]
 enum Body {
-    /// The event waits for it. Beyond the limit it goes to the script as it comes. `number` orders those that wait.
+    /// The event waits for it. A body of more than `limit` bytes is streamed to the script. `number` orders those that wait.
     Collected {
         event: Box<TriggerEvent>,
         limit: usize,
@@ -46,7 +46,7 @@ impl Body {
     }
 }
 
-/// What has come of a body that a script reads.
+/// The part of a body that was received for a script.
 #[derive(Debug)]
 pub(in crate::manager) struct BodyPiece {
     pub exchange: ExchangeId,
@@ -114,7 +114,7 @@ impl RequestBodies {
         Some(body)
     }
 
-    /// Passes the body of this request on to a script.
+    /// Streams the body of this request to a script.
     pub(super) fn stream(&mut self, exchange: ExchangeId) {
         let piece = BodyPiece {
             exchange,
@@ -126,7 +126,7 @@ impl RequestBodies {
         self.bodies.insert(exchange.conn, body);
     }
 
-    /// A piece has come.
+    /// Takes in a piece of a body.
     pub(super) fn receive(&mut self, conn: ConnId, data: &[u8]) -> Received {
         let Some(body) = self.bodies.get_mut(&conn) else {
             return Received::Unwanted;
@@ -185,7 +185,7 @@ impl RequestBodies {
         }
     }
 
-    /// What has come for a script since the last time.
+    /// Takes what was received for a script since the last call.
     pub(super) fn take(&mut self, conn: ConnId) -> Option<BodyPiece> {
         let Some(Body::Streamed(piece, charge)) = self.bodies.get_mut(&conn) else {
             return None;

@@ -1,7 +1,7 @@
-//! Which triggers an event fires.
+//! Rules: prepared triggers, and which of them an event fires.
 //!
-//! A source keeps the [`Rules`] that its own events may fire, by the kind of event, so that one without triggers pays
-//! nothing. Rules are asked in the order of the file; the first that matches ends it, unless it says `continue`.
+//! A source keeps the [`Rules`] that its own events may fire, by the kind of event, so that a source without triggers has
+//! no cost. Rules are tried in the order of the file, up to the first that matches and does not say `continue`.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -15,18 +15,18 @@ use crate::manager::content::SendRoot;
 
 use super::matching::Matcher;
 
-/// A trigger of the configuration, prepared. It is the same as long as its definition is, over any number of reloads.
+/// A trigger of the configuration, prepared. Reloads keep it as long as its definition does not change.
 #[derive(Debug)]
 pub(in crate::manager) struct Rule {
     /// No other rule has this number while the daemon runs.
     pub number: u32,
-    /// What its events and processes take.
+    /// The account of its events and processes.
     pub memory: Account,
-    /// What the configuration says.
+    /// Its definition.
     pub conf: Trigger,
-    /// What X-Sendfile is confined to; the server's folder when absent.
+    /// The folder whose files X-Sendfile may send; `None`: that of the server.
     pub files: Option<SendRoot>,
-    /// Events that were dropped where they happened, not yet reported.
+    /// The number of dropped events that were not reported yet.
     pub dropped: Cell<u64>,
     matcher: Matcher,
 }
@@ -44,18 +44,18 @@ impl Rule {
         })
     }
 
-    /// The program that it runs, if it does.
+    /// The program that it runs, if it runs one.
     pub(in crate::manager) fn run(&self) -> Option<&Run> {
         run_of(&self.conf)
     }
 
-    /// How it runs a program, if it does.
+    /// How it runs a program, if it runs one.
     pub(in crate::manager) fn mode(&self) -> Option<Mode> {
         self.run().map(|run| run.mode)
     }
 
     fn matches_message(&self, data: &[u8]) -> bool {
-        // Text was found to be UTF-8 when it came; binary may be.
+        // A text message is always UTF-8; a binary one may be.
         self.matcher.is_any()
             || std::str::from_utf8(data).is_ok_and(|text| self.matcher.matches(text))
     }
@@ -94,13 +94,13 @@ fn run_of(conf: &Trigger) -> Option<&Run> {
 #[derive(Debug)]
 pub(in crate::manager) struct AllRules {
     rules: Vec<Rc<Rule>>,
-    /// The number of the rule that was made last.
+    /// The number of the newest rule.
     last: u32,
     memory: Account,
 }
 
 impl AllRules {
-    /// None yet. `memory` is the account of all that waits for scripts.
+    /// No rules. `memory` is the account for input and output of all scripts.
     pub(in crate::manager) fn new(memory: &Account) -> AllRules {
         AllRules {
             rules: Vec::new(),
@@ -109,10 +109,10 @@ impl AllRules {
         }
     }
 
-    /// Those of another configuration; rules that are there already and have not changed are the same.
+    /// The rules of another configuration. Rules whose definition has not changed are kept.
     ///
     /// # Errors
-    /// Of the folder of X-Sendfile.
+    /// When a folder of X-Sendfile cannot be opened.
     pub(in crate::manager) fn renewed(&self, triggers: &[Trigger]) -> io::Result<AllRules> {
         let mut old: Vec<Option<Rc<Rule>>> = self.rules.iter().cloned().map(Some).collect();
         let mut last = self.last;
@@ -139,7 +139,7 @@ impl AllRules {
         self.rules.iter()
     }
 
-    /// Those that events of one source may fire.
+    /// The rules that events of one source may fire.
     pub(in crate::manager) fn of(&self, source: &Id) -> Rules {
         let of = |on: On| {
             let mine = self.rules.iter().filter(|rule| {
@@ -166,25 +166,25 @@ impl AllRules {
     }
 }
 
-/// What the events of one source may fire.
+/// The rules that events of one source may fire, by the kind of event.
 #[derive(Clone, Debug, Default)]
 pub(in crate::manager) struct Rules {
     message: Rc<[Rc<Rule>]>,
     request: Rc<[Rc<Rule>]>,
     connect: Rc<[Rc<Rule>]>,
     disconnect: Rc<[Rc<Rule>]>,
-    /// Some process lives as long as a connection.
+    /// A rule runs processes that live as long as their connection.
     per_connection: bool,
 }
 
 impl Rules {
-    /// Whether any message may fire something.
+    /// Whether a message may fire a rule.
     #[inline]
     pub(in crate::manager) fn on_messages(&self) -> bool {
         !self.message.is_empty()
     }
 
-    /// Whether any request may.
+    /// Whether a request may fire a rule.
     pub(in crate::manager) fn on_requests(&self) -> bool {
         !self.request.is_empty()
     }
@@ -194,12 +194,12 @@ impl Rules {
         self.per_connection
     }
 
-    /// What a message fires, and whether it is thereby done with.
+    /// The rules that a message fires.
     pub(in crate::manager) fn message(&self, data: &[u8]) -> Fires<'_> {
         Fires::new(&self.message, |rule| rule.matches_message(data))
     }
 
-    /// What a request fires: one at most, for it has one answer.
+    /// The rule that a request fires: one at most, because a request has one answer.
     pub(in crate::manager) fn request(&self, method: &str, path: &[u8]) -> Option<&Rc<Rule>> {
         let mut rules = self.request.iter();
         rules.find(|rule| rule.matches_request(method, path))
@@ -218,7 +218,7 @@ impl Rules {
 #[derive(Debug)]
 pub(in crate::manager) struct Fires<'r> {
     pub rules: Vec<&'r Rc<Rule>>,
-    /// The source's own behaviour is skipped.
+    /// The last of them does not say `continue`: the source itself does not act on the event.
     pub done: bool,
 }
 

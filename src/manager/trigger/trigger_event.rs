@@ -1,4 +1,4 @@
-//! What a trigger acts on, kept for after the event.
+//! An event that a trigger acts on after the turn, with everything that it needs by then.
 
 use std::rc::Rc;
 
@@ -12,21 +12,21 @@ use crate::proto::ws::frame::Kind;
 
 use super::rules::Rule;
 
-/// Something that happened, and the rule that acts on it.
+/// An event, and the rule that acts on it.
 #[derive(Debug)]
 pub(in crate::manager) struct TriggerEvent {
     pub rule: Rc<Rule>,
     pub origin: Origin,
     pub what: What,
-    /// The memory that it takes.
+    /// Its memory, charged to the rule.
     pub charge: Charge,
 }
 
 impl TriggerEvent {
-    /// What an event takes beside its message, roughly.
+    /// Bytes that an event takes without its data, roughly.
     const OVERHEAD: usize = 256;
 
-    /// An event, whose memory is charged to its rule.
+    /// An event; its memory is charged to the rule.
     pub(super) fn new(rule: &Rc<Rule>, origin: Origin, what: What) -> TriggerEvent {
         TriggerEvent {
             charge: rule.memory.charge(TriggerEvent::size(what.held())),
@@ -36,12 +36,12 @@ impl TriggerEvent {
         }
     }
 
-    /// From now on its memory is charged to this account.
+    /// Charges its memory to this account from now on.
     pub(super) fn charge_to(&mut self, memory: &Account) {
         self.charge = memory.charge(TriggerEvent::size(self.what.held()));
     }
 
-    /// The bytes of one that holds so many.
+    /// The memory in bytes of an event with `held` bytes of data.
     pub(super) fn size(held: usize) -> usize {
         TriggerEvent::OVERHEAD + held
     }
@@ -62,7 +62,7 @@ pub(in crate::manager) struct Origin {
     pub conn: ConnId,
     pub peer: Peer,
     pub user: Option<Rc<String>>,
-    /// How the user proved who it is, where that is known: `Basic` or `URL`.
+    /// How the user has logged in, where that is known: `Basic` or `URL`.
     pub auth_scheme: Option<&'static str>,
     pub tls: bool,
 }
@@ -105,13 +105,13 @@ impl What {
 #[derive(Debug)]
 pub(in crate::manager) struct HttpRequest {
     pub exchange: ExchangeId,
-    /// To be read again. It may hold credentials.
+    /// Its head, which is read again later. It may hold credentials.
     pub head: Zeroizing<Vec<u8>>,
-    /// Decoded, without the slash that it begins with, and without credentials.
+    /// Its path, decoded, without the first slash and without credentials.
     pub path: Vec<u8>,
-    /// What was read of the body.
+    /// The collected part of its body.
     pub body: Vec<u8>,
-    /// More of it is to come.
+    /// The rest of the body is streamed.
     pub streams: bool,
     /// The files of its server.
     pub files: Option<SendRoot>,
