@@ -28,10 +28,6 @@ fn lines(faults: &[Fault]) -> String {
     lines.concat()
 }
 
-fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    load_with(path, |_, _, _| Findings::default())
-}
-
 #[test]
 fn every_default_of_a_server() {
     let config = read("[[server]]\nbind = [\"127.0.0.1:8080\"]\n");

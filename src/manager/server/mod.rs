@@ -418,7 +418,7 @@ fn listen(
                         listeners.push(listener);
                     }
                     Err(error) => {
-                        log::error!("{}: {} is not watched: {error}", conf.id, bind.address)
+                        log::error!("{}: {} is not watched: {error}", conf.id, bind.address);
                     }
                 }
             }
