@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -54,6 +55,38 @@ fn a_second_signal_ends_it_at_once() {
     assert_eq!(daemon.wait().code(), Some(0));
     // Such a peer is dropped after 5 s only.
     assert!(start.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    let mut daemon = Daemon::run(
+        "[[server]]\nbind = [\"127.0.0.1:0\"]\nmessages = \"echo\"\n",
+        1,
+    );
+    let mut socket = daemon.open();
+    let unread = Arc::clone(&daemon.unread);
+    let not_reading = unread.lock().unwrap();
+    // Each is a line: far more than a pipe takes.
+    let mut peer = daemon.connect();
+    for _ in 0..30 {
+        let requests = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+        peer.write_all(requests.as_bytes()).unwrap();
+        let mut answers = 0;
+        while answers < 100 {
+            let mut buffer = [0; 4096];
+            let read = peer.read(&mut buffer).unwrap();
+            assert_ne!(read, 0);
+            answers += buffer[..read]
+                .windows(4)
+                .filter(|it| it == b"\r\n\r\n")
+                .count();
+        }
+        echoes(&mut socket);
+    }
+    daemon.signal(libc::SIGTERM);
+    assert!(matches!(socket.read(), Ok(Message::Close(_))));
+    drop(not_reading);
+    daemon.wait_for_log("log lines dropped: nobody read the log");
 }
 
 #[test]

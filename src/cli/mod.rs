@@ -72,5 +72,7 @@ fn run(options: CommonOptions) -> ExitCode {
     for warning in &loaded.config.warnings {
         log::warn!("{warning}");
     }
-    daemon::run(loaded, options.verbosity).into()
+    let exit = daemon::run(loaded, options.verbosity);
+    logging::finish();
+    exit.into()
 }

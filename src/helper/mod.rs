@@ -141,13 +141,15 @@ pub(crate) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecre
         );
     }
     let served = serve(setup(options, socket, verify));
-    match served {
+    let exit = match served {
         Ok(()) => Exit::Done,
         Err(InvalidRequest(what)) => {
             log::error!("the helper ends because of an invalid request of the daemon: {what}");
             Exit::Failed
         }
-    }
+    };
+    logging::finish();
+    exit
 }
 
 fn setup(options: HelperOptions, socket: OwnedFd, verify: VerifySecret) -> Setup {

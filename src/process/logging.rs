@@ -1,6 +1,6 @@
-//! The log on stderr: lines begin with the time in UTC, or for the journal with its prefix of the level.
+//! The log on stderr, which never waits for whoever reads it: lines begin with the time in UTC, or for the journal with its prefix of the level.
 
-use std::io::{LineWriter, Write, stderr};
+use std::io::{Write, stderr};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +9,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use simplelog::{ConfigBuilder, WriteLogger};
 
 use crate::config::LogLevel;
+use crate::process::log_stream::LogStream;
 
 /// Starts logging to stderr, from `level` on. Only the first call has an effect.
 pub(crate) fn init(level: LogLevel) {
@@ -16,15 +17,14 @@ pub(crate) fn init(level: LogLevel) {
     let lines: Box<dyn Log> = if stderr_is_journal() {
         Box::new(JournalLogger {
             level,
-            stream: Mutex::new(LineWriter::new(stderr())),
+            stream: Mutex::new(LogStream::stderr(priority(Level::Warn))),
         })
     } else {
         let config = ConfigBuilder::new()
             .set_time_format_rfc3339()
             .set_thread_level(LevelFilter::Off)
             .build();
-        // Without a buffer each part of a line would be a write, and lines of other processes could come between them.
-        WriteLogger::new(level, config, LineWriter::new(stderr()))
+        WriteLogger::new(level, config, LogStream::stderr("[WARN] "))
     };
     if log::set_boxed_logger(Box::new(OneLine(lines))).is_ok() {
         log::set_max_level(level);
@@ -98,6 +98,11 @@ impl Log for OneLine {
     fn flush(&self) {
         self.0.flush();
     }
+}
+
+/// Gives a slow reader a moment for the last lines.
+pub(crate) fn finish() {
+    log::logger().flush();
 }
 
 fn escape(text: &str) -> String {

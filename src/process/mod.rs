@@ -3,6 +3,7 @@
 
 pub(crate) mod exit;
 pub(crate) mod identity;
+mod log_stream;
 pub(crate) mod logging;
 pub(crate) mod output;
 pub(crate) mod pam_services;

@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -44,6 +45,8 @@ impl Ran {
 pub(crate) struct Daemon {
     child: Child,
     lines: Receiver<String>,
+    /// Nobody reads its log while this is locked.
+    pub(crate) unread: Arc<Mutex<()>>,
     /// What it has logged so far.
     pub(crate) log: Vec<String>,
     /// The addresses of its TCP bindings, in their order.
@@ -85,8 +88,11 @@ impl Daemon {
             .expect("the daemon starts");
         let stderr = child.stderr.take().expect("its log");
         let (sender, lines) = channel();
+        let unread = Arc::<Mutex<()>>::default();
+        let pause = Arc::clone(&unread);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                drop(pause.lock());
                 if sender.send(line).is_err() {
                     break;
                 }
@@ -95,6 +101,7 @@ impl Daemon {
         let mut daemon = Daemon {
             child,
             lines,
+            unread,
             log: Vec::new(),
             addresses: Vec::new(),
             folder,
