@@ -4,12 +4,12 @@
 use std::io;
 use std::path::Path;
 
-use bellwire::config::{Config, Fault, Findings, Place, read_with};
+use bellwire::config::{Config, Fault, Findings, Place, Purpose, read_with};
 
 /// `data` is the file. The files that it names are never opened.
 pub fn check(data: &[u8]) {
     let read = |data: &[u8]| {
-        let open = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        let open = |_: &Path, _: Purpose| Err(io::ErrorKind::NotFound.into());
         let path = Path::new("fuzz.toml");
         read_with(data, path, &open, |_, _, _| Findings::default())
     };

@@ -6,7 +6,6 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::open_file;
 
 const RSA: &str = include_str!("tests/rsa.pem");
 
@@ -42,6 +41,10 @@ impl Folder {
         };
         faults.into_iter().map(short).collect()
     }
+}
+
+fn open_file(path: &Path) -> std::io::Result<std::fs::File> {
+    crate::config::open_file(path, crate::config::Purpose::Secret)
 }
 
 fn pem(title: &str, der: &[u8]) -> String {

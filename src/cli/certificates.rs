@@ -1,13 +1,19 @@
 //! Reads the certificates of servers and clients, and reports their faults at the configuration keys that name them.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::ClientConfig;
 
 use crate::certs::{self, ClientFiles, ClientTls, ServerFiles, ServerTls, SystemRoots, Which};
-use crate::config::{Client, Config, Findings, Open, Place, Server, Tls, open_file};
+use crate::config::{
+    Client, Config, Daemon, Findings, Open, Place, Purpose, Server, Tls, open_file,
+};
 use crate::manager;
+use crate::process::config_files::Opener;
 use crate::proto::counted::counted;
 
 /// The TLS configurations of servers and clients, in the order of the file.
@@ -42,7 +48,7 @@ impl Certificates {
                 }
             });
         }
-        let mut system = SystemRoots::new(open_file);
+        let mut system = SystemRoots::new(open_authorities);
         for client in clients {
             let load = || load_client_by(client, &mut system, open);
             read.clients.push(match client.tls.then(load) {
@@ -78,7 +84,13 @@ pub(super) fn load_client(
     client: &Client,
     system: &mut SystemRoots,
 ) -> Result<ClientTls, Vec<(Place, String)>> {
-    load_client_by(client, system, &open_file)
+    let opener = Opener::of(&Daemon::default());
+    load_client_by(client, system, &|path, purpose| opener.open(path, purpose))
+}
+
+/// Opens a file of the system's own authorities.
+pub(super) fn open_authorities(path: &Path) -> io::Result<File> {
+    open_file(path, Purpose::Secret)
 }
 
 /// The same, by files that `open` opens.
@@ -98,7 +110,7 @@ pub(super) fn load_client_by(
             )
         }),
         verify: trust.verify,
-        open,
+        open: &|path| open(path, Purpose::Secret),
     };
     certs::load_client(&files, system).map_err(|faults| {
         let place = |which| match (which, identity) {
@@ -119,7 +131,7 @@ pub(super) fn load_by(tls: &Tls, open: Open<'_>) -> Result<ServerTls, Vec<(Place
         certificate: &tls.certificate.value,
         private_key: &tls.private_key.value,
         client_ca: tls.client_ca.as_ref().map(|file| file.value.as_path()),
-        open,
+        open: &|path| open(path, Purpose::Secret),
     };
     certs::load(&files).map_err(|faults| {
         let place = |which| match which {

@@ -19,7 +19,7 @@ use crate::cli::args::ClientTest;
 use crate::cli::certificates;
 use crate::cli::client_url;
 use crate::cli::source;
-use crate::config::{Client, Id, open_file};
+use crate::config::{Client, Id};
 use crate::conn::tls::Tls;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print_faults};
@@ -203,7 +203,10 @@ impl Test<'_> {
 
     fn make_tls(&self) -> Result<Tls, StepFailure> {
         const TRUST: &str = "other files in [client.trust]";
-        let loaded = certificates::load_client(self.client, &mut SystemRoots::new(open_file));
+        let loaded = certificates::load_client(
+            self.client,
+            &mut SystemRoots::new(certificates::open_authorities),
+        );
         let loaded = loaded.map_err(|faults| {
             let faults: Vec<String> = faults.into_iter().map(|(_, what)| what).collect();
             StepFailure::new(faults.join("; "), TRUST)

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::cli::control::socket::{Candidate, Surroundings, check_private, default_socket};
 use crate::config::Config;
 use crate::engine::Bound;
+use crate::process::identity;
 use crate::process::privileges::{self, Identity};
+use crate::process::socket_folder::SocketPlace;
+use crate::process::trusted_path::Trusted;
 
 /// Why the socket cannot be made.
 #[derive(Debug)]
@@ -59,15 +62,20 @@ fn make_at(path: &Path, private: bool, identity: Option<&Identity>) -> io::Resul
     if private {
         check_private(folder)?;
     }
+    let trusted = match identity {
+        Some(identity) => Trusted::RootAnd(identity.account.user),
+        None => Trusted::RootAndGroup(identity::effective_user(), identity::effective_group()),
+    };
+    let place = SocketPlace::find(path, trusted)?;
     // unix(7): the umask gives the socket its mode when it is made, so that others can never connect.
     // SAFETY: umask takes no pointers, and no other thread makes files now.
     let before = unsafe { libc::umask(0o117) };
-    let bound = Bound::unix(path);
+    let bound = Bound::unix_at(&place.path(), path);
     // SAFETY: as above.
     unsafe { libc::umask(before) };
     let bound = bound?;
     if let Some(identity) = identity {
-        privileges::give_socket(path, identity)?;
+        privileges::give_socket(&place.path(), identity)?;
     }
     Ok(bound)
 }

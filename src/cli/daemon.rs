@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::engine::{Bound, Engine, Limits};
 use crate::helper::supervisor::Supervisor;
 use crate::manager::{Loaded, Manager};
+use crate::process::config_files::Opener;
 use crate::process::exit::Exit;
 use crate::process::privileges::{self, Identity};
 use crate::process::random::random;
@@ -75,7 +76,8 @@ fn start(loaded: Loaded, verbosity: Verbosity) -> Result<Daemon, Ended> {
     let identity =
         privileges::resolve(config).map_err(|fault| Ended::log(Exit::Configuration, &fault))?;
     let control = command_socket(config, identity.as_ref())?;
-    let helper = Supervisor::start(config)
+    let path = control.as_ref().map(|(path, _)| path.as_path());
+    let helper = Supervisor::start(config, path)
         .map_err(|error| Ended::failed("the helper cannot be started", &error))?;
     privileges::drop_to(identity.as_ref())
         .map_err(|error| Ended::failed("root's rights cannot be given up", &error))?;
@@ -96,6 +98,7 @@ fn start(loaded: Loaded, verbosity: Verbosity) -> Result<Daemon, Ended> {
         } else {
             Sockets::Own
         },
+        opener: Opener::of(&config.daemon),
         verbosity,
         notify: Notify::from_env(),
     };

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Verbosity;
@@ -11,22 +11,22 @@ use crate::cli::certificates::{self, Certificates};
 use crate::cli::notify::Notify;
 use crate::cli::sockets::{Sockets, ask_helper};
 use crate::cli::source;
-use crate::config::{self, Address, Daemon, Fault, Tls};
+use crate::config::{self, Address, Daemon, Fault, MAX_FILE, Open, Purpose, Tls};
 use crate::engine::{Bound, Engine};
 use crate::manager::{Host, Loaded, ServerTls, TlsFaults};
+use crate::process::config_files::{self, ConfigText, Opener};
 use crate::process::{identity, logging};
 use crate::proto::helper::Ask;
-
-/// The longest configuration that is read from the helper, in bytes.
-const MAX_TEXT: u64 = 16 * 1024 * 1024;
 
 /// This process, as the host of the manager.
 #[derive(Debug)]
 pub(super) struct ThisProcess {
     /// The configuration file; `None` for the built-in default.
     pub file: Option<PathBuf>,
-    /// Where sockets come from: here, or by the helper. Files are opened in the same way.
+    /// Where sockets come from: here, or by the helper.
     pub sockets: Sockets,
+    /// How files are opened that the helper does not open.
+    pub opener: Opener,
     /// The log level of the command line.
     pub verbosity: Verbosity,
     /// Reports to the service manager.
@@ -39,31 +39,32 @@ impl ThisProcess {
         self.sockets == Sockets::OwnOrHelper
     }
 
-    /// Runs `work` with a function that opens files: as this process, or by the helper where that is not permitted.
-    fn opening<T>(
-        &self,
-        engine: &mut Engine,
-        work: impl FnOnce(&dyn Fn(&Path) -> io::Result<File>) -> T,
-    ) -> T {
+    /// Runs `work` with a function that opens what the configuration names: secrets by the helper, if root's rights were
+    /// given up.
+    fn opening<T>(&self, engine: &mut Engine, work: impl FnOnce(Open<'_>) -> T) -> T {
         let engine = RefCell::new(engine);
-        work(&|path| match config::open_file(path) {
-            Err(error) if self.gave_up_root() && error.kind() == ErrorKind::PermissionDenied => {
+        work(&|path, purpose| {
+            if purpose == Purpose::Secret && self.gave_up_root() {
                 let path = path.to_owned();
                 ask_helper(&mut engine.borrow_mut(), Ask::Open { path }).map(File::from)
+            } else {
+                self.opener.open(path, purpose)
             }
-            done => done,
         })
     }
 
     /// Reads the text of the configuration. When the helper reads it, the helper permits from then on what that text names.
-    fn read(&self, engine: &mut Engine, file: &Path) -> io::Result<Vec<u8>> {
+    fn read(&self, engine: &mut Engine, file: &Path) -> io::Result<ConfigText> {
         if !self.gave_up_root() {
-            return std::fs::read(file);
+            return config_files::read(file);
         }
         let text = ask_helper(engine, Ask::Reload)?;
         let mut bytes = Vec::new();
-        File::from(text).take(MAX_TEXT).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        File::from(text).take(MAX_FILE).read_to_end(&mut bytes)?;
+        Ok(ConfigText {
+            bytes,
+            warning: None,
+        })
     }
 }
 
@@ -72,18 +73,13 @@ impl Host for ThisProcess {
         let Some(file) = &self.file else {
             return Ok(Loaded::from(config::built_in()));
         };
-        let fault = |error: io::Error| {
-            vec![Fault {
-                file: file.clone(),
-                place: None,
-                what: error.to_string(),
-            }]
-        };
-        let bytes = self.read(engine, file).map_err(fault)?;
+        let text = self
+            .read(engine, file)
+            .map_err(|error| vec![source::fault_of(file, &error)])?;
         let has_rights = !self.gave_up_root();
         let mut read = Certificates::default();
-        let config = self.opening(engine, |open| {
-            config::read_with(&bytes, file, open, |daemon, servers, clients| {
+        let mut config = self.opening(engine, |open| {
+            config::read_with(&text.bytes, file, open, |daemon, servers, clients| {
                 let (certificates, mut findings) =
                     source::system_findings(servers, clients, open, has_rights);
                 read = certificates;
@@ -94,6 +90,7 @@ impl Host for ThisProcess {
                 findings
             })
         })?;
+        config.warnings.splice(0..0, text.warning);
         let loaded = read.with(config);
         for (server, tls) in loaded.config.servers.iter().zip(&loaded.server_tls) {
             if let (Some(conf), Some(tls)) = (&server.tls, tls) {

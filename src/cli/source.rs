@@ -1,13 +1,14 @@
 //! The configuration file: which one is read, and what the system is asked about it.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::cli::accounts;
 use crate::cli::certificates::Certificates;
-use crate::config::{self, Client, Fault, Findings, Open, Server, open_file};
+use crate::config::{self, Client, Fault, Findings, Open, Server};
 use crate::manager::Loaded;
+use crate::process::config_files::{self, Opener};
 use crate::process::identity;
 
 /// The variable that names the configuration file.
@@ -27,14 +28,27 @@ pub(super) fn load(named: Option<PathBuf>) -> Result<Loaded, Vec<Fault>> {
     let Some(file) = file(named) else {
         return Ok(Loaded::from(config::built_in()));
     };
+    let text = config_files::read(&file).map_err(|error| vec![fault_of(&file, &error)])?;
+    let opener = Opener::of(&config::read_daemon(&text.bytes, &file));
+    let open = |path: &Path, purpose| opener.open(path, purpose);
     let mut read = Certificates::default();
-    let config = config::load_with(&file, |daemon, servers, clients| {
-        let (certificates, mut findings) = system_findings(servers, clients, &open_file, true);
+    let mut config = config::read_with(&text.bytes, &file, &open, |daemon, servers, clients| {
+        let (certificates, mut findings) = system_findings(servers, clients, &open, true);
         read = certificates;
         findings.refused.extend(identity::faults(daemon));
         findings
     })?;
+    config.warnings.splice(0..0, text.warning);
     Ok(read.with(config))
+}
+
+/// The fault of a configuration file that cannot be read.
+pub(super) fn fault_of(file: &Path, error: &io::Error) -> Fault {
+    Fault {
+        file: file.to_owned(),
+        place: None,
+        what: error.to_string(),
+    }
 }
 
 /// Reads the certificates that these servers and clients name, and checks them and the users against the system.

@@ -11,32 +11,40 @@ use std::path::{Path, PathBuf};
 use crate::config::fault::{Fault, Findings, Place};
 use crate::config::secret::is_open_to_others;
 
-/// Opens a file that the configuration names, to read.
-pub type Open<'o> = &'o dyn Fn(&Path) -> io::Result<File>;
+/// The longest configuration file, in bytes.
+pub const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// Reads the configuration file itself.
-pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, Fault> {
-    std::fs::read(file).map_err(|error| Fault {
-        file: file.to_owned(),
-        place: None,
-        what: error.to_string(),
-    })
+/// What the configuration names a path for, which decides with whose rights it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Keys, certificates, authorities, users and passwords: read by whoever starts the daemon.
+    Secret,
+    /// A document that is served: read by the user that the daemon runs as.
+    Page,
+    /// A folder that is served, by the same user.
+    Folder,
 }
 
-/// Opens a regular file with the rights of this process. Anything else is refused: reading it could wait forever.
+/// Opens what the configuration names, to read.
+pub type Open<'o> = &'o dyn Fn(&Path, Purpose) -> io::Result<File>;
+
+/// Opens a regular file, or a folder, with the rights of this process. Anything else is refused: reading it could wait
+/// forever.
 ///
 /// # Errors
-/// The system's, or that it is not a regular file.
-pub fn open_file(path: &Path) -> io::Result<File> {
+/// The system's, or that it is something else.
+pub fn open_file(path: &Path, purpose: Purpose) -> io::Result<File> {
     // Without O_NONBLOCK, to open a FIFO waits for somebody who writes to it.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::other("not a file"))
+    let found = file.metadata()?;
+    match purpose {
+        Purpose::Folder if found.is_dir() => Ok(file),
+        Purpose::Folder => Err(io::Error::from_raw_os_error(libc::ENOTDIR)),
+        _ if found.is_file() => Ok(file),
+        _ => Err(io::Error::other("not a file")),
     }
 }
 
@@ -48,8 +56,8 @@ pub(super) struct Document<'t> {
     line_starts: Vec<usize>,
     /// Lines that are not TOML. The parser guesses their values, which are not worth a second fault.
     broken_lines: Vec<u32>,
-    /// The other files that were opened, or should have been.
-    opened: RefCell<Vec<PathBuf>>,
+    /// The files of users and passwords that were opened, or should have been.
+    secrets: RefCell<Vec<PathBuf>>,
     findings: RefCell<Findings>,
 }
 
@@ -65,7 +73,7 @@ impl<'t> Document<'t> {
             open,
             line_starts,
             broken_lines: Vec::new(),
-            opened: RefCell::default(),
+            secrets: RefCell::default(),
             findings: RefCell::default(),
         }
     }
@@ -85,18 +93,20 @@ impl<'t> Document<'t> {
         is_open_to_others(self.file)
     }
 
-    /// Opens another file that this one names.
-    pub(super) fn open(&self, path: &Path) -> Result<File, String> {
-        self.opened.borrow_mut().push(path.to_owned());
-        (self.open)(path).map_err(|error| error.to_string())
+    /// Opens something that this file names.
+    pub(super) fn open(&self, path: &Path, purpose: Purpose) -> Result<File, String> {
+        if purpose == Purpose::Secret {
+            self.secrets.borrow_mut().push(path.to_owned());
+        }
+        (self.open)(path, purpose).map_err(|error| error.to_string())
     }
 
-    /// The other files that were opened, each once.
-    pub(super) fn take_opened(&self) -> Vec<PathBuf> {
-        let mut opened = self.opened.take();
-        opened.sort();
-        opened.dedup();
-        opened
+    /// The other files of users and passwords that were opened, each once.
+    pub(super) fn take_secrets(&self) -> Vec<PathBuf> {
+        let mut secrets = self.secrets.take();
+        secrets.sort();
+        secrets.dedup();
+        secrets
     }
 
     /// The place of a byte offset into the text; one past the end is the end.
@@ -193,15 +203,17 @@ mod tests {
         let path = folder.path().join("key.pem");
         std::fs::write(&path, "key").unwrap();
         assert_eq!(
-            std::io::read_to_string(open_file(&path).unwrap()).unwrap(),
+            std::io::read_to_string(open_file(&path, Purpose::Secret).unwrap()).unwrap(),
             "key"
         );
+        assert!(open_file(&path, Purpose::Folder).is_err());
+        assert!(open_file(folder.path(), Purpose::Folder).is_ok());
         let fifo = folder.path().join("fifo");
         let name = CString::new(fifo.as_os_str().as_bytes()).unwrap();
         // SAFETY: the name ends in NUL.
         assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
         for other in [folder.path(), &fifo, Path::new("/dev/zero")] {
-            let error = open_file(other).unwrap_err();
+            let error = open_file(other, Purpose::Page).unwrap_err();
             assert_eq!(error.to_string(), "not a file", "{}", other.display());
         }
     }

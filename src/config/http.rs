@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::document::Purpose;
 use crate::config::limits::MIB;
 use crate::config::table::{Table, Text};
 use crate::config::value::{is_field_value, quoted, show_size};
@@ -158,12 +159,12 @@ fn read_folder(table: &mut Table<'_>) -> Folder {
     }
 }
 
-/// The path of a folder, which must be readable.
+/// The path of a folder, which the user that serves it must be able to read.
 pub(super) fn read_readable_folder(table: &mut Table<'_>, key: &'static str) -> Option<PathBuf> {
-    let base = table.folder();
+    let document = table.document();
     let path = table.parsed(key, |path| {
-        let path = base.join(path);
-        match std::fs::read_dir(&path) {
+        let path = document.folder().join(path);
+        match document.open(&path, Purpose::Folder) {
             Ok(_) => Ok(path),
             Err(error) => {
                 let path = path.display();
@@ -176,7 +177,7 @@ pub(super) fn read_readable_folder(table: &mut Table<'_>, key: &'static str) -> 
 
 fn read_page(table: &Table<'_>, page: Text<'_>) -> Option<Page> {
     let path = table.folder().join(page.value);
-    match table.open(&path).and_then(read_document) {
+    match table.open(&path, Purpose::Page).and_then(read_document) {
         Ok(content) => Some(Page {
             content: content.into(),
             content_type: content_type(&path).to_owned(),
@@ -237,12 +238,12 @@ mod tests {
         let path = folder.path().join("page");
         let file = File::create(&path).expect("a file");
         file.set_len(MAX_PAGE).expect("a length");
-        let read = || open_file(&path).map_err(|error| error.to_string());
+        let read = || open_file(&path, Purpose::Page).map_err(|error| error.to_string());
         let read = || read().and_then(read_document);
         assert_eq!(read().map(|page| page.len() as u64), Ok(MAX_PAGE));
         file.set_len(MAX_PAGE + 1).expect("a length");
         assert_eq!(read(), Err("too large".to_owned()));
-        let folder = open_file(folder.path()).map_err(|error| error.to_string());
+        let folder = open_file(folder.path(), Purpose::Page).map_err(|error| error.to_string());
         assert_eq!(folder.err().as_deref(), Some("not a file"));
     }
 }

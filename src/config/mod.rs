@@ -40,7 +40,7 @@ pub use address::{Address, Network};
 pub use auth::{Auth, Ways};
 pub use client::{Basic, Client, ClientIdentity, Reconnect, Trust};
 pub use daemon::{Daemon, LogLevel};
-pub use document::{Open, open_file};
+pub use document::{MAX_FILE, Open, Purpose, open_file};
 pub use fault::{Fault, Findings, Place, Placed};
 pub use http::{Folder, Http, Page, Serve};
 pub use id::Id;
@@ -55,7 +55,7 @@ pub use trigger::{Action, How, Match, Mode, On, Paths, Reply, Run, Trigger};
 pub use users::{EntryOrigin, UserEntry, Users};
 pub(crate) use value::{parse_duration, quoted};
 
-use document::{Document, read_file};
+use document::Document;
 use table::Table;
 use trigger::KnownIds;
 
@@ -72,7 +72,7 @@ pub struct Config {
     pub clients: Vec<Client>,
     /// The triggers in file order, in which they are matched.
     pub triggers: Vec<Trigger>,
-    /// The other files that were read for it, such as those of users.
+    /// The files of users and passwords that were read for it.
     pub files: Vec<PathBuf>,
     /// What works, but hardly as intended.
     pub warnings: Vec<Fault>,
@@ -90,20 +90,8 @@ impl Config {
     }
 }
 
-/// Reads a configuration file, and the documents that it names. `system` adds what it finds: the users and groups of the
-/// system and the contents of certificates, for example, are not checked here.
-///
-/// # Errors
-/// Every fault of the file, or that it cannot be read.
-pub fn load_with(
-    path: &Path,
-    system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
-) -> Result<Config, Vec<Fault>> {
-    let bytes = read_file(path).map_err(|fault| vec![fault])?;
-    read_with(&bytes, path, &open_file, system)
-}
-
-/// The same of bytes that were read already. The other files that they name are opened by `open`.
+/// Reads a configuration file, whose bytes these are. What it names is opened by `open`. `system` adds what it finds: the
+/// users and groups of the system and the contents of certificates, for example, are not checked here.
 ///
 /// # Errors
 /// Every fault of the file.
@@ -128,6 +116,16 @@ pub fn read_with(
     }
 }
 
+/// The `[daemon]` table alone, as far as it can be read. Faults are not told: to be called before the whole is read.
+#[must_use]
+pub fn read_daemon(bytes: &[u8], path: &Path) -> Daemon {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let (entries, _) = DeTable::parse_recoverable(text);
+    let document = Document::new(path, text, &open_file);
+    let mut top = Table::top(&document, entries.get_ref());
+    Daemon::read(top.table("daemon", "[daemon]"))
+}
+
 /// Reads the text of a configuration file. Faults name `file`, and relative paths begin in its folder.
 ///
 /// # Errors
@@ -142,6 +140,30 @@ fn parse_with(
     open: Open<'_>,
     system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
 ) -> Result<Config, Vec<Fault>> {
+    let (mut config, found) = survey_with(text, file, open, system);
+    config.warnings = found?;
+    Ok(config)
+}
+
+/// What a configuration file names, as far as it can be read, and whether it has no faults. A file with faults must not be
+/// run.
+#[must_use]
+pub fn survey(bytes: &[u8], file: &Path, open: Open<'_>) -> (Config, bool) {
+    let (text, is_text) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text, true),
+        Err(_) => ("", false),
+    };
+    let (config, found) = survey_with(text, file, open, |_, _, _| Findings::default());
+    (config, is_text && found.is_ok())
+}
+
+/// What the text says, and its warnings or faults.
+fn survey_with(
+    text: &str,
+    file: &Path,
+    open: Open<'_>,
+    system: impl FnOnce(&Daemon, &[Server], &[Client]) -> Findings,
+) -> (Config, Result<Vec<Fault>, Vec<Fault>>) {
     let mut document = Document::new(file, text, open);
     let (entries, mut errors) = DeTable::parse_recoverable(text);
     let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
@@ -151,9 +173,8 @@ fn parse_with(
         document.syntax(place, error.message().replace('\n', " "));
     }
     let mut config = read_config(&document, entries.get_ref(), system);
-    config.files = document.take_opened();
-    config.warnings = document.finish()?;
-    Ok(config)
+    config.files = document.take_secrets();
+    (config, document.finish())
 }
 
 /// What the document says. Of no use if it has a fault.

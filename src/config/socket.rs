@@ -1,12 +1,13 @@
 //! The path of the control socket, for commands. They read nothing else, for the file may have faults, and its user may
 //! not be allowed to read the other files that it names.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 use crate::config::address::unix_path;
-use crate::config::document::read_file;
+use crate::config::document::{MAX_FILE, Purpose, open_file};
 use crate::config::fault::Fault;
 
 /// The `socket` of `[daemon]`, if the file gives a valid one.
@@ -14,7 +15,14 @@ use crate::config::fault::Fault;
 /// # Errors
 /// When the file cannot be read.
 pub fn control_socket(file: &Path) -> Result<Option<PathBuf>, Fault> {
-    let bytes = read_file(file)?;
+    let mut bytes = Vec::new();
+    let read = open_file(file, Purpose::Secret)
+        .and_then(|text| text.take(MAX_FILE).read_to_end(&mut bytes));
+    read.map_err(|error| Fault {
+        file: file.to_owned(),
+        place: None,
+        what: error.to_string(),
+    })?;
     Ok(socket_of(&String::from_utf8_lossy(&bytes), file))
 }
 

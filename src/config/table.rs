@@ -12,7 +12,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::document::Document;
+use crate::config::document::{Document, Purpose};
 use crate::config::fault::{Place, Placed};
 use crate::config::value::{nearest, parse_duration, parse_size, quoted, show_duration, show_size};
 
@@ -97,9 +97,9 @@ impl<'d> Table<'d> {
         self.document.folder()
     }
 
-    /// Opens another file that the table names.
-    pub(super) fn open(&self, path: &Path) -> Result<File, String> {
-        self.document.open(path)
+    /// Opens what the table names.
+    pub(super) fn open(&self, path: &Path, purpose: Purpose) -> Result<File, String> {
+        self.document.open(path, purpose)
     }
 
     /// Refuses a value.

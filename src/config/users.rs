@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::config::document::Purpose;
 use crate::config::fault::{Place, Placed};
 use crate::config::limits::MIB;
 use crate::config::secret::Secret;
@@ -202,14 +203,17 @@ fn users_of_system(
 /// `Username=Password` lines, comments that begin with `#`, and empty lines. `None` when it cannot be read.
 fn read_file(table: &Table<'_>, file: Text<'_>, entries: &mut Vec<UserEntry>) -> Option<()> {
     let path = table.folder().join(file.value);
-    let read = table.open(&path).and_then(read_text).map_err(|what| {
-        let (path, most) = (path.display(), show_size(MAX_FILE));
-        let allowed = format!("a readable file in UTF-8 of at most {most}");
-        table.refuse(
-            file.place,
-            format!("file: {path}: {what}; allowed: {allowed}"),
-        );
-    });
+    let read = table
+        .open(&path, Purpose::Secret)
+        .and_then(read_text)
+        .map_err(|what| {
+            let (path, most) = (path.display(), show_size(MAX_FILE));
+            let allowed = format!("a readable file in UTF-8 of at most {most}");
+            table.refuse(
+                file.place,
+                format!("file: {path}: {what}; allowed: {allowed}"),
+            );
+        });
     let (text, metadata) = read.ok()?;
     if let Some(mode) = mode_for_others(&metadata) {
         table.warn(file.place, format!("file: others can read {} (mode {mode:o}), and the passwords in it; chmod 600 keeps them", path.display()));

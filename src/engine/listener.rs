@@ -72,16 +72,24 @@ impl Bound {
     /// # Errors
     /// What the system says; [`io::ErrorKind::AlreadyExists`] when the path is something else than a socket.
     pub fn unix(path: &Path) -> io::Result<Bound> {
-        match fs::symlink_metadata(path) {
+        Bound::unix_at(path, path)
+    }
+
+    /// The same by another path that leads to the same place now, but need not later.
+    ///
+    /// # Errors
+    /// As [`Bound::unix`].
+    pub fn unix_at(place: &Path, path: &Path) -> io::Result<Bound> {
+        match fs::symlink_metadata(place) {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(io::Error::new(
                     io::ErrorKind::AlreadyExists,
                     "the path exists and is no socket",
                 ));
             }
-            Ok(_) => match StdUnixStream::connect(path) {
+            Ok(_) => match StdUnixStream::connect(place) {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    fs::remove_file(path)?;
+                    fs::remove_file(place)?;
                 }
                 // Whether it is stale is seen by who may connect to it.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
@@ -89,7 +97,7 @@ impl Bound {
             },
             Err(_) => {}
         }
-        let listener = UnixListener::bind(path)?;
+        let listener = UnixListener::bind(place)?;
         Ok(Bound(Inner::Unix(listener, UnixPath(path.to_owned()))))
     }
 

@@ -1,15 +1,19 @@
 //! What the helper does with root's rights: it reads the configuration and binds addresses.
 
 use std::ffi::CStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 use crate::config::{self, Address, Config};
 use crate::engine::Bound;
+use crate::process::config_files::{self, Opener};
+use crate::process::identity;
 use crate::process::privileges::{self, Identity};
+use crate::process::socket_folder::{Leftover, SocketPlace};
 use crate::process::syscall::check;
+use crate::process::trusted_path::Trusted;
 
 /// The name of the file in memory; only /proc shows it.
 const NAME: &CStr = c"bellwire.toml";
@@ -18,18 +22,23 @@ const NAME: &CStr = c"bellwire.toml";
 pub(super) struct ReadConfig {
     /// The text that was read; nobody can change it any more.
     pub text: OwnedFd,
-    /// What it says; absent when it has a fault.
-    pub config: Option<Config>,
+    /// What it says, as far as it can be read.
+    pub config: Config,
+    /// Whether it has no faults.
+    pub is_faultless: bool,
 }
 
 /// Reads the configuration once, so that the daemon gets the same text that the helper takes its permissions from.
 pub(super) fn read(file: &Path) -> io::Result<ReadConfig> {
-    let bytes = fs::read(file)?;
-    let config = str::from_utf8(&bytes)
-        .ok()
-        .and_then(|text| config::parse(text, file).ok());
-    let text = sealed(&bytes)?;
-    Ok(ReadConfig { text, config })
+    let bytes = config_files::read(file)?.bytes;
+    let opener = Opener::of(&config::read_daemon(&bytes, file));
+    let (config, is_faultless) =
+        config::survey(&bytes, file, &|path, purpose| opener.open(path, purpose));
+    Ok(ReadConfig {
+        text: sealed(&bytes)?,
+        config,
+        is_faultless,
+    })
 }
 
 /// A read-only file in memory.
@@ -47,22 +56,34 @@ fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Listens on an address. A unix socket is given to the user that the daemon runs as.
-pub(super) fn bind(address: &Address, identity: Option<&Identity>) -> io::Result<OwnedFd> {
+/// Listens on an address. A unix socket is made only where root and the user that the daemon runs as alone can change
+/// something; it is given to that user, and removed when the leftover is dropped.
+pub(super) fn bind(
+    address: &Address,
+    identity: Option<&Identity>,
+) -> io::Result<(OwnedFd, Option<Leftover>)> {
     match address {
-        Address::Tcp(address) => Ok(Bound::tcp(*address)?.into_fd()),
+        Address::Tcp(address) => Ok((Bound::tcp(*address)?.into_fd(), None)),
         Address::Unix(path) => {
-            let bound = Bound::unix(path)?;
+            let place = SocketPlace::find(path, trusted(identity))?;
+            let bound = Bound::unix_at(&place.path(), path)?;
             if let Some(identity) = identity {
-                privileges::give_socket(path, identity)?;
+                privileges::give_socket(&place.path(), identity)?;
             }
-            Ok(bound.into_fd())
+            Ok((bound.into_fd(), Some(Leftover::of(place))))
         }
     }
 }
 
+/// Who may be able to change the folder of a socket.
+pub(super) fn trusted(identity: Option<&Identity>) -> Trusted {
+    let user = identity.map_or(identity::effective_user(), |user| user.account.user);
+    Trusted::RootAnd(user)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Read;
     use std::os::unix::net::UnixStream;
 
@@ -81,18 +102,18 @@ mod tests {
         let good = "[[server]]\nbind = [\"127.0.0.1:0\"]\n";
         fs::write(&path, good).unwrap();
         let found = read(&path).unwrap();
-        assert_eq!(found.config.unwrap().servers.len(), 1);
+        assert_eq!(found.config.servers.len(), 1);
         fs::write(&path, "[[server]]\n").unwrap();
         assert_eq!(text(found.text), good);
 
         let found = read(&path).unwrap();
-        assert!(found.config.is_none());
+        assert!(!found.is_faultless);
         let mut file = File::from(found.text);
         assert!(file.write_all(b"x").is_err(), "it can be written to");
         assert_eq!(text(file.into()), "[[server]]\n");
 
         fs::write(&path, b"\xff").unwrap();
-        assert!(read(&path).unwrap().config.is_none());
+        assert!(!read(&path).unwrap().is_faultless);
         assert!(read(&folder.path().join("none")).is_err());
     }
 
@@ -100,7 +121,7 @@ mod tests {
     fn listeners_outlive_their_giving_away() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
-        let unix = bind(&Address::Unix(path.clone()), None).unwrap();
+        let (unix, leftover) = bind(&Address::Unix(path.clone()), None).unwrap();
         assert!(UnixStream::connect(&path).is_ok());
         let again = bind(&Address::Unix(path.clone()), None).unwrap_err();
         assert_eq!(again.kind(), io::ErrorKind::AddrInUse);
@@ -108,8 +129,13 @@ mod tests {
         assert!(UnixStream::connect(&path).is_ok());
         drop(bound);
         assert!(!path.exists());
+        let again = bind(&Address::Unix(path.clone()), None).unwrap();
+        drop(leftover);
+        assert!(path.exists(), "it is another socket");
+        drop(again);
+        assert!(!path.exists());
 
-        let tcp = bind(&Address::Tcp("127.0.0.1:0".parse().unwrap()), None).unwrap();
+        let (tcp, _) = bind(&Address::Tcp("127.0.0.1:0".parse().unwrap()), None).unwrap();
         let bound = Bound::tcp_from(tcp);
         let address = bound.address().unwrap();
         assert!(std::net::TcpStream::connect(address).is_ok());

@@ -31,8 +31,10 @@ use log::LevelFilter;
 
 use crate::config::{self, LogLevel};
 use crate::engine::seqpacket;
+use crate::process::config_files::Opener;
 use crate::process::exit::Exit;
 use crate::process::privileges;
+use crate::process::socket_folder::{Leftover, SocketPlace};
 use crate::process::syscall::check;
 use crate::process::{logging, output};
 
@@ -57,10 +59,11 @@ const KEPT: [&str; 4] = ["LD_PRELOAD", "PAM_WRAPPER", "NSS_WRAPPER", "JOURNAL_ST
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Starts the helper, and returns the daemon's end of the socket and the process. Call it before privileges are dropped.
+/// `control` is a socket that is removed when the daemon has ended.
 ///
 /// # Errors
 /// The system's.
-pub(crate) fn spawn(config: Option<&Path>) -> io::Result<(OwnedFd, Child)> {
+pub(crate) fn spawn(config: Option<&Path>, control: Option<&Path>) -> io::Result<(OwnedFd, Child)> {
     let (near, far) = seqpacket::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command
@@ -75,6 +78,9 @@ pub(crate) fn spawn(config: Option<&Path>) -> io::Result<(OwnedFd, Child)> {
     if let Some(file) = config {
         command.arg("--config").arg(file);
     }
+    if let Some(path) = control {
+        command.arg("--remove").arg(path);
+    }
     Ok((near, command.spawn()?))
 }
 
@@ -87,6 +93,8 @@ fn is_kept(name: &OsString) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 struct HelperOptions {
     config: Option<PathBuf>,
+    /// A socket to remove at the end.
+    remove: Option<PathBuf>,
     log: LevelFilter,
     limit: Duration,
 }
@@ -95,6 +103,7 @@ impl HelperOptions {
     fn parse(args: impl IntoIterator<Item = OsString>) -> Result<HelperOptions, lexopt::Error> {
         let mut options = HelperOptions {
             config: None,
+            remove: None,
             log: LevelFilter::Info,
             limit: LIMIT,
         };
@@ -103,6 +112,7 @@ impl HelperOptions {
             use lexopt::ValueExt as _;
             match arg {
                 Arg::Long("config") => options.config = Some(parser.value()?.into()),
+                Arg::Long("remove") => options.remove = Some(parser.value()?.into()),
                 Arg::Long("log") => options.log = parser.value()?.parse()?,
                 Arg::Long("attempt-limit-ms") => {
                     options.limit = Duration::from_millis(parser.value()?.parse()?);
@@ -140,7 +150,12 @@ pub(crate) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecre
             "the helper keeps more rights than it needs, because the system does not take them: {error}"
         );
     }
-    let served = serve(setup(options, socket, verify));
+    let control = options.remove.clone();
+    let setup = setup(options, socket, verify);
+    let place =
+        control.map(|path| SocketPlace::find(&path, grant::trusted(setup.identity.as_ref())));
+    let leftovers = place.into_iter().flatten().map(Leftover::of).collect();
+    let served = serve(setup, leftovers);
     let exit = match served {
         Ok(()) => Exit::Done,
         Err(InvalidRequest(what)) => {
@@ -154,7 +169,10 @@ pub(crate) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecre
 
 fn setup(options: HelperOptions, socket: OwnedFd, verify: VerifySecret) -> Setup {
     let config = match &options.config {
-        Some(file) => grant::read(file).ok().and_then(|read| read.config),
+        Some(file) => match grant::read(file) {
+            Ok(read) => read.is_faultless.then_some(read.config),
+            Err(_) => None,
+        },
         None => Some(config::built_in()),
     };
     let mut permitted = Permitted::default();
@@ -162,12 +180,15 @@ fn setup(options: HelperOptions, socket: OwnedFd, verify: VerifySecret) -> Setup
         Some(config) => permitted.add(config),
         None => log::error!("the helper cannot read the configuration, so it permits nothing"),
     }
+    let daemon = config.as_ref().map(|config| &config.daemon);
+    let opener = Opener::of(daemon.unwrap_or(&config::Daemon::default()));
     let identity = config.as_ref().map(privileges::resolve);
     Setup {
         socket,
         config: options.config,
         // Without a valid user the daemon itself does not start.
         identity: identity.and_then(Result::ok).flatten(),
+        opener,
         permitted,
         limit: options.limit,
         verify,
@@ -225,17 +246,19 @@ mod tests {
     fn the_command_line_says_what_to_serve() {
         let plain = HelperOptions {
             config: None,
+            remove: None,
             log: LevelFilter::Info,
             limit: Duration::from_secs(30),
         };
         assert_eq!(parsed(""), Ok(plain));
         let told = HelperOptions {
             config: Some(PathBuf::from("-odd.toml")),
+            remove: Some(PathBuf::from("s")),
             log: LevelFilter::Debug,
             limit: Duration::from_millis(250),
         };
         assert_eq!(
-            parsed("--config -odd.toml --log DEBUG --attempt-limit-ms 250"),
+            parsed("--config -odd.toml --remove s --log DEBUG --attempt-limit-ms 250"),
             Ok(told)
         );
         for wrong in [

@@ -18,18 +18,24 @@ pub(super) struct Permitted {
 impl Permitted {
     /// Adds what this configuration names. Servers and clients that are not active count too: a command may start them.
     pub(super) fn add(&mut self, config: &Config) {
-        self.files.extend(config.files.iter().cloned());
-        self.files
-            .extend(config.clients.iter().flat_map(files_of_client));
+        self.add_files(config);
         for server in &config.servers {
             let addresses = server.bind.iter().map(|bind| bind.address.clone());
-            self.files.extend(files_of_server(server));
             self.addresses
                 .extend(addresses.map(|address| (address.to_string(), address)));
             if let Some(Users::System { service, .. }) = &server.users {
                 self.services.insert(service.value.clone());
             }
         }
+    }
+
+    /// Adds the files that this configuration names, which may have faults.
+    pub(super) fn add_files(&mut self, config: &Config) {
+        self.files.extend(config.files.iter().cloned());
+        self.files
+            .extend(config.clients.iter().flat_map(files_of_client));
+        self.files
+            .extend(config.servers.iter().flat_map(files_of_server));
     }
 
     /// The file of this path, if the configuration names it in the same spelling.

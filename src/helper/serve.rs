@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroize;
 
-use crate::config::open_file;
+use crate::config::Purpose;
 use crate::engine::seqpacket;
+use crate::process::config_files::Opener;
 use crate::process::privileges::Identity;
+use crate::process::socket_folder::Leftover;
 use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, WipedBytes};
 
 use super::attempt::{self, Attempt, VerifySecret};
@@ -40,6 +42,8 @@ pub(super) struct Setup {
     pub config: Option<PathBuf>,
     /// The user that the daemon becomes.
     pub identity: Option<Identity>,
+    /// How files are opened.
+    pub opener: Opener,
     /// What the configurations so far have named.
     pub permitted: Permitted,
     /// How long an attempt may take.
@@ -58,15 +62,18 @@ struct HelperLoop {
     attempts: Vec<Attempt>,
     /// Delayed refusals: when to send each, and the number of its request.
     held: Vec<(Instant, u32)>,
+    /// Sockets that are removed when the daemon has ended.
+    leftovers: Vec<Leftover>,
 }
 
-/// Serves until the daemon closes its end.
-pub(super) fn serve(setup: Setup) -> Result<(), InvalidRequest> {
+/// Serves until the daemon closes its end. `leftovers` are removed then.
+pub(super) fn serve(setup: Setup, leftovers: Vec<Leftover>) -> Result<(), InvalidRequest> {
     let mut helper = HelperLoop {
         setup,
         queue: Queue::new(MAX_WAITING, OLDEST),
         attempts: Vec::with_capacity(MAX_ATTEMPTS),
         held: Vec::new(),
+        leftovers,
     };
     let ended = helper.run();
     attempt::end_all(&mut helper.attempts);
@@ -243,7 +250,7 @@ impl HelperLoop {
             }
             Ask::Open { path } => {
                 let granted = self.setup.permitted.file(path).ok_or_else(not_granted);
-                let done = granted.and_then(open_file);
+                let done = granted.and_then(|path| self.setup.opener.open(path, Purpose::Secret));
                 self.give(id, done.map(|file| (Answer::Descriptor, file.into())))
             }
             Ask::Bind { address } => {
@@ -252,7 +259,12 @@ impl HelperLoop {
                 let done = granted
                     .ok_or_else(not_granted)
                     .and_then(|address| grant::bind(address, identity));
-                self.give(id, done.map(|listener| (Answer::Descriptor, listener)))
+                let done = done.map(|(listener, leftover)| {
+                    self.leftovers.retain(Leftover::is_there);
+                    self.leftovers.extend(leftover);
+                    (Answer::Descriptor, listener)
+                });
+                self.give(id, done)
             }
         }
     }
@@ -261,12 +273,15 @@ impl HelperLoop {
         let file = self.setup.config.as_ref().ok_or_else(|| {
             io::Error::other("no configuration file was named when the helper was started")
         })?;
-        let grant::ReadConfig { text, config } = grant::read(file)?;
-        let accepted = config.is_some();
-        if let Some(config) = config {
-            self.setup.permitted.add(&config);
+        let read = grant::read(file)?;
+        // The faults of a file that it names are told by the daemon, which opens it for that.
+        self.setup.permitted.add_files(&read.config);
+        let accepted = read.is_faultless;
+        if accepted {
+            self.setup.permitted.add(&read.config);
+            self.setup.opener = Opener::of(&read.config.daemon);
         }
-        Ok((Answer::Reloaded { accepted }, text))
+        Ok((Answer::Reloaded { accepted }, read.text))
     }
 
     fn give(&mut self, id: u32, done: io::Result<(Answer, OwnedFd)>) -> Result<(), Stop> {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -34,16 +34,19 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Starts one, if one is needed: as root always, for later reloads; otherwise if logins take long. Returns the
-    /// daemon's end of the socket too.
+    /// daemon's end of the socket too. `control` is the control socket, which root's helper removes at the end.
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn start(config: &Config) -> io::Result<Option<(Supervisor, OwnedFd)>> {
+    pub(crate) fn start(
+        config: &Config,
+        control: Option<&Path>,
+    ) -> io::Result<Option<(Supervisor, OwnedFd)>> {
         let root = identity::is_root();
         if !root && !config.servers.iter().any(takes_long) {
             return Ok(None);
         }
-        let (socket, child) = super::spawn(config.file.as_deref())?;
+        let (socket, child) = super::spawn(config.file.as_deref(), control.filter(|_| root))?;
         let helper = Supervisor {
             config: config.file.clone(),
             child: Some(child),
@@ -87,7 +90,7 @@ impl Supervisor {
         }
         self.start_again = None;
         self.started = now;
-        let started = super::spawn(self.config.as_deref())
+        let started = super::spawn(self.config.as_deref(), None)
             .and_then(|(socket, child)| engine.set_helper(socket).map(|()| child));
         match started {
             Ok(child) => self.child = Some(child),

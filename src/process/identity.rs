@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::ptr;
 
 use crate::config::{Daemon, Place, Placed};
+use crate::process::syscall::check;
 
 /// The largest buffer for an entry of the user or group database, enough for a group with very many members.
 const MAX_ENTRY: usize = 1 << 20;
@@ -60,7 +61,8 @@ pub(crate) fn effective_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-fn effective_group() -> u32 {
+/// The group whose rights the process has.
+pub(crate) fn effective_group() -> u32 {
     // SAFETY: getegid has no arguments and cannot fail.
     unsafe { libc::getegid() }
 }
@@ -165,6 +167,18 @@ pub(crate) fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         groups.resize(count.max(groups.len() * 2), 0);
+    }
+}
+
+/// The supplementary groups of this process.
+pub(crate) fn own_groups() -> io::Result<Vec<u32>> {
+    // SAFETY: without room the number of groups is returned; then there is room for as many as is said.
+    unsafe {
+        let count = check(libc::getgroups(0, ptr::null_mut()))?;
+        let mut groups = vec![0; usize::try_from(count).unwrap_or(0)];
+        let count = check(libc::getgroups(count, groups.as_mut_ptr()))?;
+        groups.truncate(usize::try_from(count).unwrap_or(0));
+        Ok(groups)
     }
 }
 

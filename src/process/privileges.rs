@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::config::{Config, Fault, Place};
+use crate::config::{Config, Daemon, Fault, Place};
 use crate::process::identity::{self, UserAccount};
 use crate::process::syscall::check;
 
@@ -34,6 +34,52 @@ pub(crate) fn resolve(config: &Config) -> Result<Option<Identity>, Fault> {
     } else {
         Ok(None)
     }
+}
+
+/// The user that root would become by this table; `None` when the system has no such user.
+pub(crate) fn user_of(daemon: &Daemon) -> Option<Identity> {
+    let name = daemon
+        .user
+        .as_ref()
+        .map_or(DEFAULT_USER, |user| &user.value);
+    let mut account = identity::account(name).ok().flatten()?;
+    if let Some(group) = &daemon.group {
+        account.group = identity::group_id(&group.value).ok().flatten()?;
+    }
+    Some(Identity {
+        name: name.to_owned(),
+        account,
+    })
+}
+
+/// Does something with the rights of a user, and has root's again afterwards.
+///
+/// # Errors
+/// The system's, or those of `work`.
+pub(crate) fn as_user<T>(
+    identity: &Identity,
+    work: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    let UserAccount { user, group } = identity.account;
+    if user == 0 {
+        return work();
+    }
+    let groups = identity::groups_of(&identity.name, group)?;
+    let own = identity::own_groups()?;
+    // SAFETY: the pointer is to as many groups as is said; the other calls take none.
+    let become_user = || unsafe {
+        check(libc::setgroups(groups.len(), groups.as_ptr()))?;
+        check(libc::setegid(group))?;
+        check(libc::seteuid(user))
+    };
+    let done = become_user().and_then(|_| work());
+    // SAFETY: as above.
+    unsafe {
+        check(libc::seteuid(0))?;
+        check(libc::setegid(0))?;
+        check(libc::setgroups(own.len(), own.as_ptr()))?;
+    }
+    done
 }
 
 fn find(config: &Config) -> Result<Identity, Fault> {

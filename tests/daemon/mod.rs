@@ -270,6 +270,15 @@ impl Drop for Daemon {
     }
 }
 
+/// Waits until something is so that no event tells of.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Raises the descriptor limit of this process, and of daemons that it starts, to the maximum; gives that number.
 pub(crate) fn raise_descriptor_limit() -> u64 {
     // SAFETY: both calls are given a whole rlimit, to write to and to read from.

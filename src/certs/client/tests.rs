@@ -6,7 +6,6 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::open_file;
 
 struct Folder(TempDir);
 
@@ -34,6 +33,10 @@ impl Folder {
         };
         faults.into_iter().map(short).collect()
     }
+}
+
+fn open_file(path: &Path) -> std::io::Result<std::fs::File> {
+    crate::config::open_file(path, crate::config::Purpose::Secret)
 }
 
 fn signed(name: &str, key: &KeyPair) -> String {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::config::document::Purpose;
 use crate::config::fault::{Place, Placed};
 use crate::config::secret::{Secret, is_open_to_others};
 use crate::config::table::{Table, Text};
@@ -92,7 +93,7 @@ fn read_table(mut table: Table<'_>) -> Option<Basic> {
 
 fn read_file(table: &Table<'_>, file: Text<'_>) -> Option<Secret> {
     let path = table.folder().join(file.value);
-    match table.open(&path).and_then(read_line) {
+    match table.open(&path, Purpose::Secret).and_then(read_line) {
         Ok(password) => {
             warn_if_open(table, "password_file", &path, file.place);
             Some(Secret::new(password))

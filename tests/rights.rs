@@ -1,0 +1,420 @@
+//! Who opens what. Root opens secrets only on a path that root alone can change, and nothing that is served; a
+//! configuration that somebody else can write is not run. Most of it needs root, who alone can give files away.
+
+use std::ffi::CString;
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use daemon::{Daemon, Ran};
+
+mod authority;
+mod daemon;
+
+/// The user that daemons of root become here, and plain users are.
+const NOBODY: u32 = 65_534;
+
+/// Somebody else, who can write where these tests let him.
+const OTHER: u32 = 12_345;
+
+/// What only root may read.
+const SECRET: &str = "only for root";
+
+fn is_root() -> bool {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    let root = unsafe { libc::geteuid() == 0 };
+    if !root {
+        println!("skipped: not root");
+    }
+    root
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+}
+
+/// A folder that everybody can enter, with a folder `theirs` of somebody else in it, and a file that only root can read.
+fn fill(folder: &Path) {
+    mode(folder, 0o755);
+    let theirs = folder.join("theirs");
+    fs::create_dir(&theirs).expect("a folder");
+    chown(&theirs, Some(OTHER), Some(OTHER)).expect("its owner");
+    fs::write(folder.join("secret"), SECRET).expect("a file");
+    mode(&folder.join("secret"), 0o600);
+    authority::Authority::new().issue(folder);
+}
+
+/// As root by a daemon of nobody.
+fn config(servers: &str) -> String {
+    format!("[daemon]\nuser = \"nobody\"\n{servers}")
+}
+
+fn server(rest: &str) -> String {
+    config(&format!("[[server]]\nbind = [\"127.0.0.1:0\"]\n{rest}"))
+}
+
+/// Runs a verb on the configuration of a folder.
+fn verb(folder: &Path, verb: &str) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bellwire"));
+    command.args([verb, "-c"]).arg(folder.join("bellwire.toml"));
+    ran(command)
+}
+
+fn ran(mut command: Command) -> Ran {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.stdin(Stdio::null()).output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Ran {
+        status: status.code(),
+        stdout: text(stdout),
+        stderr: text(stderr),
+    }
+}
+
+/// What both `check` and `run` say of a configuration that they refuse.
+fn refused(folder: &Path, text: &str) -> String {
+    fs::write(folder.join("bellwire.toml"), text).expect("a configuration");
+    both_refuse(folder)
+}
+
+fn both_refuse(folder: &Path) -> String {
+    let checked = verb(folder, "check");
+    let run = verb(folder, "run");
+    assert_eq!(
+        checked.failed(78),
+        run.failed(78),
+        "check and run look alike"
+    );
+    checked.stderr
+}
+
+fn get(daemon: &Daemon) -> String {
+    daemon.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
+#[test]
+fn a_page_that_becomes_a_link_to_a_file_of_root_is_not_served() {
+    if !is_root() {
+        return;
+    }
+    let text = server("http = { serve = \"page\", page = \"theirs/page.html\" }\n");
+    let mut daemon = Daemon::run_in(&text, 1, |folder| {
+        fill(folder);
+        fs::write(folder.join("theirs/page.html"), "theirs").expect("a page");
+    });
+    assert!(get(&daemon).ends_with("theirs"));
+    let page = daemon.folder.path().join("theirs/page.html");
+    fs::remove_file(&page).expect("removed");
+    symlink("../secret", &page).expect("a link");
+    lchown(&page, Some(OTHER), Some(OTHER)).expect("its owner");
+    daemon.signal(libc::SIGHUP);
+    let line = daemon.wait_for_log("page: ");
+    assert!(line.contains("Permission denied"), "{line}");
+    daemon.wait_for_log("everything runs on unchanged");
+    assert!(get(&daemon).ends_with("theirs"));
+    // At a start it is a fault, of a page as of a folder.
+    let folder = daemon.folder.path();
+    let said = verb(folder, "check").failed(78).to_owned();
+    assert!(
+        said.contains("page: ") && said.contains("as user nobody"),
+        "{said}"
+    );
+    fs::create_dir(folder.join("closed")).expect("a folder");
+    mode(&folder.join("closed"), 0o700);
+    let said = refused(
+        folder,
+        &server("http = { serve = \"folder\", folder = \"closed\" }\n"),
+    );
+    assert!(
+        said.contains("folder: ") && said.contains("as user nobody"),
+        "{said}"
+    );
+}
+
+#[test]
+fn secrets_are_read_only_where_root_alone_can_change_the_path() {
+    if !is_root() {
+        return;
+    }
+    let holder = tempfile::tempdir().expect("a folder");
+    let folder = holder.path();
+    fill(folder);
+    for name in ["cert.pem", "key.pem", "users"] {
+        if name == "users" {
+            fs::write(folder.join("users"), "alice=secret\n").expect("users");
+            mode(&folder.join("users"), 0o600);
+        }
+        symlink(format!("../{name}"), folder.join("theirs").join(name)).expect("a link");
+    }
+    let tls = |certificate: &str, key: &str| {
+        server(&format!(
+            "tls = {{ certificate = \"{certificate}\", private_key = \"{key}\" }}\n"
+        ))
+    };
+    let client = |rest: &str| config(&format!("[[client]]\nurl = \"wss://localhost:1/\"\n{rest}"));
+    let theirs = format!(
+        "{}: it belongs to user {OTHER}",
+        folder.join("theirs").display()
+    );
+    for text in [
+        tls("theirs/cert.pem", "key.pem"),
+        tls("cert.pem", "theirs/key.pem"),
+        server(
+            "tls = { certificate = \"cert.pem\", private_key = \"key.pem\", client_ca = \"theirs/cert.pem\" }\n",
+        ),
+        server("auth.basic = true\nusers.file = \"theirs/users\"\n"),
+        client("trust = { ca = \"theirs/cert.pem\" }\n"),
+        client("trust = { certificate = \"cert.pem\", private_key = \"theirs/key.pem\" }\n"),
+        client("basic = { username = \"a\", password_file = \"theirs/users\" }\n"),
+    ] {
+        let said = refused(folder, &text);
+        assert!(said.contains(&theirs), "{text}{said}");
+    }
+    // As certbot keeps them: a link in a folder of root's leads to another of root's.
+    fs::create_dir(folder.join("live")).expect("a folder");
+    symlink("../cert.pem", folder.join("live/cert.pem")).expect("a link");
+    symlink(folder.join("key.pem"), folder.join("live/key.pem")).expect("a link");
+    fs::write(
+        folder.join("bellwire.toml"),
+        tls("live/cert.pem", "live/key.pem"),
+    )
+    .expect("a file");
+    verb(folder, "check").done();
+    mode(&folder.join("live"), 0o775);
+    let said = both_refuse(folder);
+    assert!(
+        said.contains("live: others than its owner may write"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_secret_that_becomes_a_link_is_not_read_by_a_reload() {
+    if !is_root() {
+        return;
+    }
+    let text = server("auth.basic = true\nusers.file = \"users\"\n");
+    let daemon = Daemon::run_in(&text, 1, |folder| {
+        fill(folder);
+        fs::write(folder.join("users"), "alice=secret\n").expect("users");
+        mode(&folder.join("users"), 0o600);
+    });
+    let folder = daemon.folder.path();
+    fs::remove_file(folder.join("users")).expect("removed");
+    fs::write(folder.join("theirs/users"), "eve=secret\n").expect("users");
+    symlink("theirs/users", folder.join("users")).expect("a link");
+    let reload = daemon.command(&["reload"]);
+    assert!(
+        reload.failed(78).contains("it belongs to user"),
+        "{reload:?}"
+    );
+}
+
+/// Gives a configuration to the reader of `check` and `run`.
+fn configured(text: &str, change: impl FnOnce(&Path, &Path)) -> String {
+    let holder = tempfile::tempdir().expect("a folder");
+    mode(holder.path(), 0o755);
+    let file = holder.path().join("bellwire.toml");
+    fs::write(&file, text).expect("a file");
+    change(holder.path(), &file);
+    both_refuse(holder.path())
+}
+
+#[test]
+fn root_runs_no_configuration_that_somebody_else_can_write() {
+    if !is_root() {
+        return;
+    }
+    let text = server("");
+    for bits in [0o664, 0o646] {
+        let said = configured(&text, |_, file| mode(file, bits));
+        assert!(said.contains("others than its owner may write"), "{said}");
+    }
+    let said = configured(&text, |_, file| {
+        chown(file, Some(OTHER), None).expect("its owner");
+    });
+    assert!(
+        said.contains(&format!("it belongs to user {OTHER}")),
+        "{said}"
+    );
+    let said = configured(&text, |folder, _| {
+        chown(folder, Some(OTHER), None).expect("its owner");
+    });
+    assert!(
+        said.contains(&format!("it belongs to user {OTHER}")),
+        "{said}"
+    );
+    // Nor does a reload.
+    let mut daemon = Daemon::run_in(&text, 1, fill);
+    mode(&daemon.folder.path().join("bellwire.toml"), 0o666);
+    daemon.signal(libc::SIGHUP);
+    daemon.wait_for_log("others than its owner may write");
+    daemon.wait_for_log("everything runs on unchanged");
+}
+
+fn make_fifo(path: &Path) {
+    let path = CString::new(path.as_os_str().as_bytes()).expect("a path");
+    // SAFETY: the path ends in NUL.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+}
+
+#[test]
+fn a_configuration_that_is_no_file_is_refused_at_once() {
+    let said = configured("", |_, file| {
+        fs::remove_file(file).expect("removed");
+        make_fifo(file);
+    });
+    assert!(said.ends_with("bellwire.toml: not a file\n"), "{said}");
+    let said = configured("", |_, file| {
+        fs::remove_file(file).expect("removed");
+        fs::create_dir(file).expect("a folder");
+    });
+    assert!(said.ends_with("bellwire.toml: not a file\n"), "{said}");
+}
+
+#[test]
+fn a_fifo_in_place_of_the_configuration_stalls_neither_the_loop_nor_the_helper() {
+    if !is_root() {
+        return;
+    }
+    let mut daemon = Daemon::run_in(&server(""), 1, fill);
+    let file = daemon.folder.path().join("bellwire.toml");
+    fs::remove_file(&file).expect("removed");
+    make_fifo(&file);
+    daemon.signal(libc::SIGHUP);
+    daemon.wait_for_log("not a file");
+    assert!(get(&daemon).starts_with("HTTP/1.1 200 "));
+    fs::remove_file(&file).expect("removed");
+    fs::write(&file, server("name = \"again\"\n")).expect("a file");
+    daemon.command(&["reload"]).done();
+    daemon.signal(libc::SIGTERM);
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn a_plain_user_runs_no_configuration_that_strangers_can_write() {
+    if !is_root() {
+        return;
+    }
+    let holder = tempfile::tempdir().expect("a folder");
+    let folder = holder.path();
+    chown(folder, Some(NOBODY), Some(NOBODY)).expect("its owner");
+    let file = folder.join("bellwire.toml");
+    fs::write(&file, "[[server]]\nbind = [\"127.0.0.1:0\"]\n").expect("a file");
+    // The binary may be where nobody else can reach it.
+    let binary = folder.join("bellwire");
+    fs::copy(env!("CARGO_BIN_EXE_bellwire"), &binary).expect("the binary");
+    let check = |owner, bits| {
+        chown(&file, Some(owner), Some(NOBODY)).expect("its owner");
+        mode(&file, bits);
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(&binary).args(["check", "-c"]).arg(&file);
+        ran(command)
+    };
+    for owner in [0, NOBODY] {
+        assert_eq!(check(owner, 0o644).stderr, "");
+        assert!(
+            check(owner, 0o646)
+                .failed(78)
+                .contains("everybody may write to it")
+        );
+        let warned = check(owner, 0o664);
+        assert!(
+            warned.stderr.contains("its group may write to it"),
+            "{warned:?}"
+        );
+        warned.done();
+    }
+    assert!(
+        check(OTHER, 0o644)
+            .failed(78)
+            .contains(&format!("it belongs to user {OTHER}"))
+    );
+}
+
+#[test]
+fn sockets_of_root_are_made_only_where_nobody_else_can_change_anything() {
+    if !is_root() {
+        return;
+    }
+    let listens = "[[server]]\nbind = [\"unix:theirs/front\"]\n";
+    let daemon = Daemon::run_in(&server(""), 1, fill);
+    daemon.configure(&format!("{}{listens}", server("")));
+    let reload = daemon.command(&["reload"]);
+    assert!(
+        reload.failed(78).contains("theirs: it belongs to user"),
+        "{reload:?}"
+    );
+    let folder = daemon.folder.path();
+    let said = |socket: &str| {
+        let file = folder.join("other.toml");
+        let text = format!("[daemon]\nuser = \"nobody\"\nsocket = \"{socket}\"\n");
+        fs::write(&file, text).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwire"));
+        command.args(["run", "-c"]).arg(&file);
+        ran(command).failed(1).to_owned()
+    };
+    assert!(said("theirs/control").contains("theirs: it belongs to user"));
+    fs::create_dir(folder.join("open")).expect("a folder");
+    mode(&folder.join("open"), 0o777);
+    assert!(said("open/control").contains("others than its owner may write"));
+}
+
+#[test]
+fn sockets_that_were_made_as_root_are_removed() {
+    if !is_root() {
+        return;
+    }
+    // The folder is root's, so the daemon cannot remove anything itself.
+    let text = config("[[server]]\nid = \"unix\"\nbind = [\"unix:front\", \"127.0.0.1:0\"]\n");
+    let mut daemon = Daemon::run_in(&text, 1, fill);
+    let socket = |name: &str| daemon.folder.path().join(name);
+    let (front, control) = (socket("front"), socket("control"));
+    assert!(front.exists() && control.exists());
+    daemon.signal(libc::SIGTERM);
+    assert!(daemon.wait().success());
+    daemon::eventually("the sockets go", || !front.exists() && !control.exists());
+    // A start that fails leaves none either.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let text = text.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let text = text.replace("[daemon]\n", "[daemon]\nsocket = \"control\"\n");
+    daemon.configure(&text);
+    verb(daemon.folder.path(), "run").failed(1);
+    daemon::eventually("the sockets go", || !front.exists() && !control.exists());
+}
+
+#[test]
+fn the_control_socket_of_a_plain_user_is_not_made_among_strangers() {
+    let holder = tempfile::tempdir().expect("a folder");
+    let open = holder.path().join("open");
+    fs::create_dir(&open).expect("a folder");
+    mode(&open, 0o777);
+    let text = daemon::for_whoever_runs(&format!(
+        "[daemon]\nsocket = \"{}/control\"\n[[server]]\nbind = [\"127.0.0.1:0\"]\n",
+        open.display()
+    ));
+    fs::write(holder.path().join("bellwire.toml"), text).expect("a file");
+    let run = verb(holder.path(), "run");
+    assert!(
+        run.failed(1)
+            .contains("open: others than its owner may write"),
+        "{run:?}"
+    );
+    assert!(!open.join("control").exists());
+    // In a sticky folder, such as /tmp, others cannot replace it.
+    mode(&open, 0o1777);
+    let _listener = UnixListener::bind(open.join("control")).expect("somebody listens");
+    assert!(
+        verb(holder.path(), "run")
+            .failed(1)
+            .contains("already running")
+    );
+}
