@@ -462,6 +462,46 @@ fn system_accounts_need_a_password_and_a_group() {
     assert!(!upgrades(&daemon, "/", Some("carol:secret of carol")));
 }
 
+/// The status of the answer to a request on a connection that stays open.
+fn status_on(peer: &mut TcpStream, login: &str) -> u16 {
+    let login = base64(login);
+    let request =
+        format!("HEAD /x.txt HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {login}\r\n\r\n");
+    peer.write_all(request.as_bytes()).unwrap();
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        peer.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_changed_password_or_group_of_the_system_holds_for_every_new_connection() {
+    let Some(daemon) = system("") else { return };
+    let (alice, bob) = ("alice:secret of alice", "bob:secret of bob");
+    let mut open = [alice, bob].map(|login| (daemon.connect(), login));
+    for (peer, login) in &mut open {
+        assert_eq!(status_on(peer, login), 200);
+    }
+    let folder = daemon.folder.path();
+    fs::write(
+        folder.join("passwords"),
+        "alice:other:bellwire\nbob:secret of bob:bellwire\n",
+    )
+    .unwrap();
+    fs::write(folder.join("group"), "root:x:0:\nrobots:x:20001:\n").unwrap();
+    for login in [alice, bob] {
+        assert_eq!(status(&daemon, "/x.txt", Some(login)), 401, "{login}");
+    }
+    assert_eq!(status(&daemon, "/x.txt", Some("alice:other")), 200);
+    // Those that were open go on for a while, without asking PAM for each of their requests.
+    for (peer, login) in &mut open {
+        assert_eq!(status_on(peer, login), 200);
+    }
+}
+
 /// A WebSocket of a user.
 fn open(daemon: &Daemon, login: &str) -> tungstenite::WebSocket<TcpStream> {
     let value = format!("Basic {}", base64(login));
@@ -565,10 +605,8 @@ fn a_hundred_attempts_do_not_delay_an_echo() {
 #[test]
 fn without_its_helper_every_login_is_refused_at_once() {
     let Some(mut daemon) = system("") else { return };
-    assert_eq!(
-        status(&daemon, "/x.txt", Some("alice:secret of alice")),
-        200
-    );
+    let mut open = daemon.connect();
+    assert_eq!(status_on(&mut open, "alice:secret of alice"), 200);
     let pid = daemon.pid();
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     let helper: i32 = children.split_whitespace().next().unwrap().parse().unwrap();
@@ -578,11 +616,8 @@ fn without_its_helper_every_login_is_refused_at_once() {
     let (code, head, _) = get(&daemon, "/x.txt", Some("bob:secret of bob"));
     assert_eq!(code, 503);
     assert_eq!(field(&head, "Retry-After"), Some("10"));
-    // Who was let in a moment ago is remembered.
-    assert_eq!(
-        status(&daemon, "/x.txt", Some("alice:secret of alice")),
-        200
-    );
+    // Who was let in a moment ago is remembered on that connection.
+    assert_eq!(status_on(&mut open, "alice:secret of alice"), 200);
     let mut peer = daemon.connect();
     peer.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         .unwrap();

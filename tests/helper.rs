@@ -14,7 +14,7 @@ use bellwire::proto::helper::{Answer, Ask};
 use libc::pid_t;
 use zeroize::Zeroizing;
 
-use rig::{Helper, auth, auth_by, children, eventually, folder, granted, leave, lives};
+use rig::{Helper, auth, auth_at, auth_from, children, eventually, folder, granted, leave, lives};
 
 #[path = "helper/rig.rs"]
 mod rig;
@@ -34,18 +34,11 @@ fn answers(helper: &mut Helper, asks: impl IntoIterator<Item = Ask>) -> Vec<Answ
 fn right_password_and_group_by_primary_and_by_supplementary_membership() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
-    let several = ["no-such-group", "others", "robots"];
     for (user, ask) in [
         ("alice", auth("alice", "secret of alice")),
         ("bob", auth("bob", "secret of bob")),
-        (
-            "carol",
-            auth_by("bellwire", "carol", "secret of carol", &["third"]),
-        ),
-        (
-            "alice",
-            auth_by("bellwire", "alice", "secret of alice", &several),
-        ),
+        ("carol", auth_at("third", "carol", "secret of carol")),
+        ("alice", auth_at("several", "alice", "secret of alice")),
     ] {
         assert_eq!(helper.answer(ask).0, granted(user), "{}", helper.log());
         eventually("no child", || helper.children().is_empty());
@@ -67,28 +60,18 @@ fn all_other_logins_are_refused_alike_and_after_the_same_time() {
         ("wrong service", auth("elsewhere", "secret")),
         ("wrong group", auth("carol", "secret of carol")),
         (
-            "no group",
-            auth_by("bellwire", "alice", "secret of alice", &[]),
-        ),
-        (
             "no such group",
-            auth_by("bellwire", "alice", "secret of alice", &["x"]),
+            auth_at("nowhere", "alice", "secret of alice"),
         ),
-        (
-            "expired",
-            auth_by("expired", "alice", "secret of alice", &["robots"]),
-        ),
-        (
-            "outdated",
-            auth_by("outdated", "alice", "secret of alice", &["robots"]),
-        ),
+        ("expired", auth_at("expired", "alice", "secret of alice")),
+        ("outdated", auth_at("outdated", "alice", "secret of alice")),
         (
             "echo-on prompt",
-            auth_by("echo", "alice", "secret of alice", &["robots"]),
+            auth_at("echo", "alice", "secret of alice"),
         ),
         (
             "broken service",
-            auth_by("broken", "alice", "secret of alice", &["robots"]),
+            auth_at("broken", "alice", "secret of alice"),
         ),
     ];
     // While one refusal waits for its time the next attempt is made.
@@ -118,7 +101,7 @@ fn all_other_logins_are_refused_alike_and_after_the_same_time() {
 fn accounts_as_unix_has_them() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
-    let by_unix = |user: &str, password: &str| auth_by("unix", user, password, &["robots"]);
+    let by_unix = |user: &str, password: &str| auth_at("unix", user, password);
     let right = "secret of dora";
     let dora = helper.answer(by_unix("dora", right)).0;
     assert_eq!(dora, granted("dora"), "{}", helper.log());
@@ -139,7 +122,7 @@ fn a_service_without_a_file_never_falls_through_to_other() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
     // "other" would let everybody in.
-    let by = |service: &str| auth_by(service, "alice", "whatever", &["robots"]);
+    let by = |service: &str| auth_at(service, "alice", "whatever");
     let by_other = helper.answer(by("other")).0;
     assert_eq!(by_other, granted("alice"), "{}", helper.log());
     assert_eq!(helper.answer(by("missing")).0, Answer::Unavailable);
@@ -154,14 +137,61 @@ fn a_service_without_a_file_never_falls_through_to_other() {
 }
 
 #[test]
-fn a_service_that_the_configuration_does_not_name_is_not_asked() {
+fn who_may_enter_is_what_the_configuration_says_and_not_what_the_daemon_asks() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
+    // There is a service of this name, but no server.
     let services = helper.path("services");
     fs::copy(services.join("other"), services.join("unnamed")).expect("a service");
-    let ask = auth_by("unnamed", "alice", "whatever", &["robots"]);
+    let ask = auth_at("unnamed", "alice", "whatever");
     assert_eq!(helper.answer(ask).0, Answer::Unavailable);
-    assert!(helper.log().contains("names no PAM service \"unnamed\""));
+    assert!(helper.log().contains("no server \"unnamed\""));
+    // The daemon cannot name a group of its choice: carol is in none of those of this server, until a reload changes them.
+    let carol = || auth("carol", "secret of carol");
+    assert_eq!(helper.answer(carol()).0, Answer::Refused);
+    let changed = rig::with_users_by("Bellwire", "bellwire", "\"third\"");
+    fs::write(helper.path("bellwire.toml"), changed).expect("a configuration");
+    assert_eq!(helper.answer(carol()).0, Answer::Refused);
+    helper.answer(Ask::Reload);
+    assert_eq!(
+        helper.answer(carol()).0,
+        granted("carol"),
+        "{}",
+        helper.log()
+    );
+    let alice = auth("alice", "secret of alice");
+    assert_eq!(helper.answer(alice).0, Answer::Refused);
+}
+
+#[test]
+fn guesses_are_few_whatever_addresses_the_daemon_tells() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&[]);
+    let guess = |address: &str| auth_from(address, "bellwire", "alice", "wrong");
+    let right = |address: &str| auth_from(address, "bellwire", "alice", "secret of alice");
+    // From one address as the daemon counts them, too.
+    let told = answers(&mut helper, (0..20).map(|_| guess("192.0.2.7")));
+    let checked = |told: &[Answer]| told.iter().filter(|&it| *it == Answer::Refused).count();
+    // Those that were under way when the tenth failed are checked as well.
+    assert!((10..=13).contains(&checked(&told)), "{told:?}");
+    assert_eq!(helper.answer(right("192.0.2.7")).0, Answer::Unavailable);
+    assert_eq!(helper.answer(right("192.0.2.8")).0, granted("alice"));
+    // From ever other addresses, also ones that are exempt.
+    let mut all = checked(&told);
+    for round in 0..4 {
+        let from = (0..40).map(|at| format!("127.{round}.{at}.1"));
+        let told = answers(&mut helper, from.map(|address| guess(&address)));
+        all += checked(&told);
+    }
+    assert!((100..=103).contains(&all), "{all}");
+    assert_eq!(helper.answer(right("127.0.0.1")).0, Answer::Unavailable);
+    assert!(
+        helper
+            .log()
+            .contains("too many failed logins as \"alice\" from everywhere")
+    );
+    let bob = auth_from("127.0.0.1", "bellwire", "bob", "secret of bob");
+    assert_eq!(helper.answer(bob).0, granted("bob"));
 }
 
 #[test]
@@ -179,7 +209,7 @@ fn groups_and_users_are_looked_up_at_each_attempt() {
 fn modules_learn_the_peer_and_find_nothing_of_the_helper() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
-    let ask = auth_by("seen", "bob", "", &["robots"]);
+    let ask = auth_at("seen", "bob", "");
     assert_eq!(helper.answer(ask).0, granted("bob"), "{}", helper.log());
     let seen = |name: &str| fs::read_to_string(helper.path(name)).expect("what was seen");
     assert_eq!(seen("seen"), "bob 192.0.2.7 seen\n");
@@ -191,12 +221,12 @@ fn modules_learn_the_peer_and_find_nothing_of_the_helper() {
 fn messages_of_modules_do_no_harm() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
-    let ask = auth_by("chatty", "alice", "x", &["robots"]);
+    let ask = auth_at("chatty", "alice", "x");
     assert_eq!(helper.answer(ask).0, granted("alice"), "{}", helper.log());
 }
 
 fn hung() -> Ask {
-    auth_by("hung", "alice", "secret of alice", &["robots"])
+    auth_at("hung", "alice", "secret of alice")
 }
 
 /// Waits for a hanging attempt other than the known ones; gives its process, and the one that it waits for.
@@ -233,7 +263,7 @@ fn a_hung_module_is_ended_and_does_not_block_others() {
 fn a_crashed_attempt_is_unavailable_and_the_next_one_works() {
     let Some(_leave) = leave() else { return };
     let mut helper = Helper::run(&[]);
-    let crash = auth_by("crash", "alice", "secret of alice", &["robots"]);
+    let crash = auth_at("crash", "alice", "secret of alice");
     assert_eq!(helper.answer(crash).0, Answer::Unavailable);
     let alice = auth("alice", "secret of alice");
     assert_eq!(helper.answer(alice).0, granted("alice"));
@@ -472,6 +502,63 @@ fn a_unix_socket_of_root_belongs_to_the_user_of_the_daemon() {
     assert_eq!(answer, Answer::Descriptor);
     let owner = fs::symlink_metadata(&path).expect("the socket");
     assert_eq!((owner.uid(), owner.gid()), (10001, 20002));
+}
+
+#[test]
+fn a_hash_is_checked_without_rights_files_or_much_time() {
+    let Some(_leave) = leave() else { return };
+    let mut helper = Helper::run(&["--attempt-limit-ms", "9000"]);
+    // The costliest that a list may have: there is time to look.
+    let secret = format!(
+        "$argon2id$v=19$m=262144,t=16,p=1$c29tZXNhbHRzYWx0${}",
+        "A".repeat(43)
+    );
+    helper.ask(Ask::Hash {
+        secret: Zeroizing::new(secret.into_bytes()),
+        password: Zeroizing::new(b"x".to_vec()),
+    });
+    let limits = |pid: pid_t| fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+    let limit = |pid: pid_t, what: &str| {
+        let limits = limits(pid);
+        let line = limits.lines().find_map(|line| line.strip_prefix(what));
+        let mut words = line.unwrap_or_default().split_whitespace();
+        words.next().map(ToOwned::to_owned).unwrap_or_default()
+    };
+    let mut child = 0;
+    eventually("a child that is confined", || {
+        child = helper.children().first().copied().unwrap_or_default();
+        limit(child, "Max open files") == "0"
+    });
+    assert_eq!(limit(child, "Max cpu time"), "10");
+    assert_eq!(limit(child, "Max address space"), (1 << 30).to_string());
+    for none in ["Max core file size", "Max file size", "Max processes"] {
+        assert_eq!(limit(child, none), "0", "{none}");
+    }
+    if is_root() {
+        let status = fs::read_to_string(format!("/proc/{child}/status")).expect("its status");
+        let value = |name: &str| {
+            let mut lines = status.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value
+                .expect("a line")
+                .split_whitespace()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(value("Uid"), ["65532"; 4]);
+        assert_eq!(value("Gid"), ["65532"; 4]);
+        assert_eq!(value("Groups"), [""; 0]);
+        assert_eq!(
+            (value("CapEff"), value("CapPrm")),
+            (vec!["0000000000000000"], vec!["0000000000000000"])
+        );
+        assert_eq!(value("NoNewPrivs"), ["1"]);
+        let root = fs::read_link(format!("/proc/{child}/root")).expect("its root");
+        let root = root.display().to_string();
+        assert!(
+            root.contains("bellwire-empty.") && root.ends_with(" (deleted)"),
+            "{root}"
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod users;
 
 pub use recent_logins::{LoginKey, RecentLogins};
 pub use secret::{StoredPassword, verify_secret};
-pub use throttle::{ClientNetwork, Throttle, Throttled};
+pub use throttle::{ClientNetwork, Throttle, Throttled, UserThrottle};
 pub use unsupported::Unsupported;
 pub use users::{Check, HashVerdict, UserList};
 

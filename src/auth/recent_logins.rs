@@ -21,6 +21,8 @@ const WAYS: usize = 8;
 pub struct LoginKey<'l> {
     /// The owner of the list of users, such as the number of a server.
     pub owner: u64,
+    /// The connection, when it is remembered for that alone; otherwise 0.
+    pub connection: u64,
     /// Changes whenever the list of users is read again.
     pub generation: u64,
     /// The name.
@@ -99,6 +101,7 @@ impl RecentLogins {
     fn digest(&self, login: &LoginKey<'_>) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&login.owner.to_be_bytes());
+        context.update(&login.connection.to_be_bytes());
         context.update(&login.generation.to_be_bytes());
         for part in [login.user.as_bytes(), login.password] {
             context.update(&(part.len() as u64).to_be_bytes());
@@ -124,6 +127,7 @@ mod tests {
     fn login<'l>(user: &'l str, password: &'l str) -> LoginKey<'l> {
         LoginKey {
             owner: 1,
+            connection: 0,
             generation: 1,
             user,
             password: password.as_bytes(),
@@ -146,6 +150,10 @@ mod tests {
             login("alic", "esecret"),
             login("bob", "secret"),
             LoginKey { owner: 2, ..alice },
+            LoginKey {
+                connection: 1,
+                ..alice
+            },
             LoginKey {
                 generation: 2,
                 ..alice

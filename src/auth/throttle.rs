@@ -40,6 +40,11 @@ const BY_NETWORK: FailureLimit = FailureLimit {
     entries: 1024,
 };
 
+const FROM_EVERYWHERE: FailureLimit = FailureLimit {
+    failures: 100,
+    entries: 4096,
+};
+
 /// Where a client comes from: an IPv4 address, or an IPv6 network of /64, within which clients choose their addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientNetwork(u64, bool);
@@ -147,10 +152,43 @@ impl Throttle {
     fn login<'l>(&self, network: ClientNetwork, user: &'l str, password: &'l [u8]) -> LoginKey<'l> {
         LoginKey {
             owner: network.number(&self.keys),
+            connection: 0,
             generation: 0,
             user,
             password,
         }
+    }
+}
+
+/// Counts the failed logins of each user, from wherever they come: for whoever cannot trust what is said of addresses.
+pub struct UserThrottle {
+    keys: RandomState,
+    failures: Counts<u64>,
+}
+
+impl Default for UserThrottle {
+    /// Without any failure yet.
+    fn default() -> UserThrottle {
+        UserThrottle {
+            keys: RandomState::new(),
+            failures: Counts::new(FROM_EVERYWHERE),
+        }
+    }
+}
+
+impl UserThrottle {
+    /// Whether an attempt may be checked. Called before the check.
+    #[must_use]
+    pub fn allows(&self, user: &str, now: Instant) -> bool {
+        let key = self.keys.hash_one(user);
+        self.failures.blocked(&key, now).is_none()
+    }
+
+    /// Records a failed attempt. True: the user is refused from now on, for a minute.
+    pub fn failed(&mut self, user: &str, now: Instant) -> bool {
+        let was_allowed = self.allows(user, now);
+        self.failures.fail(self.keys.hash_one(user), now);
+        was_allowed && !self.allows(user, now)
     }
 }
 

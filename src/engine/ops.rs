@@ -73,6 +73,12 @@ pub struct Ops<'o> {
 }
 
 impl Ops<'_> {
+    /// This connection.
+    #[must_use]
+    pub fn id(&self) -> ConnId {
+        self.conn.id()
+    }
+
     /// The server or client of this connection; see [`Engine::add_owner`](super::Engine::add_owner).
     #[inline]
     #[must_use]

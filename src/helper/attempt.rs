@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use crate::engine::seqpacket;
 use crate::process::syscall::check;
-use crate::proto::helper::{Answer, Ask, MAX, Reply, Request};
+use crate::proto::helper::{Answer, MAX, Reply};
 
+use super::confine::confine;
 use super::pam::{self, Question};
 
 /// Whether a password matches a hash; `None` when that cannot be checked.
@@ -26,6 +27,20 @@ const ENDING: Duration = Duration::from_secs(2);
 
 /// How often to check whether a killed child is gone.
 const REAP_AGAIN: Duration = Duration::from_millis(20);
+
+/// What a child does.
+pub(super) enum Task<'t> {
+    /// Checks a user of the system.
+    Login(Question<'t>),
+    /// Checks a password by a hash, without any rights.
+    Hash {
+        secret: &'t [u8],
+        password: &'t [u8],
+        verify: VerifySecret,
+        /// The user that the daemon runs as, whom the child must not become.
+        daemon: u32,
+    },
+}
 
 /// A request that a child works on.
 #[derive(Debug)]
@@ -49,11 +64,11 @@ enum AttemptState {
 }
 
 impl Attempt {
-    /// Starts a child that works on the request. In the child, `forget` drops the other requests and attempts, and the
-    /// child's own socket replaces `daemon`, so that it cannot speak to the daemon.
+    /// Starts a child that works on the task of a request. In the child, `forget` drops the other requests and attempts, and
+    /// the child's own socket replaces `daemon`, so that it cannot speak to the daemon.
     pub(super) fn start(
-        request: &Request,
-        verify: VerifySecret,
+        id: u32,
+        task: &Task<'_>,
         begun: Instant,
         limit: Duration,
         daemon: BorrowedFd<'_>,
@@ -69,13 +84,17 @@ impl Attempt {
                     forget();
                     drop(near);
                     settle(helper, &far, daemon)?;
-                    seqpacket::send(far.as_fd(), &work(request, verify), None)
+                    let answer = work(task, limit);
+                    // A name that does not fit into a packet was never asked for. An empty packet counts as a crash.
+                    let packet = Reply { id, answer }.encode();
+                    let packet = packet.map(|packet| packet.to_vec()).unwrap_or_default();
+                    seqpacket::send(far.as_fd(), &packet, None)
                 }));
                 // Not _exit: PAM modules and their libraries may have to clean up.
                 exit(i32::from(!matches!(worked, Ok(Ok(())))))
             }
             child => Ok(Attempt {
-                id: request.id,
+                id,
                 begun,
                 child,
                 state: AttemptState::Working(near, begun + limit),
@@ -244,31 +263,23 @@ fn settle(helper: libc::pid_t, far: &OwnedFd, daemon: BorrowedFd<'_>) -> io::Res
     }
 }
 
-fn work(request: &Request, verify: VerifySecret) -> Vec<u8> {
-    let answer = match &request.ask {
-        Ask::Auth {
-            service,
-            user,
+fn work(task: &Task<'_>, limit: Duration) -> Answer {
+    match *task {
+        Task::Login(ref question) => pam::ask(question),
+        Task::Hash {
+            secret,
             password,
-            remote_host,
-            groups,
-        } => pam::ask(&Question {
-            service,
-            user,
-            password,
-            remote_host,
-            groups,
-        }),
-        Ask::Hash { secret, password } => str::from_utf8(secret)
-            .ok()
-            .and_then(|secret| verify(secret, password))
-            .map_or(Answer::Unavailable, Answer::Hash),
-        Ask::Reload | Ask::Open { .. } | Ask::Bind { .. } => Answer::Unavailable,
-    };
-    let id = request.id;
-    // A name that does not fit into a packet was never asked for. An empty packet counts as a crash, which refuses.
-    Reply { id, answer }
-        .encode()
-        .map(|packet| packet.to_vec())
-        .unwrap_or_default()
+            verify,
+            daemon,
+        } => {
+            if let Err(error) = confine(daemon, limit.as_secs() + 1) {
+                log::error!("a hash is not checked, for its process cannot be confined: {error}");
+                return Answer::Unavailable;
+            }
+            let verified = str::from_utf8(secret)
+                .ok()
+                .and_then(|it| verify(it, password));
+            verified.map_or(Answer::Unavailable, Answer::Hash)
+        }
+    }
 }

@@ -6,12 +6,14 @@
 //! that names: the process that faces the network can ask for nothing else. It ends when the daemon closes its end, and
 //! its children end with it; signals for the daemon do not reach it.
 //!
-//! Left to right, each file imports from those before it: capabilities, queue, permitted, pam, attempt, grant, serve,
+//! Left to right, each file imports from those before it: confine, queue, permitted, guesses, pam,
+//! attempt, grant, serve,
 //! supervisor.
 
 mod attempt;
-mod capabilities;
+mod confine;
 mod grant;
+mod guesses;
 mod pam;
 mod permitted;
 mod queue;
@@ -31,8 +33,10 @@ use log::LevelFilter;
 
 use crate::config::{self, LogLevel};
 use crate::engine::seqpacket;
+use crate::process::capabilities;
 use crate::process::config_files::Opener;
 use crate::process::exit::Exit;
+use crate::process::identity;
 use crate::process::privileges;
 use crate::process::socket_folder::{Leftover, SocketPlace};
 use crate::process::syscall::check;
@@ -54,6 +58,21 @@ const SOCKET: libc::c_int = libc::STDIN_FILENO;
 /// Beginnings of the names of environment variables that the helper keeps. Tests need those of the wrappers of PAM and of
 /// the user database.
 const KEPT: [&str; 4] = ["LD_PRELOAD", "PAM_WRAPPER", "NSS_WRAPPER", "JOURNAL_STREAM"];
+
+/// What it keeps of root's rights: what PAM modules need to check an account, what a reload needs to open keys and bind
+/// addresses, and what leaves all files behind.
+const KEPT_CAPABILITIES: [u32; 10] = [
+    capabilities::CHOWN,
+    capabilities::DAC_OVERRIDE,
+    capabilities::DAC_READ_SEARCH,
+    capabilities::FOWNER,
+    capabilities::KILL,
+    capabilities::SETGID,
+    capabilities::SETUID,
+    capabilities::NET_BIND_SERVICE,
+    capabilities::SYS_CHROOT,
+    capabilities::AUDIT_WRITE,
+];
 
 /// The PATH of the helper, in which PAM modules find programs.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -145,7 +164,7 @@ pub(crate) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecre
     if let Some(level) = level(options.log) {
         logging::init(level);
     }
-    if let Err(error) = capabilities::reduce() {
+    if let Err(error) = capabilities::keep_only(&KEPT_CAPABILITIES) {
         log::warn!(
             "the helper keeps more rights than it needs, because the system does not take them: {error}"
         );
@@ -217,7 +236,11 @@ fn settle() -> io::Result<OwnedFd> {
             libc::signal(signal, libc::SIG_IGN);
         }
         libc::prctl(libc::PR_SET_NAME, c"bellwire-helper".as_ptr());
-        check(libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0))?;
+        privileges::write_no_core()?;
+        // Who is not root checks passwords by a program of PAM's that gains rights.
+        if identity::is_root() {
+            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+        }
         Ok(socket)
     }
 }

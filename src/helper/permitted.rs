@@ -3,30 +3,51 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Address, Client, Config, Server, Users};
+use crate::config::{Address, Client, Config, Network, Server, Users};
 
-/// The files, addresses and PAM services that any configuration so far has named. Those of an earlier one stay permitted:
-/// the daemon may refuse the later one, and then goes on with the earlier.
+/// The files and addresses that any configuration so far has named, and who may log in. Those of an earlier one stay
+/// permitted: the daemon may refuse the later one, and then goes on with the earlier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Permitted {
     files: BTreeSet<PathBuf>,
     /// By their printed form.
     addresses: BTreeMap<String, Address>,
-    services: BTreeSet<String>,
+    /// Which users of the system may enter a server, by its id in lower case: by the newest configuration, and by the one
+    /// before, which the daemon goes on with when it has refused the newest.
+    systems: [BTreeMap<String, SystemUsers>; 2],
+}
+
+/// Which users of the system may enter a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SystemUsers {
+    /// The PAM service.
+    pub service: String,
+    /// A user must be in one of these.
+    pub groups: Vec<String>,
+    /// Failed logins from here are not counted.
+    pub exempt: Vec<Network>,
 }
 
 impl Permitted {
     /// Adds what this configuration names. Servers and clients that are not active count too: a command may start them.
     pub(super) fn add(&mut self, config: &Config) {
         self.add_files(config);
+        let mut systems = BTreeMap::new();
         for server in &config.servers {
             let addresses = server.bind.iter().map(|bind| bind.address.clone());
             self.addresses
                 .extend(addresses.map(|address| (address.to_string(), address)));
-            if let Some(Users::System { service, .. }) = &server.users {
-                self.services.insert(service.value.clone());
+            if let Some(Users::System { service, groups }) = &server.users {
+                let users = SystemUsers {
+                    service: service.value.clone(),
+                    groups: groups.iter().map(|group| group.value.clone()).collect(),
+                    exempt: server.limits.throttle_exempt.clone(),
+                };
+                systems.insert(server.id.as_str().to_ascii_lowercase(), users);
             }
         }
+        let [newest, before] = &mut self.systems;
+        *before = std::mem::replace(newest, systems);
     }
 
     /// Adds the files that this configuration names, which may have faults.
@@ -50,9 +71,10 @@ impl Permitted {
         self.addresses.get(asked)
     }
 
-    /// Whether users may log in by this PAM service.
-    pub(super) fn service(&self, asked: &str) -> bool {
-        self.services.contains(asked)
+    /// Which users of the system may enter the server of this id.
+    pub(super) fn system_users(&self, server: &str) -> Option<&SystemUsers> {
+        let id = server.to_ascii_lowercase();
+        self.systems.iter().find_map(|systems| systems.get(&id))
     }
 }
 
@@ -143,10 +165,27 @@ mod tests {
     }
 
     #[test]
-    fn services_are_those_of_users_of_the_system() {
-        let permitted = permitted();
-        assert!(permitted.service("door"));
-        assert!(!permitted.service("bellwire") && !permitted.service("Door"));
+    fn users_of_the_system_are_those_of_the_newest_two_configurations() {
+        let mut permitted = permitted();
+        let door = permitted
+            .system_users("ws_server_2")
+            .expect("a server")
+            .clone();
+        assert_eq!(
+            (door.service.as_str(), &door.groups[..]),
+            ("door", &["root".to_owned()][..])
+        );
+        assert_eq!(permitted.system_users("WS_SERVER_1"), None);
+        let file = Path::new("/etc/bellwire/bellwire.toml");
+        let other = crate::config::parse(&TEXT.replace("\"root\"", "\"others\""), file).unwrap();
+        permitted.add(&other);
+        let found = permitted.system_users("WS_SERVER_2").expect("a server");
+        assert_eq!(found.groups, ["others"]);
+        let none = crate::config::parse("[[server]]\nbind = [\"127.0.0.1:81\"]\n", file).unwrap();
+        permitted.add(&none);
+        assert!(permitted.system_users("WS_SERVER_2").is_some());
+        permitted.add(&none);
+        assert_eq!(permitted.system_users("WS_SERVER_2"), None);
     }
 
     #[test]
@@ -170,6 +209,6 @@ mod tests {
         let permitted = Permitted::default();
         assert_eq!(permitted.file(Path::new("")), None);
         assert_eq!(permitted.address(""), None);
-        assert!(!permitted.service(""));
+        assert_eq!(permitted.system_users(""), None);
     }
 }

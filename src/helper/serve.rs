@@ -11,12 +11,15 @@ use zeroize::Zeroize;
 use crate::config::Purpose;
 use crate::engine::seqpacket;
 use crate::process::config_files::Opener;
+use crate::process::identity;
 use crate::process::privileges::Identity;
 use crate::process::socket_folder::Leftover;
 use crate::proto::helper::{Answer, Ask, MAX, Reply, Request, WipedBytes};
 
-use super::attempt::{self, Attempt, VerifySecret};
+use super::attempt::{self, Attempt, Task, VerifySecret};
 use super::grant;
+use super::guesses::Guesses;
+use super::pam::Question;
 use super::permitted::Permitted;
 use super::queue::Queue;
 
@@ -52,6 +55,14 @@ pub(super) struct Setup {
     pub verify: VerifySecret,
 }
 
+impl Setup {
+    /// The user that the daemon runs as.
+    fn user(&self) -> u32 {
+        let identity = self.identity.as_ref();
+        identity.map_or_else(identity::effective_user, |user| user.account.user)
+    }
+}
+
 /// The daemon has sent what it never sends. It may be under an attacker's control, so the helper must end.
 #[derive(Debug)]
 pub(super) struct InvalidRequest(pub String);
@@ -64,16 +75,19 @@ struct HelperLoop {
     held: Vec<(Instant, u32)>,
     /// Sockets that are removed when the daemon has ended.
     leftovers: Vec<Leftover>,
+    guesses: Guesses,
 }
 
 /// Serves until the daemon closes its end. `leftovers` are removed then.
 pub(super) fn serve(setup: Setup, leftovers: Vec<Leftover>) -> Result<(), InvalidRequest> {
+    let guesses = Guesses::new().map_err(|error| InvalidRequest(error.to_string()))?;
     let mut helper = HelperLoop {
         setup,
         queue: Queue::new(MAX_WAITING, OLDEST),
         attempts: Vec::with_capacity(MAX_ATTEMPTS),
         held: Vec::new(),
         leftovers,
+        guesses,
     };
     let ended = helper.run();
     attempt::end_all(&mut helper.attempts);
@@ -150,14 +164,18 @@ impl HelperLoop {
             let Some(request) = self.queue.pop() else {
                 break;
             };
-            let Setup { verify, limit, .. } = self.setup;
+            let guesses = &mut self.guesses;
+            let Some(task) = task(&self.setup, guesses, &request, now) else {
+                self.answer(request.id, Answer::Unavailable)?;
+                continue;
+            };
             let (queue, attempts) = (&mut self.queue, &mut self.attempts);
             let forget = || {
                 queue.clear();
                 attempts.clear();
             };
-            let daemon = self.setup.socket.as_fd();
-            match Attempt::start(&request, verify, now, limit, daemon, forget) {
+            let (limit, daemon) = (self.setup.limit, self.setup.socket.as_fd());
+            match Attempt::start(request.id, &task, now, limit, daemon, forget) {
                 Ok(attempt) => self.attempts.push(attempt),
                 Err(error) => {
                     log::error!("no process to check a password can be started: {error}");
@@ -221,6 +239,7 @@ impl HelperLoop {
             };
             match attempt.ready(now) {
                 Some(Answer::Refused) => {
+                    self.guesses.settle(*id, Some(false), now);
                     let due = refusal_time(attempt.begun, now);
                     self.held.push((due, *id));
                 }
@@ -236,10 +255,6 @@ impl HelperLoop {
     fn take(&mut self, request: Request, now: Instant) -> Result<(), Stop> {
         let id = request.id;
         match &request.ask {
-            Ask::Auth { service, .. } if !self.setup.permitted.service(service) => {
-                log::error!("the configuration names no PAM service {service:?}");
-                self.answer(id, Answer::Unavailable)
-            }
             Ask::Auth { .. } | Ask::Hash { .. } => match self.queue.push(now, request) {
                 Ok(()) => Ok(()),
                 Err(_) => self.answer(id, Answer::Unavailable),
@@ -292,6 +307,9 @@ impl HelperLoop {
     }
 
     fn answer(&mut self, id: u32, answer: Answer) -> Result<(), Stop> {
+        // A refusal was counted when it was known.
+        let right = matches!(answer, Answer::Granted { .. }).then_some(true);
+        self.guesses.settle(id, right, Instant::now());
         self.send(id, answer, None)
     }
 
@@ -317,6 +335,47 @@ struct Ready {
     daemon: bool,
     /// The numbers of their requests.
     children: Vec<u32>,
+}
+
+/// What a child is to do for a request; `None` when that is not permitted, or not now. Policy is the configuration's: the
+/// daemon says who wants to enter which server, and no more.
+fn task<'r>(
+    setup: &'r Setup,
+    guesses: &mut Guesses,
+    request: &'r Request,
+    now: Instant,
+) -> Option<Task<'r>> {
+    match &request.ask {
+        Ask::Auth {
+            server,
+            user,
+            password,
+            remote_host,
+        } => {
+            let Some(users) = setup.permitted.system_users(server) else {
+                log::error!("the configuration has no server {server:?} for users of the system");
+                return None;
+            };
+            let login = (user.as_str(), password);
+            let exempt = &users.exempt;
+            guesses
+                .allow(request.id, login, remote_host, exempt, now)
+                .then_some(Task::Login(Question {
+                    service: &users.service,
+                    user,
+                    password,
+                    remote_host,
+                    groups: &users.groups,
+                }))
+        }
+        Ask::Hash { secret, password } => Some(Task::Hash {
+            secret,
+            password,
+            verify: setup.verify,
+            daemon: setup.user(),
+        }),
+        Ask::Reload | Ask::Open { .. } | Ask::Bind { .. } => None,
+    }
 }
 
 fn not_granted() -> io::Error {

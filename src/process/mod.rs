@@ -1,6 +1,7 @@
 //! Floor 5: what every process of bellwire needs, the daemon as well as its helper: identity, privileges, PAM services,
 //! logging, output, randomness, exit statuses.
 
+pub(crate) mod capabilities;
 pub(crate) mod config_files;
 pub(crate) mod exit;
 pub(crate) mod identity;

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::config::{Config, Daemon, Fault, Place};
+use crate::process::capabilities;
 use crate::process::identity::{self, UserAccount};
 use crate::process::syscall::check;
 
@@ -125,6 +126,9 @@ fn find(config: &Config) -> Result<Identity, Fault> {
 pub(crate) fn drop_to(identity: Option<&Identity>) -> io::Result<()> {
     if let Some(Identity { name, account }) = identity {
         let name = CString::new(name.as_str())?;
+        if account.user != 0 {
+            capabilities::drop_bounds();
+        }
         // Groups first: only root can change them.
         // SAFETY: the name ends in NUL; the other calls take no pointers.
         unsafe {
@@ -134,13 +138,27 @@ pub(crate) fn drop_to(identity: Option<&Identity>) -> io::Result<()> {
         }
         if account.user != 0 {
             verify(*account)?;
-            // Other processes of that user, and core files, must not get the keys in this process's memory.
-            // SAFETY: prctl takes no pointers for this option.
-            check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })?;
         }
     }
+    write_no_core()?;
     // SAFETY: prctl takes no pointers for this option.
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
+}
+
+/// Other processes of the same user, and core files, must not get the keys and passwords in this process's memory.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn write_no_core() -> io::Result<()> {
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is of an rlimit; prctl takes none for this option.
+    unsafe {
+        check(libc::setrlimit(libc::RLIMIT_CORE, &raw const none))?;
+        check(libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0)).map(drop)
+    }
 }
 
 /// Checks that all ids are those that were set, and that root's cannot be set again.

@@ -1,8 +1,7 @@
 //! Messages between the daemon and its privileged helper.
 //!
 //! Each message is one packet of a SOCK_SEQPACKET socket, of at most [`MAX`] bytes: a tag, the number of the request, and
-//! the fields of this tag. Numbers are big-endian. Text and bytes have their length in 16 bits before them, lists their
-//! count. Packets that are too short, too long, or have an unknown value are refused: the helper does not trust the daemon,
+//! the fields of this tag. Numbers are big-endian. Text and bytes have their length in 16 bits before them. Packets that are too short, too long, or have an unknown value are refused: the helper does not trust the daemon,
 //! which faces the network.
 //!
 //! A descriptor may come with an answer; see [`Answer::brings_descriptor`]. Sending and receiving is done elsewhere.
@@ -36,18 +35,17 @@ pub struct Request {
 /// All requests that exist. The helper decides which ones it grants.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Check the password of a user of the system, and that the user is in one of the groups.
+    /// Check the password of a user of the system for a server. By which PAM service, and in which groups the user must be,
+    /// the helper knows from the configuration.
     Auth {
-        /// The PAM service.
-        service: String,
+        /// The id of the server.
+        server: String,
         /// The name that the peer sent.
         user: String,
         /// The password that the peer sent.
         password: WipedBytes,
         /// The address of the peer; empty when it has none.
         remote_host: String,
-        /// Names of groups. A user in none of them is refused.
-        groups: Vec<String>,
     },
     /// Check a password against a hash.
     Hash {
@@ -83,18 +81,16 @@ impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Ask::Auth {
-                service,
+                server,
                 user,
                 remote_host,
-                groups,
                 ..
             } => f
                 .debug_struct("Auth")
-                .field("service", service)
+                .field("server", server)
                 .field("user", user)
                 .field("password", &Hidden)
                 .field("remote_host", remote_host)
-                .field("groups", groups)
                 .finish(),
             Ask::Hash { .. } => f.debug_tuple("Hash").field(&Hidden).finish(),
             Ask::Reload => f.write_str("Reload"),
@@ -214,20 +210,15 @@ impl Request {
         let mut writer = Writer::new(self.ask.tag(), self.id);
         match &self.ask {
             Ask::Auth {
-                service,
+                server,
                 user,
                 password,
                 remote_host,
-                groups,
             } => {
-                writer.field(service.as_bytes());
+                writer.field(server.as_bytes());
                 writer.field(user.as_bytes());
                 writer.field(password);
                 writer.field(remote_host.as_bytes());
-                writer.count(groups.len());
-                for group in groups {
-                    writer.field(group.as_bytes());
-                }
             }
             Ask::Hash { secret, password } => {
                 writer.field(secret);
@@ -248,11 +239,10 @@ impl Request {
         let (tag, id, mut reader) = Reader::new(packet)?;
         let ask = match tag {
             AUTH => Ask::Auth {
-                service: reader.text()?,
+                server: reader.text()?,
                 user: reader.text()?,
                 password: reader.secret()?,
                 remote_host: reader.text()?,
-                groups: reader.texts()?,
             },
             HASH => Ask::Hash {
                 secret: reader.secret()?,
@@ -426,12 +416,6 @@ impl<'p> Reader<'p> {
     fn text(&mut self) -> Result<String, Malformed> {
         let text = str::from_utf8(self.field()?).map_err(|_| Malformed::Text)?;
         Ok(text.to_owned())
-    }
-
-    fn texts(&mut self) -> Result<Vec<String>, Malformed> {
-        let count = self.count()?;
-        // Nothing is reserved for the count, since it may be larger than the packet.
-        (0..count).map(|_| self.text()).collect()
     }
 
     fn flag(&mut self) -> Result<bool, Malformed> {

@@ -270,18 +270,22 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
-pub(crate) fn auth_by(service: &str, user: &str, password: &str, groups: &[&str]) -> Ask {
+/// A login at the server of this id, which has the name of its service.
+pub(crate) fn auth_at(server: &str, user: &str, password: &str) -> Ask {
+    auth_from("192.0.2.7", server, user, password)
+}
+
+pub(crate) fn auth_from(address: &str, server: &str, user: &str, password: &str) -> Ask {
     Ask::Auth {
-        service: service.to_owned(),
+        server: server.to_owned(),
         user: user.to_owned(),
         password: Zeroizing::new(password.as_bytes().to_vec()),
-        remote_host: "192.0.2.7".to_owned(),
-        groups: groups.iter().map(ToString::to_string).collect(),
+        remote_host: address.to_owned(),
     }
 }
 
 pub(crate) fn auth(user: &str, password: &str) -> Ask {
-    auth_by("bellwire", user, password, &["robots"])
+    auth_at("bellwire", user, password)
 }
 
 pub(crate) fn granted(user: &str) -> Answer {
@@ -300,22 +304,29 @@ pub(crate) fn folder() -> TempDir {
     write("group", GROUP);
     write("matrix", PASSWORDS);
     fs::create_dir(folder.path().join("services")).expect("a folder");
-    let mut config = with_users_by("missing");
+    let mut config = with_users_by("missing", "missing", "\"robots\"");
     if let Some(modules) = modules() {
         for (name, lines) in services(&modules, folder.path()) {
             write(&format!("services/{name}"), &lines);
-            config.push_str(&with_users_by(name));
+            config.push_str(&with_users_by(name, name, "\"robots\""));
         }
+    }
+    for (id, groups) in [
+        ("third", "\"third\""),
+        ("several", "\"no-such-group\", \"others\", \"robots\""),
+        ("nowhere", "\"x\""),
+    ] {
+        config.push_str(&with_users_by(id, "bellwire", groups));
     }
     write("bellwire.toml", &config);
     folder
 }
 
-/// A server whose users are the system's, by this service.
-fn with_users_by(service: &str) -> String {
+/// A server whose users are the system's, by this service and of these groups.
+pub(crate) fn with_users_by(id: &str, service: &str, groups: &str) -> String {
     format!(
-        "[[server]]\nbind = [\"127.0.0.1:0\"]\nauth = {{ basic = true }}\n\
-         users = {{ source = \"system\", groups = [\"robots\"], service = \"{service}\" }}\n"
+        "[[server]]\nid = \"{id}\"\nbind = [\"127.0.0.1:0\"]\nauth = {{ basic = true }}\n\
+         users = {{ source = \"system\", groups = [{groups}], service = \"{service}\" }}\n"
     )
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{Check, ClientNetwork, LoginKey, StoredPassword, Throttle, UserList};
 use crate::config::{self, Auth, Network, Users, Ways};
-use crate::engine::{Ops, OwnerId};
+use crate::engine::Ops;
 use crate::manager::content::{path_of, respond_error};
 use crate::proto::helper::{Answer, Ask};
 use crate::proto::http::credentials::{self, Credentials};
@@ -28,9 +28,9 @@ pub(super) enum Decision {
 
 enum UserSource {
     List(Box<UserList>),
+    /// The helper knows the rest.
     System {
-        service: String,
-        groups: Vec<String>,
+        server: String,
     },
 }
 
@@ -57,9 +57,8 @@ impl Authenticator {
                 });
                 UserSource::List(Box::new(UserList::new(&seed(), entries)))
             }
-            Users::System { groups, service } => UserSource::System {
-                service: service.value.clone(),
-                groups: groups.iter().map(|group| group.value.clone()).collect(),
+            Users::System { .. } => UserSource::System {
+                server: server.id.as_str().to_owned(),
             },
         };
         Some(Authenticator {
@@ -109,7 +108,7 @@ impl Authenticator {
         {
             return refused;
         }
-        let login = login(ops.owner(), logins, &credentials);
+        let login = self.login(ops, logins, &credentials);
         if logins.remembered.holds(&login, now) {
             self.succeeded(client, &credentials, now);
             return Decision::Allowed(entry);
@@ -137,14 +136,13 @@ impl Authenticator {
                     }
                 }
             }
-            UserSource::System { service, groups } => {
+            UserSource::System { server } => {
                 let remote_host = ops.peer().address().map(|address| address.ip().to_string());
                 let ask = Ask::Auth {
-                    service: service.clone(),
+                    server: server.clone(),
                     user: credentials.username.clone(),
                     password: secret(&credentials),
                     remote_host: remote_host.unwrap_or_default(),
-                    groups: groups.clone(),
                 };
                 (ask, None)
             }
@@ -207,7 +205,7 @@ impl Authenticator {
         }
         // The system may spell the name in another way. Only logins in its spelling are remembered.
         if entry.user.as_deref() == Some(&credentials.username) {
-            let login = login(ops.owner(), logins, &credentials);
+            let login = self.login(ops, logins, &credentials);
             logins.remembered.add(&login, now);
         }
         self.succeeded(client, &credentials, now);
@@ -298,6 +296,27 @@ impl Authenticator {
         }
     }
 
+    /// The key by which a login is remembered. That of a user of the system is remembered for its connection only: nothing
+    /// tells when a password of the system changes.
+    fn login<'c>(
+        &self,
+        ops: &Ops<'_>,
+        logins: &Logins,
+        credentials: &'c Credentials,
+    ) -> LoginKey<'c> {
+        let connection = match self.users {
+            UserSource::List(_) => 0,
+            UserSource::System { .. } => ops.id().serial(),
+        };
+        LoginKey {
+            owner: u64::from(ops.owner()),
+            connection,
+            generation: logins.generation,
+            user: &credentials.username,
+            password: credentials.password.as_bytes(),
+        }
+    }
+
     /// 401 with the challenge where Basic could bring what is missing, else 403 (RFC 9110 §11.6.1).
     fn refuse(&self, ops: &mut Ops<'_>) -> Decision {
         if self.ways.basic() {
@@ -315,16 +334,6 @@ fn too_many(ops: &mut Ops<'_>, retry_after: u32) -> Decision {
     let retry_after = retry_after.to_string();
     respond_error(ops, 429, &[("Retry-After", retry_after.as_bytes())]);
     Decision::Refused
-}
-
-/// The key by which a login is remembered.
-fn login<'c>(owner: OwnerId, logins: &Logins, credentials: &'c Credentials) -> LoginKey<'c> {
-    LoginKey {
-        owner: u64::from(owner),
-        generation: logins.generation,
-        user: &credentials.username,
-        password: credentials.password.as_bytes(),
-    }
 }
 
 fn secret(credentials: &Credentials) -> Zeroizing<Vec<u8>> {

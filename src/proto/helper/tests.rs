@@ -7,18 +7,16 @@ fn secret(text: &str) -> WipedBytes {
 fn asks() -> Vec<Ask> {
     vec![
         Ask::Auth {
-            service: "bellwire".to_owned(),
+            server: "front".to_owned(),
             user: "ålice".to_owned(),
             password: secret("s\u{0}cret:="),
             remote_host: "2001:db8::1".to_owned(),
-            groups: vec!["robots".to_owned(), String::new()],
         },
         Ask::Auth {
-            service: String::new(),
+            server: String::new(),
             user: String::new(),
             password: secret(""),
             remote_host: String::new(),
-            groups: Vec::new(),
         },
         Ask::Hash {
             secret: secret("$6$salt$hash"),
