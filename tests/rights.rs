@@ -418,3 +418,59 @@ fn the_control_socket_of_a_plain_user_is_not_made_among_strangers() {
             .contains("already running")
     );
 }
+
+/// The value of a line of /proc/PID/status.
+fn status_of(pid: libc::pid_t, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let mut lines = status.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.expect("a line").trim().to_owned()
+}
+
+#[test]
+fn the_daemon_has_no_rights_no_core_file_and_nothing_of_the_environment_that_it_does_not_need() {
+    if !is_root() {
+        return;
+    }
+    let mut daemon = Daemon::run_by(&server(""), 1, |binary, file| {
+        fill(file.parent().expect("a folder"));
+        let mut command = Command::new(binary);
+        command.args(["run", "-c"]).arg(file);
+        command
+            .env("SECRET_TOKEN", "of the operator")
+            .env("TZ", "UTC");
+        command
+    });
+    daemon.wait_for_log("commands: ");
+    let pid = daemon.pid();
+    for set in ["CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"] {
+        assert_eq!(status_of(pid, set), "0000000000000000", "{set}");
+    }
+    assert_eq!(status_of(pid, "NoNewPrivs"), "1");
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("its limits");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let core: Vec<&str> = core
+        .expect("a line")
+        .split_whitespace()
+        .skip(4)
+        .take(2)
+        .collect();
+    assert_eq!(core, ["0", "0"]);
+    let environment = fs::read(format!("/proc/{pid}/environ")).expect("its environment");
+    let environment = String::from_utf8_lossy(&environment);
+    assert!(environment.contains("TZ=UTC"), "{environment}");
+    assert!(
+        !environment.contains("operator") && !environment.contains("SECRET"),
+        "{environment}"
+    );
+    // It is not dumpable: its files in /proc are root's.
+    let maps = fs::metadata(format!("/proc/{pid}/environ")).expect("a file");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&maps), 0);
+    assert!(get(&daemon).starts_with("HTTP/1.1 200 "));
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.expect("its children");
+    let helper = children.trim().parse().expect("the helper alone");
+    assert_eq!(status_of(helper, "NoNewPrivs"), "1");
+}

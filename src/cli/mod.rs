@@ -27,7 +27,7 @@ pub use crate::process::Exit;
 
 use crate::auth;
 use crate::helper;
-use crate::process::{logging, output};
+use crate::process::{environment, logging, output};
 
 use args::{Command, CommonOptions};
 
@@ -67,6 +67,7 @@ fn run(options: CommonOptions) -> ExitCode {
             return Exit::Configuration.into();
         }
     };
+    environment::keep_what_is_needed();
     let level = options.verbosity.level(loaded.config.daemon.log);
     logging::init(level);
     for warning in &loaded.config.warnings {

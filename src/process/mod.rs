@@ -3,6 +3,7 @@
 
 pub(crate) mod capabilities;
 pub(crate) mod config_files;
+pub(crate) mod environment;
 pub(crate) mod exit;
 pub(crate) mod identity;
 mod log_stream;
