@@ -255,6 +255,26 @@ fn a_chunked_body_over_the_limit_is_413() {
 }
 
 #[test]
+fn a_chunk_whose_size_exceeds_the_limit_is_not_waited_for() {
+    let conf = Conf {
+        max_body: 8,
+        ..Conf::default()
+    };
+    for (body, status) in [
+        ("9\r\n", "413 Content Too Large"),
+        ("4\r\n0123\r\n5\r\n", "413 Content Too Large"),
+        ("7fffffffffffffff\r\n", "413 Content Too Large"),
+        ("8000000000000000\r\n", "400 Bad Request"),
+    ] {
+        let request = format!("{CHUNKED}{body}");
+        for pieces in cuts(request.as_bytes()) {
+            let (outcome, _) = run(&conf, &pieces, false);
+            assert_refused(&outcome.sent, status);
+        }
+    }
+}
+
+#[test]
 fn a_malformed_body_ends_the_connection() {
     for (body, status) in [
         ("g\r\n", "400 Bad Request"),

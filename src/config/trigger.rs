@@ -30,7 +30,7 @@ pub struct Trigger {
     pub from: Vec<Id>,
     /// Which messages; `Any` for other events.
     pub match_: Match,
-    /// The methods (RFC 9110 §9) of requests that match; all when empty.
+    /// The methods (RFC 9110 §9) of requests that match; GET, HEAD and POST when empty.
     pub methods: Vec<String>,
     /// The paths of requests that match.
     pub path: Paths,

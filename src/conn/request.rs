@@ -101,6 +101,7 @@ impl Connection {
             out.cork.extend_from_slice(CONTINUE);
         }
         let decoded = decoder.decode(input);
+        let announced = decoder.announced();
         if let Ok((used, _)) = &decoded
             && self.waits_for == Due::Body
         {
@@ -110,15 +111,23 @@ impl Connection {
             self.due = self.due.after(earned).earlier(most);
         }
         match decoded {
-            Ok((used, DecodedPiece::More)) => Step {
-                used,
-                got: Got::More,
-            },
+            Ok((used, DecodedPiece::More)) => {
+                // The rest of a chunk that is too long need not be waited for.
+                let whole = exchange.received.saturating_add(announced);
+                if !exchange.answered && whole > self.conf.max_body {
+                    self.refuse(413, out);
+                }
+                Step {
+                    used,
+                    got: Got::More,
+                }
+            }
             Ok((used, DecodedPiece::Data(data))) => {
                 exchange.received += data.len() as u64;
                 exchange.expects_continue = false;
                 let (answered, received) = (exchange.answered, exchange.received);
-                if received > self.conf.max_body {
+                let whole = received.saturating_add(if answered { 0 } else { announced });
+                if whole > self.conf.max_body {
                     self.refuse(413, out);
                     return Step {
                         used,

@@ -109,6 +109,9 @@ const CASES: &[Case<'_>] = &[
     ("GET /malformed", "", "", 502, &[], None),
     ("GET /injected", "", "", 502, &[("X-Evil", "")], None),
     ("GET /file?path=%2Fetc%2Fpasswd", "", "", 502, &[], None),
+    // A trigger that names no methods acts on the usual ones; the folder answers the others.
+    ("DELETE /env", "", "", 405, &[], None),
+    ("OPTIONS /env", "", "", 204, &[], None),
     // What no environment can hold, and paths that lead out, are refused.
     ("GET /env?a=%00", "", "", 400, &[], None),
     ("GET /env%00", "", "", 400, &[], None),

@@ -9,7 +9,7 @@ use crate::rpc::FromDaemon;
 
 use super::client::Client;
 use super::failure::Failure;
-use super::text::escape;
+use super::text::{escape, escape_json};
 
 /// Prints events as they come.
 pub(super) fn stream(client: &mut Client, json: bool) -> Result<Exit, Failure> {
@@ -23,7 +23,7 @@ pub(super) fn stream(client: &mut Client, json: bool) -> Result<Exit, Failure> {
             }
         };
         let line = if json {
-            event.get().to_owned()
+            escape_json(event.get())
         } else {
             let event = serde_json::from_str(event.get());
             show(&event.map_err(|error| Failure::failed(error.to_string()))?)

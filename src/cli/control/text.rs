@@ -15,6 +15,20 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
+/// The same in JSON (RFC 8259 §7), where these characters stand in strings only.
+pub(super) fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_unsafe(character) {
+            // Writing to a String cannot fail. None of them needs two UTF-16 code units.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
 /// Control characters; line and paragraph separators; the marks, embeddings and isolates of the bidirectional algorithm
 /// (Unicode UAX #9 §2), which can make a line look like another.
 fn is_unsafe(character: char) -> bool {
@@ -107,6 +121,18 @@ mod tests {
             escape("a\nb\r\t\u{1b}[31m\u{9b}\u{202e}\u{2066}\u{7f}\0"),
             "a\\nb\\r\\t\\u{1b}[31m\\u{9b}\\u{202e}\\u{2066}\\u{7f}\\u{0}"
         );
+    }
+
+    #[test]
+    fn json_stays_json_and_says_the_same() {
+        let text = "{\"text\":\"ü\u{7f}\u{9b}\u{202e}\u{2028}\u{2069}\"}";
+        let escaped = escape_json(text);
+        assert_eq!(
+            escaped,
+            "{\"text\":\"ü\\u007f\\u009b\\u202e\\u2028\\u2069\"}"
+        );
+        let value = |text| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(value(&escaped), value(text));
     }
 
     #[test]

@@ -124,7 +124,10 @@ pub(super) fn read_methods(table: &mut Table<'_>) -> Vec<String> {
         }
         Ok(text.to_owned())
     });
-    table.refuse_empty("methods", "; allowed: methods, or no methods for all");
+    table.refuse_empty(
+        "methods",
+        "; allowed: methods, or no methods for GET, HEAD and POST",
+    );
     methods.into_iter().map(|method| method.value).collect()
 }
 

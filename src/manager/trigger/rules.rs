@@ -62,8 +62,10 @@ impl Rule {
 
     fn matches_request(&self, method: &str, path: &[u8]) -> bool {
         let methods = &self.conf.methods;
-        (methods.is_empty() || methods.iter().any(|it| it == method))
-            && self.conf.path.matches(path)
+        let is_named = methods.iter().any(|it| it == method);
+        // Other methods change something, or are for proxies: a script gets them when its trigger names them.
+        let is_usual = methods.is_empty() && matches!(method, "GET" | "HEAD" | "POST");
+        (is_named || is_usual) && self.conf.path.matches(path)
     }
 }
 

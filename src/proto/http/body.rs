@@ -97,6 +97,15 @@ impl BodyDecoder {
         }
     }
 
+    /// The bytes of the current chunk that were announced and have not come.
+    #[must_use]
+    pub fn announced(&self) -> u64 {
+        match self.state {
+            BodyState::Data(left) => left,
+            _ => 0,
+        }
+    }
+
     /// Counts the bytes of extensions and trailers.
     fn count(&mut self) -> Result<(), Error> {
         let overhead = matches!(
@@ -172,7 +181,8 @@ impl BodyState {
 
 fn with_digit(size: u64, digits: u8, digit: u8) -> Result<BodyState, Error> {
     let value = char::from(digit).to_digit(16).unwrap_or_default();
-    if digits == MAX_DIGITS {
+    // A size of 2⁶³ or more cannot be meant, and is negative to others that read this body.
+    if digits == MAX_DIGITS || size > i64::MAX as u64 >> 4 {
         return Err(Error::ChunkSize);
     }
     Ok(BodyState::Size {
@@ -309,7 +319,7 @@ mod tests {
             ("5", ""),
             ("5\r\nhel", "hel"),
             ("5\r\nhello\r\n0\r\n\r", "hello"),
-            ("ffffffffffffffff\r\nhello", "hello"),
+            ("7fffffffffffffff\r\nhello", "hello"),
         ] {
             let expected = Ok((data.as_bytes().to_vec(), None));
             assert_eq!(
@@ -332,6 +342,8 @@ mod tests {
             ("+1\r\n", Error::ChunkSize),
             ("0x5\r\n", Error::ChunkSize),
             ("5,\r\n", Error::ChunkSize),
+            ("8000000000000000\r\n", Error::ChunkSize),
+            ("ffffffffffffffff\r\n", Error::ChunkSize),
             ("10000000000000000\r\n", Error::ChunkSize),
             ("00000000000000001\r\n", Error::ChunkSize),
             ("5\nhello", Error::BareLineFeed),
