@@ -295,7 +295,7 @@ fn what_only_a_request_has() {
     assert_trigger_faults(
         "on = \"http_request\"\nhold = true\nmethods = []\npath = \"/*/a*\"\n",
         &[
-            "6:11: methods: an empty list; allowed: methods, or no methods for all",
+            "6:11: methods: an empty list; allowed: methods, or no methods for GET, HEAD and POST",
             "7:8: path: \"/*/a*\"; allowed: one \"*\", at the end",
         ],
     );
