@@ -176,6 +176,14 @@ fn secrets_are_read_only_where_root_alone_can_change_the_path() {
         let said = refused(folder, &text);
         assert!(said.contains(&theirs), "{text}{said}");
     }
+    make_fifo(&folder.join("fifo"));
+    for key in ["fifo", "/dev/zero"] {
+        let said = refused(folder, &tls("cert.pem", key));
+        assert!(
+            said.contains("private_key: ") && said.contains(&format!("{key}: not a file")),
+            "{said}"
+        );
+    }
     // As certbot keeps them: a link in a folder of root's leads to another of root's.
     fs::create_dir(folder.join("live")).expect("a folder");
     symlink("../cert.pem", folder.join("live/cert.pem")).expect("a link");

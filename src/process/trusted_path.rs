@@ -155,8 +155,13 @@ impl Walk {
             let flags = libc::O_PATH | libc::O_NOFOLLOW;
             let found = open_at(self.folder(), &name, flags)?;
             let status = status_of(found.as_fd())?;
+            let kind = status.st_mode & libc::S_IFMT;
+            // Opening a device may already act on it, so it must not come to that.
+            if !matches!(kind, libc::S_IFDIR | libc::S_IFLNK | libc::S_IFREG) {
+                return Err(io::Error::other("not a file"));
+            }
             self.judge(&name, &status)?;
-            match status.st_mode & libc::S_IFMT {
+            match kind {
                 libc::S_IFDIR => self.folders.push((name, found)),
                 libc::S_IFLNK => {
                     links += 1;
