@@ -5,7 +5,6 @@ use std::ffi::CString;
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -13,6 +12,8 @@ use daemon::{Daemon, Ran};
 
 mod authority;
 mod daemon;
+#[path = "rights/sockets.rs"]
+mod sockets;
 
 /// The user that daemons of root become here, and plain users are.
 const NOBODY: u32 = 65_534;
@@ -56,10 +57,11 @@ fn server(rest: &str) -> String {
     config(&format!("[[server]]\nbind = [\"127.0.0.1:0\"]\n{rest}"))
 }
 
-/// Runs a verb on the configuration of a folder.
+/// Runs a verb on the configuration of a folder. A daemon that should have been refused is ended.
 fn verb(folder: &Path, verb: &str) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bellwire"));
-    command.args([verb, "-c"]).arg(folder.join("bellwire.toml"));
+    let mut command = Command::new("timeout");
+    command.args(["30", env!("CARGO_BIN_EXE_bellwire"), verb, "-c"]);
+    command.arg(folder.join("bellwire.toml"));
     ran(command)
 }
 
@@ -347,86 +349,6 @@ fn a_plain_user_runs_no_configuration_that_strangers_can_write() {
         check(OTHER, 0o644)
             .failed(78)
             .contains(&format!("it belongs to user {OTHER}"))
-    );
-}
-
-#[test]
-fn sockets_of_root_are_made_only_where_nobody_else_can_change_anything() {
-    if !is_root() {
-        return;
-    }
-    let listens = "[[server]]\nbind = [\"unix:theirs/front\"]\n";
-    let daemon = Daemon::run_in(&server(""), 1, fill);
-    daemon.configure(&format!("{}{listens}", server("")));
-    let reload = daemon.command(&["reload"]);
-    assert!(
-        reload.failed(78).contains("theirs: it belongs to user"),
-        "{reload:?}"
-    );
-    let folder = daemon.folder.path();
-    let said = |socket: &str| {
-        let file = folder.join("other.toml");
-        let text = format!("[daemon]\nuser = \"nobody\"\nsocket = \"{socket}\"\n");
-        fs::write(&file, text).expect("a file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bellwire"));
-        command.args(["run", "-c"]).arg(&file);
-        ran(command).failed(1).to_owned()
-    };
-    assert!(said("theirs/control").contains("theirs: it belongs to user"));
-    fs::create_dir(folder.join("open")).expect("a folder");
-    mode(&folder.join("open"), 0o777);
-    assert!(said("open/control").contains("others than its owner may write"));
-}
-
-#[test]
-fn sockets_that_were_made_as_root_are_removed() {
-    if !is_root() {
-        return;
-    }
-    // The folder is root's, so the daemon cannot remove anything itself.
-    let text = config("[[server]]\nid = \"unix\"\nbind = [\"unix:front\", \"127.0.0.1:0\"]\n");
-    let mut daemon = Daemon::run_in(&text, 1, fill);
-    let socket = |name: &str| daemon.folder.path().join(name);
-    let (front, control) = (socket("front"), socket("control"));
-    assert!(front.exists() && control.exists());
-    daemon.signal(libc::SIGTERM);
-    assert!(daemon.wait().success());
-    daemon::eventually("the sockets go", || !front.exists() && !control.exists());
-    // A start that fails leaves none either.
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port();
-    let text = text.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
-    let text = text.replace("[daemon]\n", "[daemon]\nsocket = \"control\"\n");
-    daemon.configure(&text);
-    verb(daemon.folder.path(), "run").failed(1);
-    daemon::eventually("the sockets go", || !front.exists() && !control.exists());
-}
-
-#[test]
-fn the_control_socket_of_a_plain_user_is_not_made_among_strangers() {
-    let holder = tempfile::tempdir().expect("a folder");
-    let open = holder.path().join("open");
-    fs::create_dir(&open).expect("a folder");
-    mode(&open, 0o777);
-    let text = daemon::for_whoever_runs(&format!(
-        "[daemon]\nsocket = \"{}/control\"\n[[server]]\nbind = [\"127.0.0.1:0\"]\n",
-        open.display()
-    ));
-    fs::write(holder.path().join("bellwire.toml"), text).expect("a file");
-    let run = verb(holder.path(), "run");
-    assert!(
-        run.failed(1)
-            .contains("open: others than its owner may write"),
-        "{run:?}"
-    );
-    assert!(!open.join("control").exists());
-    // In a sticky folder, such as /tmp, others cannot replace it.
-    mode(&open, 0o1777);
-    let _listener = UnixListener::bind(open.join("control")).expect("somebody listens");
-    assert!(
-        verb(holder.path(), "run")
-            .failed(1)
-            .contains("already running")
     );
 }
 

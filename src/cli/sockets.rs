@@ -5,6 +5,9 @@ use std::os::fd::OwnedFd;
 
 use crate::config::Address;
 use crate::engine::{Bound, Engine, HelperReply};
+use crate::process::identity;
+use crate::process::socket_folder::SocketPlace;
+use crate::process::trusted_path::Trusted;
 use crate::proto::helper::{Answer, Ask};
 
 /// Where sockets come from.
@@ -20,17 +23,28 @@ impl Sockets {
     /// Listens on an address of the configuration.
     ///
     /// # Errors
-    /// The system's, or the helper's.
+    /// The system's, the helper's, or that others could replace the unix socket.
     pub(super) fn bind(self, engine: &mut Engine, address: &Address) -> io::Result<Bound> {
         let bound = match address {
             Address::Tcp(address) => Bound::tcp(*address),
-            Address::Unix(path) => Bound::unix(path),
+            Address::Unix(path) => SocketPlace::find(path, self.trusted())
+                .and_then(|place| Bound::unix_at(&place.path(), path)),
         };
         match (bound, self) {
             (Err(error), Sockets::OwnOrHelper) if error.kind() == ErrorKind::PermissionDenied => {
                 bind_by_helper(engine, address)
             }
             (bound, _) => bound,
+        }
+    }
+
+    /// Who may be able to change the folders of unix sockets.
+    fn trusted(self) -> Trusted {
+        let user = identity::effective_user();
+        if self == Sockets::OwnOrHelper || identity::is_root() {
+            Trusted::RootAnd(user)
+        } else {
+            Trusted::RootAndGroup(user, identity::effective_group())
         }
     }
 }
