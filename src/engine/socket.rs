@@ -63,6 +63,15 @@ pub struct PeerCredentials {
     pub group: u32,
 }
 
+impl PeerCredentials {
+    /// Whether its user is the one that this process runs as.
+    #[must_use]
+    pub fn is_own_user(&self) -> bool {
+        // SAFETY: geteuid has no arguments and cannot fail.
+        self.user == unsafe { libc::geteuid() }
+    }
+}
+
 impl std::fmt::Display for PeerCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let PeerCredentials {
@@ -235,6 +244,11 @@ mod tests {
         a.set_nonblocking(true).unwrap();
         let found = Socket::Unix(UnixStream::from_std(a)).credentials().unwrap();
         assert_eq!(found.process, std::process::id().cast_signed());
+        let other = PeerCredentials {
+            user: found.user + 1,
+            ..found
+        };
+        assert!(found.is_own_user() && !other.is_own_user());
         let shown = found.to_string();
         // SAFETY: neither takes arguments, and neither can fail.
         let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };

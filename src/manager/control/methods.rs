@@ -14,6 +14,8 @@ use crate::rpc::{
     Receivers, Send, Status, Subscribe, Subscribed, Time,
 };
 
+use super::permissions::{self, Rank};
+
 /// Who makes a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
@@ -21,6 +23,15 @@ pub(super) enum Caller {
     Connection(ConnId),
     /// The process of a trigger.
     Worker,
+}
+
+impl Caller {
+    fn rank(self, engine: &Engine) -> Rank {
+        match self {
+            Caller::Connection(conn) => Rank::of(engine.credentials(conn)),
+            Caller::Worker => Rank::Worker,
+        }
+    }
 }
 
 impl fmt::Display for Caller {
@@ -41,6 +52,7 @@ pub(super) fn call(
     caller: Caller,
 ) -> Result<CallResult, Error> {
     log_call(engine, &call, caller);
+    permissions::check(call.method(), caller.rank(engine))?;
     if state.stopping {
         return Err(Error::failed("the daemon is stopping"));
     }
@@ -242,9 +254,7 @@ fn kick(engine: &mut Engine, kick: &Kick) -> Result<CallResult, Error> {
 
 fn subscribe(state: &mut State, subscribe: Subscribe, caller: Caller) -> Result<CallResult, Error> {
     let Caller::Connection(conn) = caller else {
-        return Err(Error::failed(
-            "events.subscribe is for the control socket; a worker is sent the events of its trigger",
-        ));
+        return Err(Error::failed("a worker has no connection for events"));
     };
     let Subscribe { ids, kinds } = subscribe;
     ids.iter().try_for_each(|id| check_id(state, id))?;

@@ -4,6 +4,7 @@
 //! received, because they need the whole engine. A peer that does not read its answers is disconnected.
 
 mod methods;
+mod permissions;
 
 use std::collections::VecDeque;
 use std::io;
