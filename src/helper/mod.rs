@@ -6,9 +6,8 @@
 //! that names: the process that faces the network can ask for nothing else. It ends when the daemon closes its end, and
 //! its children end with it; signals for the daemon do not reach it.
 //!
-//! Left to right, each file imports from those before it: confine, queue, permitted, guesses, pam,
-//! attempt, grant, serve,
-//! supervisor.
+//! Left to right, each file imports from those before it: confine, queue, permitted, guesses, pam, attempt, grant,
+//! serve, supervisor.
 
 mod attempt;
 mod confine;
@@ -189,16 +188,18 @@ pub(crate) fn main(args: impl IntoIterator<Item = OsString>, verify: VerifySecre
 fn setup(options: HelperOptions, socket: OwnedFd, verify: VerifySecret) -> Setup {
     let config = match &options.config {
         Some(file) => match grant::read(file) {
-            Ok(read) => read.is_faultless.then_some(read.config),
-            Err(_) => None,
+            Ok(read) if read.is_faultless => Ok(read.config),
+            Ok(_) => Err(io::Error::other("it has a fault")),
+            Err(error) => Err(error),
         },
-        None => Some(config::built_in()),
+        None => Ok(config::built_in()),
     };
+    let config = config.inspect_err(|error| {
+        log::error!("the helper permits nothing, for it cannot read the configuration: {error}");
+    });
+    let config = config.ok();
     let mut permitted = Permitted::default();
-    match &config {
-        Some(config) => permitted.add(config),
-        None => log::error!("the helper cannot read the configuration, so it permits nothing"),
-    }
+    config.iter().for_each(|config| permitted.add(config));
     let daemon = config.as_ref().map(|config| &config.daemon);
     let opener = Opener::of(daemon.unwrap_or(&config::Daemon::default()));
     let identity = config.as_ref().map(privileges::resolve);

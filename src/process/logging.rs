@@ -1,4 +1,5 @@
-//! The log on stderr, which never waits for whoever reads it: lines begin with the time in UTC, or for the journal with its prefix of the level.
+//! The log on stderr, which never waits for whoever reads it: lines begin with the time in UTC, or for the journal with its
+//! prefix of the level.
 
 use std::io::{Write, stderr};
 use std::os::fd::AsFd;
@@ -10,6 +11,7 @@ use simplelog::{ConfigBuilder, WriteLogger};
 
 use crate::config::LogLevel;
 use crate::process::log_stream::LogStream;
+use crate::process::printable::escape;
 
 /// Starts logging to stderr, from `level` on. Only the first call has an effect.
 pub(crate) fn init(level: LogLevel) {
@@ -105,18 +107,6 @@ pub(crate) fn finish() {
     log::logger().flush();
 }
 
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
 /// Writes lines for the journal, which adds the time itself.
 struct JournalLogger<W> {
     level: LevelFilter,
@@ -148,15 +138,6 @@ impl<W: Write + Send> Log for JournalLogger<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_record_is_one_line() {
-        assert_eq!(escape("plain, ünï"), "plain, ünï");
-        assert_eq!(
-            escape("a\nb\r\t\u{1b}[31m\u{9b}"),
-            "a\\nb\\r\\t\\u{1b}[31m\\u{9b}"
-        );
-    }
 
     #[test]
     fn the_journal_gets_a_prefix_by_level() {

@@ -10,6 +10,7 @@ mod log_stream;
 pub(crate) mod logging;
 pub(crate) mod output;
 pub(crate) mod pam_services;
+pub(crate) mod printable;
 pub(crate) mod privileges;
 pub(crate) mod random;
 pub(crate) mod socket_folder;

@@ -39,18 +39,7 @@ pub(crate) fn resolve(config: &Config) -> Result<Option<Identity>, Fault> {
 
 /// The user that root would become by this table; `None` when the system has no such user.
 pub(crate) fn user_of(daemon: &Daemon) -> Option<Identity> {
-    let name = daemon
-        .user
-        .as_ref()
-        .map_or(DEFAULT_USER, |user| &user.value);
-    let mut account = identity::account(name).ok().flatten()?;
-    if let Some(group) = &daemon.group {
-        account.group = identity::group_id(&group.value).ok().flatten()?;
-    }
-    Some(Identity {
-        name: name.to_owned(),
-        account,
-    })
+    find_by(daemon, (DEFAULT_USER, None)).ok()
 }
 
 /// Does something with the rights of a user, and has root's again afterwards.
@@ -85,32 +74,38 @@ pub(crate) fn as_user<T>(
 
 fn find(config: &Config) -> Result<Identity, Fault> {
     let first = Some(Place { line: 1, column: 1 });
-    let (name, place) = match &config.daemon.user {
-        Some(user) => (user.value.as_str(), Some(user.place)),
-        None if config.file.is_some() => (DEFAULT_USER, first),
+    let default = match config.file {
+        Some(_) => (DEFAULT_USER, first),
         None => (DEFAULT_USER_BUILT_IN, None),
     };
-    let fault = |place, what: &str| config.fault(place, what);
+    find_by(&config.daemon, default).map_err(|(place, what)| config.fault(place, what))
+}
+
+/// The user and group that the table names; without a user, the default one, which is missing at that place.
+fn find_by(
+    daemon: &Daemon,
+    default: (&str, Option<Place>),
+) -> Result<Identity, (Option<Place>, String)> {
+    let user = daemon.user.as_ref();
+    let (name, place) = user.map_or(default, |user| (user.value.as_str(), Some(user.place)));
     let allowed = "allowed: a user of this system, by user in [daemon] (useradd --system bellwire makes the default one)";
     let mut account = match identity::account(name) {
         Ok(Some(account)) => account,
         Ok(None) => {
             let what = format!("user: no such user {name:?}, whom root would become; {allowed}");
-            return Err(fault(place, &what));
+            return Err((place, what));
         }
-        Err(error) => return Err(fault(place, &format!("user: {name:?}: {error}; {allowed}"))),
+        Err(error) => return Err((place, format!("user: {name:?}: {error}; {allowed}"))),
     };
-    if let Some(group) = &config.daemon.group {
-        let what = |why: &str| {
-            let what = format!(
-                "group: {:?}: {why}; allowed: a group of this system",
-                group.value
-            );
-            fault(Some(group.place), &what)
+    if let Some(group) = &daemon.group {
+        let fault = |why: &str| {
+            let name = &group.value;
+            let what = format!("group: {name:?}: {why}; allowed: a group of this system");
+            (Some(group.place), what)
         };
         account.group = identity::group_id(&group.value)
-            .map_err(|error| what(&error.to_string()))?
-            .ok_or_else(|| what("no such group"))?;
+            .map_err(|error| fault(&error.to_string()))?
+            .ok_or_else(|| fault("no such group"))?;
     }
     Ok(Identity {
         name: name.to_owned(),

@@ -1,8 +1,9 @@
 //! Messages between the daemon and its privileged helper.
 //!
 //! Each message is one packet of a SOCK_SEQPACKET socket, of at most [`MAX`] bytes: a tag, the number of the request, and
-//! the fields of this tag. Numbers are big-endian. Text and bytes have their length in 16 bits before them. Packets that are too short, too long, or have an unknown value are refused: the helper does not trust the daemon,
-//! which faces the network.
+//! the fields of this tag. Numbers are big-endian. Text and bytes have their length in 16 bits before them. Packets that
+//! are too short, too long, or have an unknown value are refused: the helper does not trust the daemon, which faces the
+//! network.
 //!
 //! A descriptor may come with an answer; see [`Answer::brings_descriptor`]. Sending and receiving is done elsewhere.
 //! Passwords and encoded packets are wiped when they are dropped.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::process::exit::Exit;
 use crate::process::output::print;
+use crate::process::printable::escape_json;
 
 /// A step on the way to an open WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +124,10 @@ impl Report {
             let rounded = (milliseconds * 1000.0).round() / 1000.0;
             object.insert("ms".to_owned(), Value::from(rounded));
             object.extend(facts.map(|(name, value)| (name.to_owned(), value)));
-            print(&format!("{}\n", Value::Object(object)));
+            print(&format!(
+                "{}\n",
+                escape_json(&Value::Object(object).to_string())
+            ));
         } else {
             let name = step.name();
             let mark = if ok { "" } else { "failed" };

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind, Write, stdout};
 use serde_json::Value;
 
 use crate::process::exit::Exit;
+use crate::process::printable::{escape, escape_json};
 use crate::rpc::FromDaemon;
 
 use super::client::Client;
 use super::failure::Failure;
-use super::text::{escape, escape_json};
 
 /// Prints events as they come.
 pub(super) fn stream(client: &mut Client, json: bool) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@ use crate::process::exit::Exit;
 use crate::process::output::{complain, print_faults};
 use crate::rpc::{Call, Error, ErrorCode};
 
-use super::text::escape;
+use crate::process::printable::escape;
 
 /// What to print.
 #[derive(Debug, PartialEq, Eq)]

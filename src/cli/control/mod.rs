@@ -18,6 +18,7 @@ use crate::cli::source;
 use crate::config;
 use crate::process::exit::Exit;
 use crate::process::output::{complain, print};
+use crate::process::printable::escape_json;
 use crate::rpc::{Call, CallResult, Time};
 
 use client::Client;
@@ -61,7 +62,7 @@ fn execute(control: DaemonCall) -> Result<Exit, Failure> {
         return events::stream(&mut client, json);
     }
     if json {
-        return Ok(print(&format!("{}\n", result.get())));
+        return Ok(print(&format!("{}\n", escape_json(result.get()))));
     }
     if verbosity == Verbosity::Quiet {
         return Ok(Exit::Done);

@@ -7,7 +7,8 @@ use crate::rpc::{
     Call, CallResult, ClientStatus, ConnectionStatus, Reloaded, ServerStatus, Status, Time,
 };
 
-use super::text::{Table, escape, show_seconds};
+use super::text::{Table, show_seconds};
+use crate::process::printable::escape;
 
 /// The result of a call as text; empty where it is enough that the call succeeded.
 pub(super) fn show(call: &Call, result: &CallResult, now: Time) -> String {

@@ -1,43 +1,8 @@
-//! Text for terminals: escaped text of other people, tables, and times as people read them.
+//! Text for terminals: tables, and times as people read them.
 
 use std::fmt::Write;
 
-/// Escapes each character that could move the cursor, end the line or reverse the order of what follows.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_unsafe(character) {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-/// The same in JSON (RFC 8259 §7), where these characters stand in strings only.
-pub(super) fn escape_json(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_unsafe(character) {
-            // Writing to a String cannot fail. None of them needs two UTF-16 code units.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-/// Control characters; line and paragraph separators; the marks, embeddings and isolates of the bidirectional algorithm
-/// (Unicode UAX #9 §2), which can make a line look like another.
-fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        )
-}
+use crate::process::printable::escape;
 
 /// Rows under heads, in columns as wide as their longest cell. Columns of numbers are aligned to the right.
 #[derive(Debug)]
@@ -113,27 +78,6 @@ pub(super) fn show_seconds(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_speaks_to_the_terminal() {
-        assert_eq!(escape("plain, ünï \"q\""), "plain, ünï \"q\"");
-        assert_eq!(
-            escape("a\nb\r\t\u{1b}[31m\u{9b}\u{202e}\u{2066}\u{7f}\0"),
-            "a\\nb\\r\\t\\u{1b}[31m\\u{9b}\\u{202e}\\u{2066}\\u{7f}\\u{0}"
-        );
-    }
-
-    #[test]
-    fn json_stays_json_and_says_the_same() {
-        let text = "{\"text\":\"ü\u{7f}\u{9b}\u{202e}\u{2028}\u{2069}\"}";
-        let escaped = escape_json(text);
-        assert_eq!(
-            escaped,
-            "{\"text\":\"ü\\u007f\\u009b\\u202e\\u2028\\u2069\"}"
-        );
-        let value = |text| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
-        assert_eq!(value(&escaped), value(text));
-    }
 
     #[test]
     fn columns_are_aligned() {

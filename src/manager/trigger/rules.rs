@@ -63,7 +63,7 @@ impl Rule {
     fn matches_request(&self, method: &str, path: &[u8]) -> bool {
         let methods = &self.conf.methods;
         let is_named = methods.iter().any(|it| it == method);
-        // Other methods change something, or are for proxies: a script gets them when its trigger names them.
+        // A script that does not expect other methods would take them for one of these.
         let is_usual = methods.is_empty() && matches!(method, "GET" | "HEAD" | "POST");
         (is_named || is_usual) && self.conf.path.matches(path)
     }
